@@ -1,0 +1,150 @@
+"""The circuit breaker's state machine as Amazon States Language (JSONPath).
+
+Input: `{"org", "stage", "reason", "cool_down_seconds"}`. It opens the breaker, waits, lets a trickle through half open,
+asks `safety` whether the trickle was healthy, and closes the breaker, opens it again, or leaves it open for a human.
+
+D5, fail closed: whatever goes wrong in here ends in `FailOpen`, which leaves the breaker open and the execution failed,
+and that has an alarm. Steps that only inform people (parameter, topic) never stop the machine.
+
+The Control item names the execution that opened it. Half-opening and closing demand that name and the expected state, so
+an operator who closes by hand, or a newer execution, ends this one (`Superseded`) instead of being overruled by it.
+Opening demands nothing: it is always safe. The judge's heartbeat (`judged_at`) is not touched here.
+"""
+
+from typing import Any
+
+State = dict[str, Any]
+
+TRICKLE_SECONDS = 1800  # two cycles and the longest queue delay: the probe judges mails that were sent half open
+RETRY = [
+    {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "MaxAttempts": 0},
+    {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 4, "BackoffRate": 2},
+]
+SUPERSEDED = {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "ResultPath": "$.failure", "Next": "Superseded"}
+
+
+def definition(*, partition: str, control_table: str, alerts_topic: str, safety_function: str) -> State:
+    """The machine; arguments are a partition, a table's name, a topic's ARN and a function's ARN (tokens, as a rule)."""
+
+    def write(state: str, following: str, *, expected: str | None = None, reason: str | None = None) -> State:
+        names = {"#state": "state", "#execution": "execution", "#since": "since"}
+        values: State = {
+            ":state": {"S": state},
+            ":execution": {"S.$": "$$.Execution.Id"},
+            ":since": {"S.$": "$$.State.EnteredTime"},
+        }
+        update = "SET #state = :state, #execution = :execution, #since = :since"
+        if reason is not None:
+            names["#reason"] = "reason"
+            values[":reason"] = {"S.$": reason}
+            update += ", #reason = :reason"
+        parameters: State = {
+            "TableName": control_table,
+            "Key": {"pk": {"S.$": "$.org"}, "sk": {"S": "breaker"}},
+            "UpdateExpression": update,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        catch = [_fail_open()]
+        if expected is not None:
+            values[":expected"] = {"S": expected}
+            parameters["ConditionExpression"] = "#execution = :execution AND #state = :expected"
+            catch.insert(0, SUPERSEDED)
+        return _task(f"arn:{partition}:states:::dynamodb:updateItem", parameters, following, catch)
+
+    def tell(value: str, following: str) -> State:
+        parameters = {
+            "Name.$": "States.Format('/revenue-engine/{}/{}/breaker', $.stage, $.org)",
+            "Value": value,
+            "Type": "String",
+            "Overwrite": True,
+        }
+        return _task(f"arn:{partition}:states:::aws-sdk:ssm:putParameter", parameters, following, [_go_on(following)])
+
+    def notify(subject: str, following: str) -> State:
+        parameters = {
+            "TopicArn": alerts_topic,
+            "Subject": subject,
+            "Message.$": "States.Format('{}: org {}, stage {}, reason {}', $$.State.Name, $.org, $.stage, $.reason)",
+        }
+        return _task(f"arn:{partition}:states:::sns:publish", parameters, following, [_go_on(following)])
+
+    probe = _task(
+        f"arn:{partition}:states:::lambda:invoke",
+        {"FunctionName": safety_function, "Payload": {"org.$": "$.org", "action": "probe"}},
+        "Judge",
+        [_fail_open()],
+    )
+    probe["ResultSelector"] = {"answer.$": "$.Payload"}
+    probe["ResultPath"] = "$.probe"
+
+    fail_open = write("open", "NotifyFailed", reason="$.reason")
+    fail_open["Catch"] = [_go_on("NotifyFailed")]
+    return {
+        "Comment": "Circuit breaker: open, cool down, half open, probe, close",
+        "StartAt": "Open",
+        "States": {
+            "Open": write("open", "TellOpen", reason="$.reason"),
+            "TellOpen": tell("open", "NotifyOpened"),
+            "NotifyOpened": notify("Revenue engine: breaker open", "CoolDown"),
+            "CoolDown": {"Type": "Wait", "SecondsPath": "$.cool_down_seconds", "Next": "HalfOpen"},
+            "HalfOpen": write("half_open", "TellHalfOpen", expected="open"),
+            "TellHalfOpen": tell("half_open", "Trickle"),
+            "Trickle": {"Type": "Wait", "Seconds": TRICKLE_SECONDS, "Next": "Probe"},
+            "Probe": probe,
+            "Judge": {
+                "Type": "Choice",
+                "Choices": [
+                    {"And": _is_true("$.probe.answer.human_needed"), "Next": "StayOpen"},
+                    {"And": _is_true("$.probe.answer.healthy"), "Next": "Close"},
+                ],
+                "Default": "Open",
+            },
+            "Close": write("closed", "TellClosed", expected="half_open"),
+            "TellClosed": tell("closed", "NotifyClosed"),
+            "NotifyClosed": notify("Revenue engine: breaker closed", "Closed"),
+            "Closed": {"Type": "Succeed"},
+            "StayOpen": write("open", "TellStaysOpen", reason="$.reason"),
+            "TellStaysOpen": tell("open", "NotifyHumanNeeded"),
+            "NotifyHumanNeeded": notify("Revenue engine: breaker stays open until a human closes it", "HumanNeeded"),
+            "HumanNeeded": {"Type": "Succeed"},
+            "Superseded": {"Type": "Succeed"},
+            "FailOpen": fail_open,
+            "NotifyFailed": notify("Revenue engine: breaker machine failed, breaker left open", "Failed"),
+            "Failed": {
+                "Type": "Fail",
+                "Error": "BreakerFailed",
+                "Cause": "a step of the breaker failed; see $.failure in the log",
+            },
+        },
+    }
+
+
+def _task(resource: str, parameters: State, following: str, catch: list[State]) -> State:
+    return {
+        "Type": "Task",
+        "Resource": resource,
+        "Parameters": parameters,
+        "ResultPath": None,
+        "TimeoutSeconds": 60,
+        "Retry": RETRY,
+        "Catch": catch,
+        "Next": following,
+    }
+
+
+def _fail_open() -> State:
+    return {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "FailOpen"}
+
+
+def _go_on(following: str) -> State:
+    return {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": following}
+
+
+def _is_true(path: str) -> list[State]:
+    """A total test: a missing or non-boolean answer is not true, and does not stop the machine."""
+    return [
+        {"Variable": path, "IsPresent": True},
+        {"Variable": path, "IsBoolean": True},
+        {"Variable": path, "BooleanEquals": True},
+    ]

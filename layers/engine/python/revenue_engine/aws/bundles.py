@@ -1,0 +1,43 @@
+"""Model bundles on S3: content-addressed files, and a pointer that names the champion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from revenue_engine.aws.objects import Bucket
+from revenue_engine.errors import Refused
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """All reads and writes of the models bucket."""
+
+    bucket: Bucket
+
+    def publish(self, org: str, version: str, files: Mapping[str, bytes]) -> None:
+        """Writes a version's files; the pointer is another step."""
+        for name, body in files.items():
+            self.bucket.put(f"models/{org}/{version}/{name}", body)
+
+    def promote(self, org: str, version: str, *, at: str) -> None:
+        """Makes a version the champion."""
+        self.bucket.put(f"models/{org}/champion.json", json.dumps({"version": version, "promoted_at": at}).encode())
+
+    def champion(self, org: str) -> dict[str, str] | None:
+        """`version` and `promoted_at` of the champion, None before the first."""
+        raw = self.bucket.get(f"models/{org}/champion.json")
+        return json.loads(raw) if raw else None
+
+    def files(self, org: str) -> dict[str, bytes]:
+        """The champion's files by name. Raises Refused("bundle_missing")."""
+        pointer = self.champion(org)
+        if pointer is None:
+            raise Refused("bundle_missing", "no champion")
+        prefix = f"models/{org}/{pointer['version']}/"
+        found = {key.removeprefix(prefix): self.bucket.get(key) for key in self.bucket.keys(prefix)}
+        files = {name: body for name, body in found.items() if body is not None}
+        if not files:
+            raise Refused("bundle_missing", pointer["version"])
+        return files

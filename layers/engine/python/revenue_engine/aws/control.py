@@ -1,0 +1,223 @@
+"""The Control table: breaker, budgets, leases, approvals and the write-sharded counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, TransactionCancelled, changes, commit
+from revenue_engine.aws.items import Item
+from revenue_engine.clock import epoch_seconds, iso_millis, utc_hour
+from revenue_engine.ids import stable_hash
+
+COUNTER_SHARDS = 4
+_COUNTER_DAYS = 400
+_CYCLE_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Control:
+    """All reads and writes of the table."""
+
+    table: Table
+
+    # --- breaker -----------------------------------------------------------------------------------------------------
+    def breaker(self, org: str) -> Item | None:
+        """`state`, `reason`, `since`, `judged_at`: a strong read. None or an old `judged_at` means no sends (D5)."""
+        return self.table.get(org, "breaker")
+
+    def heartbeat(self, org: str, *, at: int) -> None:
+        """The judge looked: sets `judged_at`, and `closed` where there is no state yet."""
+        self.table.update(
+            org,
+            "breaker",
+            Expression(
+                update="SET #judged = :at, #state = if_not_exists(#state, :closed)",
+                names={"#judged": "judged_at", "#state": "state"},
+                values={":at": at, ":closed": "closed"},
+            ),
+        )
+
+    def trip(self, org: str, *, reason: str, now: datetime) -> bool:
+        """closed → open, by the judge itself: sends stop even when the machine that cools down never starts. False: not closed."""
+        expression = changes(
+            set_={"state": "open", "reason": reason, "since": iso_millis(now), "tripped_at": epoch_seconds(now)},
+            remove=["execution"],
+            condition="#now_state = :closed",
+            names={"#now_state": "state"},
+            values={":closed": "closed"},
+        )
+        try:
+            self.table.update(org, "breaker", expression)
+        except ConditionFailed:
+            return False
+        return True
+
+    def close_by_hand(self, org: str, *, by: str, now: datetime) -> None:
+        """A person closes the breaker; a machine still cooling down finds itself superseded."""
+        facts = {"state": "closed", "reason": f"closed by {by}", "since": iso_millis(now)}
+        self.table.update(org, "breaker", changes(set_=facts, remove=["execution"]))
+
+    def note_failures(self, org: str, *, in_a_row: int, all_failed: bool) -> None:
+        """Consecutive provider failures up to now; a success in between starts anew."""
+        if all_failed and in_a_row:
+            self.table.update(org, "failures", changes(add={"in_a_row": in_a_row}))
+        else:
+            self.table.update(org, "failures", changes(set_={"in_a_row": in_a_row}))
+
+    def failures_in_a_row(self, org: str) -> int:
+        """What `note_failures` counted."""
+        item = self.table.get(org, "failures")
+        return int(item["in_a_row"]) if item else 0
+
+    # --- the daily budget --------------------------------------------------------------------------------------------
+    def budget_reserved(self, org: str, day: str) -> int:
+        """How much of the day's cap is spoken for."""
+        item = self.table.get(org, f"budget#{day}")
+        return int(item["reserved"]) if item else 0
+
+    def reserve(self, org: str, day: str, *, cycle_id: str, page: int, wanted: int, cap: int, expires_at: int) -> int:
+        """Reserves up to `wanted` sends of the day's cap, once per page: a retried page gets what it got before (D6)."""
+        page_key = f"page#{cycle_id}#{page:04d}"
+        while True:
+            before = self.table.get(org, page_key)
+            if before is not None:
+                return int(before["reserved"])
+            granted = max(0, min(wanted, cap - self.budget_reserved(org, day)))
+            reservation = self.table.putting(
+                {"pk": org, "sk": page_key, "reserved": granted, "wanted": wanted, "expires_at": expires_at}, unless_exists=True
+            )
+            raising = self.table.updating(
+                org,
+                f"budget#{day}",
+                Expression(
+                    update="ADD #reserved :n SET #expires = :expires",
+                    condition="attribute_not_exists(#reserved) OR #reserved <= :ceiling",
+                    names={"#reserved": "reserved", "#expires": "expires_at"},
+                    values={":n": granted, ":ceiling": cap - granted, ":expires": expires_at},
+                ),
+            )
+            try:
+                commit([reservation, raising] if granted else [reservation])
+            except TransactionCancelled:
+                continue  # another page was faster: read again, ask for less
+            return granted
+
+    def give_back(self, org: str, day: str) -> None:
+        """A dropped send returns its budget, on the same org day only."""
+        condition = Expression(
+            update="ADD #reserved :minus", condition="#reserved > :zero", names={"#reserved": "reserved"}, values={":minus": -1, ":zero": 0}
+        )
+        try:
+            self.table.update(org, f"budget#{day}", condition)
+        except ConditionFailed:
+            return
+
+    # --- cycles ------------------------------------------------------------------------------------------------------
+    def lease_cycle(self, org: str, cycle_id: str, *, now: datetime, seconds: int) -> Item | None:
+        """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6)."""
+        at = epoch_seconds(now)
+        try:
+            return self.table.update(
+                org,
+                f"cycle#{cycle_id}",
+                Expression(
+                    update="SET #until = :until, #expires = :expires, #started = if_not_exists(#started, :now) ADD #attempts :one",
+                    condition="(attribute_not_exists(#until) OR #until < :now) AND attribute_not_exists(#done)",
+                    names={
+                        "#until": "lease_until",
+                        "#expires": "expires_at",
+                        "#started": "started_at",
+                        "#attempts": "attempts",
+                        "#done": "done_at",
+                    },
+                    values={":until": at + seconds, ":expires": at + _CYCLE_DAYS * 86_400, ":now": at, ":one": 1},
+                ),
+            )
+        except ConditionFailed:
+            return None
+
+    def finish_cycle(self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any]) -> None:
+        """The cycle ran to its end."""
+        self.table.update(
+            org, f"cycle#{cycle_id}", changes(set_={"done_at": epoch_seconds(now), "report": dict(report)}, remove=["lease_until"])
+        )
+        self.table.update(org, "last_cycle", changes(set_={"cycle_id": cycle_id, "done_at": epoch_seconds(now)}))
+
+    def last_cycle(self, org: str) -> Item | None:
+        """`cycle_id`, `done_at` of the newest finished cycle."""
+        return self.table.get(org, "last_cycle")
+
+    # --- approvals ---------------------------------------------------------------------------------------------------
+    def put_approval(self, org: str, approval_id: str, facts: Item) -> None:
+        """A plan waits; writing it again changes nothing."""
+        try:
+            self.table.put({**facts, "pk": org, "sk": f"approval#{approval_id}"}, Expression(condition="attribute_not_exists(pk)"))
+        except ConditionFailed:
+            return
+
+    def approval(self, org: str, approval_id: str) -> Item | None:
+        """One plan's facts: `status` waiting | approved | rejected, `valid_until`."""
+        return self.table.get(org, f"approval#{approval_id}")
+
+    def approvals(self, org: str) -> list[Item]:
+        """All plans still on record."""
+        return list(self._range(org, "approval#"))
+
+    def decide_approval(self, org: str, approval_id: str, *, status: str, by: str, now: int) -> bool:
+        """Approves or rejects a plan that still waits. False when it does not, or is too old."""
+        expression = changes(
+            set_={"status": status, "decided_by": by, "decided_at": now},
+            condition="#status = :waiting AND #valid > :now",
+            names={"#status": "status", "#valid": "valid_until"},
+            values={":waiting": "waiting", ":now": now},
+        )
+        try:
+            self.table.update(org, f"approval#{approval_id}", expression)
+        except ConditionFailed:
+            return False
+        return True
+
+    # --- counters ----------------------------------------------------------------------------------------------------
+    def counting(self, org: str, at: datetime, amounts: Mapping[str, int], *, shard_by: str) -> dict[str, Any]:
+        """Adds to the hour's counters inside the transaction that books the fact they count (M2)."""
+        sk = f"counter#{utc_hour(at)}#{stable_hash(shard_by) % COUNTER_SHARDS}"
+        expires_at = epoch_seconds(at) + _COUNTER_DAYS * 86_400
+        return self.table.updating(org, sk, changes(add=amounts, set_={"expires_at": expires_at}))
+
+    def counters(self, org: str, *, since: datetime, until: datetime) -> dict[str, int]:
+        """Sums over the hours of [since, until]: a bounded number of small items, whatever the traffic was."""
+        total: Counter[str] = Counter()
+        last = utc_hour(until + timedelta(hours=1))
+        for item in self.table.query(
+            "#pk = :org AND #sk BETWEEN :first AND :last",
+            {":org": org, ":first": f"counter#{utc_hour(since)}", ":last": f"counter#{last}"},
+            names={"#pk": "pk", "#sk": "sk"},
+            consistent=True,
+        ):
+            total.update({k: int(v) for k, v in item.items() if k not in ("pk", "sk", "expires_at")})
+        return dict(total)
+
+    def capped_increment(self, org: str, name: str, *, cap: int, expires_at: int) -> bool:
+        """Counts up to a cap; False beyond it."""
+        expression = Expression(
+            update="ADD #n :one SET #expires = :expires",
+            condition="attribute_not_exists(#n) OR #n < :cap",
+            names={"#n": "n", "#expires": "expires_at"},
+            values={":one": 1, ":cap": cap, ":expires": expires_at},
+        )
+        try:
+            self.table.update(org, name, expression)
+        except ConditionFailed:
+            return False
+        return True
+
+    def _range(self, org: str, prefix: str) -> list[Item]:
+        return list(
+            self.table.query(
+                "#pk = :org AND begins_with(#sk, :prefix)", {":org": org, ":prefix": prefix}, names={"#pk": "pk", "#sk": "sk"}, consistent=True
+            )
+        )

@@ -1,0 +1,178 @@
+"""The few DynamoDB verbs the stores are made of, with Python items on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from revenue_engine.aws.clients import client
+from revenue_engine.aws.items import Item, decode, encode, encode_value
+
+TRANSACTION_LIMIT = 100
+
+
+class ConditionFailed(Exception):
+    """A conditional write found another state."""
+
+
+class TransactionCancelled(Exception):
+    """A transaction was cancelled; `codes[i]` says why for its i-th action ("None" for the innocent)."""
+
+    def __init__(self, codes: list[str]) -> None:
+        super().__init__(", ".join(codes))
+        self.codes = codes
+
+    @property
+    def conflicted(self) -> bool:
+        """Only contention with another transaction: worth trying again as it is."""
+        return set(self.codes) <= {"None", "TransactionConflict"}
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An update or condition with its names and values; every name goes through a placeholder (reserved words)."""
+
+    update: str = ""
+    condition: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """Call arguments, without empty members."""
+        return {
+            **({"UpdateExpression": self.update} if self.update else {}),
+            **({"ConditionExpression": self.condition} if self.condition else {}),
+            **({"ExpressionAttributeNames": dict(self.names)} if self.names else {}),
+            **({"ExpressionAttributeValues": {k: encode_value(v) for k, v in self.values.items()}} if self.values else {}),
+        }
+
+
+def changes(
+    *,
+    set_: Mapping[str, Any] | None = None,
+    add: Mapping[str, int | float] | None = None,
+    remove: Sequence[str] = (),
+    condition: str = "",
+    names: Mapping[str, str] | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> Expression:
+    """An update of whole attributes: SET what is not None, ADD numbers, REMOVE names."""
+    all_names, all_values = dict(names or {}), dict(values or {})
+    parts: list[str] = []
+    for verb, members, joiner in (("SET", set_ or {}, " = "), ("ADD", add or {}, " ")):
+        terms = []
+        for name, value in members.items():
+            if value is None:
+                continue
+            place = f"{verb[0].lower()}{len(all_names)}"
+            all_names[f"#{place}"], all_values[f":{place}"] = name, value
+            terms.append(f"#{place}{joiner}:{place}")
+        if terms:
+            parts.append(f"{verb} {', '.join(terms)}")
+    if remove:
+        for name in remove:
+            all_names[f"#r{len(all_names)}"] = name
+        parts.append("REMOVE " + ", ".join(f"#r{len(all_names) - len(remove) + i}" for i in range(len(remove))))
+    return Expression(" ".join(parts), condition, all_names, all_values)
+
+
+def key(pk: str, sk: str | None = None) -> dict[str, Any]:
+    """A primary key."""
+    return encode({"pk": pk, "sk": sk})
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table by its physical name."""
+
+    name: str
+
+    def get(self, pk: str, sk: str | None = None, *, consistent: bool = True) -> Item | None:
+        """One item; strongly consistent unless told otherwise."""
+        found = client("dynamodb").get_item(TableName=self.name, Key=key(pk, sk), ConsistentRead=consistent)
+        return decode(found["Item"]) if "Item" in found else None
+
+    def put(self, item: Item, condition: Expression | None = None) -> None:
+        """Raises ConditionFailed."""
+        with _conditions():
+            client("dynamodb").put_item(TableName=self.name, Item=encode(item), **(condition.arguments() if condition else {}))
+
+    def update(self, pk: str, sk: str | None, expression: Expression) -> Item:
+        """The whole item as it is after the update. Raises ConditionFailed."""
+        with _conditions():
+            answer = client("dynamodb").update_item(TableName=self.name, Key=key(pk, sk), ReturnValues="ALL_NEW", **expression.arguments())
+        return decode(answer["Attributes"])
+
+    def query(
+        self,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        names: Mapping[str, str],
+        index: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        consistent: bool = False,
+    ) -> Iterator[Item]:
+        """All items of a key condition, page by page, at most `limit`."""
+        arguments: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": dict(names),
+            "ExpressionAttributeValues": {k: encode_value(v) for k, v in values.items()},
+            "ScanIndexForward": not newest_first,
+            **({"IndexName": index} if index else {"ConsistentRead": consistent}),
+        }
+        left = limit
+        while True:
+            if left is not None:
+                arguments["Limit"] = left
+            page = client("dynamodb").query(**arguments)
+            for attributes in page["Items"]:
+                yield decode(attributes)
+            if left is not None:
+                left -= len(page["Items"])
+            if "LastEvaluatedKey" not in page or left == 0:
+                return
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    # actions of a transaction
+    def putting(self, item: Item, *, unless_exists: bool = False, condition: Expression | None = None) -> dict[str, Any]:
+        """A Put action."""
+        if unless_exists:
+            condition = Expression(condition="attribute_not_exists(pk)")
+        return {"Put": {"TableName": self.name, "Item": encode(item), **(condition.arguments() if condition else {})}}
+
+    def updating(self, pk: str, sk: str | None, expression: Expression) -> dict[str, Any]:
+        """An Update action."""
+        return {"Update": {"TableName": self.name, "Key": key(pk, sk), **expression.arguments()}}
+
+    def checking(self, pk: str, sk: str | None, condition: Expression) -> dict[str, Any]:
+        """A ConditionCheck action."""
+        return {"ConditionCheck": {"TableName": self.name, "Key": key(pk, sk), **condition.arguments()}}
+
+
+class _conditions:
+    """Turns DynamoDB's refusal of a condition into ConditionFailed."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise ConditionFailed from error
+
+
+def commit(actions: Sequence[dict[str, Any]]) -> None:
+    """All of it or nothing. Raises TransactionCancelled."""
+    if len(actions) > TRANSACTION_LIMIT:
+        raise ValueError(f"a transaction holds at most {TRANSACTION_LIMIT} actions, not {len(actions)}")
+    try:
+        client("dynamodb").transact_write_items(TransactItems=list(actions))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "TransactionCanceledException":
+            raise
+        reasons = error.response.get("CancellationReasons", [])
+        raise TransactionCancelled([reason.get("Code", "None") for reason in reasons]) from error

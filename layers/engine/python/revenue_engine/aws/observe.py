@@ -1,0 +1,23 @@
+"""Logs and metrics of every function, made once. The engine logs with the standard library; its lines come out as Powertools' JSON."""
+
+from __future__ import annotations
+
+import os
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from revenue_engine.aws import names
+
+logger = Logger(service="revenue-engine")
+metrics = Metrics(namespace=names.METRICS_NAMESPACE, service="revenue-engine")
+copy_config_to_registered_loggers(logger, include={"revenue_engine"})
+
+
+def count(name: str, org: str, value: float = 1) -> None:
+    """One metric value with the dimensions the alarms watch: `org` and `stage`."""
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=names.METRICS_NAMESPACE) as metric:
+        metric.add_dimension("org", org)
+        metric.add_dimension("stage", os.environ.get(names.STAGE, ""))

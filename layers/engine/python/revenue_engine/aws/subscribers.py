@@ -1,0 +1,155 @@
+"""The Subscribers table (docs/data-model.md): people, their packed rows, and the sparse due index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from revenue_engine.aws import names
+from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, changes
+from revenue_engine.aws.items import Item
+from revenue_engine.ids import stable_hash
+from revenue_engine.records.subscriber import Row, pack, unpack
+
+ACTIVE = "active"
+GRANTED = "granted"
+
+
+def due_shard(org: str, subscriber: str) -> str:
+    """The partition of the due index a subscriber lives in."""
+    return f"{org}#{stable_hash(subscriber) % names.DUE_SHARDS:02d}"
+
+
+@dataclass(frozen=True)
+class Subscribers:
+    """All reads and writes of the table."""
+
+    table: Table
+
+    def get(self, org: str, subscriber: str) -> Item | None:
+        """The person, strongly consistent."""
+        return self.table.get(f"{org}#{subscriber}")
+
+    def by_address(self, org: str, address_hash: str) -> Item | None:
+        """The address item: `subscriber` and `status`."""
+        return self.table.get(f"{org}#addr#{address_hash}")
+
+    # --- import ------------------------------------------------------------------------------------------------------
+    def creating(self, person: Item) -> list[dict[str, Any]]:
+        """The two writes of a new person: the address item makes the address unique."""
+        org, subscriber = person["org"], person["subscriber"]
+        address = {
+            "pk": f"{org}#addr#{person['address_hash']}",
+            "org": org,
+            "subscriber": subscriber,
+            "status": person["status"],
+        }
+        return [self.table.putting(address, unless_exists=True), self.table.putting({**person, "pk": f"{org}#{subscriber}"}, unless_exists=True)]
+
+    def update_profile(self, org: str, subscriber: str, *, version: int, row: bytes, facts: dict[str, Any]) -> None:
+        """A re-import: declared facts only, never status, consent or arm. Raises ConditionFailed when the person changed meanwhile."""
+        self.table.update(
+            f"{org}#{subscriber}",
+            None,
+            changes(
+                set_={**facts, "row": row},
+                add={"version": 1},
+                condition="#version = :read AND #status = :active",
+                names={"#version": "version", "#status": "status"},
+                values={":read": version, ":active": ACTIVE},
+            ),
+        )
+
+    # --- decide ------------------------------------------------------------------------------------------------------
+    def due(self, org: str, *, now: int, limit: int) -> Iterator[Item]:
+        """Up to `limit` subscribers whose time has come: `subscriber`, `row`, `decided_at`, shard by shard."""
+        left = limit
+        for shard in range(names.DUE_SHARDS):
+            if left <= 0:
+                return
+            for item in self.table.query(
+                "#shard = :shard AND #due <= :now",
+                {":shard": f"{org}#{shard:02d}", ":now": now},
+                names={"#shard": names.DUE_SHARD, "#due": names.NEXT_DECISION_AT},
+                index=names.DUE_INDEX,
+                limit=left,
+            ):
+                left -= 1
+                yield item
+
+    def set_next_decision(self, org: str, subscriber: str, *, at: int, decided_at: int) -> bool:
+        """Moves the due time. False for somebody no longer mailable, who is never due again."""
+        try:
+            self.table.update(
+                f"{org}#{subscriber}",
+                None,
+                changes(
+                    set_={names.NEXT_DECISION_AT: at, "decided_at": decided_at},
+                    condition="#status = :active AND attribute_exists(#shard)",
+                    names={"#status": "status", "#shard": names.DUE_SHARD},
+                    values={":active": ACTIVE},
+                ),
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    # --- claim, engage -----------------------------------------------------------------------------------------------
+    def writing_row(self, org: str, subscriber: str, *, row: Row, read_version: int, must_be_mailable: bool) -> dict[str, Any]:
+        """The row after a pure apply, if nobody wrote in between. A claim also insists on status and consent (P1)."""
+        condition, check_names, values = "#version = :read", {"#version": "version"}, {":read": read_version}
+        if must_be_mailable:
+            condition += " AND #status = :active AND #consent = :granted"
+            check_names |= {"#status": "status", "#consent": "consent_status"}
+            values |= {":active": ACTIVE, ":granted": GRANTED}  # type: ignore[dict-item]
+        return self.table.updating(
+            f"{org}#{subscriber}",
+            None,
+            changes(set_={"row": pack(row)}, add={"version": 1}, condition=condition, names=check_names, values=values),
+        )
+
+    def pull_forward(self, org: str, subscriber: str, *, at: int) -> None:
+        """An engagement event makes a person due earlier, never later."""
+        expression = changes(
+            set_={names.NEXT_DECISION_AT: at},
+            condition="attribute_exists(#shard) AND #next > :at",
+            names={"#shard": names.DUE_SHARD, "#next": names.NEXT_DECISION_AT},
+            values={":at": at},
+        )
+        try:
+            self.table.update(f"{org}#{subscriber}", None, expression)
+        except ConditionFailed:
+            return
+
+    def opt_out(self, org: str, subscriber: str, *, status: str, at: int, source: str) -> Item | None:
+        """P1, P3: takes effect at once, without reading, and beats every writer that believed the old state. None: nobody by that key."""
+        try:
+            person = self.table.update(
+                f"{org}#{subscriber}",
+                None,
+                Expression(
+                    update="SET #status = :status, #consent = :withdrawn, #at = :at, #source = :source"
+                    " ADD #version :one REMOVE #shard, #next",
+                    condition="attribute_exists(pk)",
+                    names={
+                        "#status": "status",
+                        "#consent": "consent_status",
+                        "#at": "opted_out_at",
+                        "#source": "opt_out_source",
+                        "#version": "version",
+                        "#shard": names.DUE_SHARD,
+                        "#next": names.NEXT_DECISION_AT,
+                    },
+                    values={":status": status, ":withdrawn": "withdrawn", ":at": at, ":source": source, ":one": 1},
+                ),
+            )
+        except ConditionFailed:
+            return None
+        self.table.update(f"{org}#addr#{person['address_hash']}", None, changes(set_={"status": status}))
+        return person
+
+
+def row_of(person: Item) -> Row:
+    """The packed row of a person. Raises Refused on another layout."""
+    return unpack(person["row"])

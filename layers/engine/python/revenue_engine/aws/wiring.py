@@ -1,0 +1,124 @@
+"""The composition root: everything a service needs, from the environment, made on first use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from revenue_engine.aws import names
+from revenue_engine.aws.alerts import Alerts
+from revenue_engine.aws.bundles import Bundles
+from revenue_engine.aws.control import Control
+from revenue_engine.aws.dynamo import Table
+from revenue_engine.aws.ledger import Ledger
+from revenue_engine.aws.mailer import Mailer
+from revenue_engine.aws.objects import Bucket
+from revenue_engine.aws.offers import Offers
+from revenue_engine.aws.parameters import Parameters
+from revenue_engine.aws.queues import Queue
+from revenue_engine.aws.sends import Sends
+from revenue_engine.aws.subscribers import Subscribers
+from revenue_engine.aws.suppression import Suppression
+from revenue_engine.aws.timeline import Timeline
+from revenue_engine.errors import Refused
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The engine's shell for one environment. A name the environment lacks is refused when it is needed, by name (D5)."""
+
+    environment: tuple[tuple[str, str], ...]
+
+    def value(self, name: str) -> str:
+        """One environment variable. Raises Refused("environment_missing")."""
+        found = dict(self.environment).get(name)
+        if not found:
+            raise Refused("environment_missing", name)
+        return found
+
+    @cached_property
+    def stage(self) -> str:
+        return self.value(names.STAGE)
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        return Parameters(self.stage)
+
+    @cached_property
+    def subscribers(self) -> Subscribers:
+        return Subscribers(Table(self.value(names.SUBSCRIBERS_TABLE)))
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        return Timeline(Table(self.value(names.TIMELINE_TABLE)))
+
+    @cached_property
+    def sends(self) -> Sends:
+        return Sends(Table(self.value(names.SENDS_TABLE)))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(Table(self.value(names.LEDGER_TABLE)))
+
+    @cached_property
+    def offers(self) -> Offers:
+        return Offers(Table(self.value(names.OFFERS_TABLE)))
+
+    @cached_property
+    def suppression(self) -> Suppression:
+        return Suppression(Table(self.value(names.SUPPRESSION_TABLE)))
+
+    @cached_property
+    def control(self) -> Control:
+        return Control(Table(self.value(names.CONTROL_TABLE)))
+
+    @cached_property
+    def bundles(self) -> Bundles:
+        return Bundles(Bucket(self.value(names.MODELS_BUCKET)))
+
+    @cached_property
+    def decisions(self) -> Bucket:
+        return Bucket(self.value(names.DECISIONS_BUCKET))
+
+    @cached_property
+    def postbacks(self) -> Bucket:
+        return Bucket(self.value(names.POSTBACKS_BUCKET))
+
+    @cached_property
+    def postbacks_queue(self) -> Queue:
+        return Queue(self.value(names.POSTBACKS_QUEUE_URL))
+
+    @cached_property
+    def engagement_queue(self) -> Queue:
+        return Queue(self.value(names.ENGAGEMENT_QUEUE_URL))
+
+    @cached_property
+    def sends_queue(self) -> Queue:
+        return Queue(self.value(names.SENDS_QUEUE_URL))
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        return Alerts(self.value(names.ALERTS_TOPIC_ARN), self.value(names.BREAKER_MACHINE_ARN))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        return Mailer(self.value(names.CONFIGURATION_SET))
+
+
+_VARIABLES = tuple(sorted(v for k, v in vars(names).items() if k.isupper() and isinstance(v, str) and v == k))
+
+
+def current() -> Wiring:
+    """The wiring of this process's environment."""
+    return _of(tuple((name, os.environ[name]) for name in _VARIABLES if name in os.environ))
+
+
+@cache
+def _of(environment: tuple[tuple[str, str], ...]) -> Wiring:
+    return Wiring(environment)
+
+
+def forget() -> None:
+    """Drop all wirings and what they cached."""
+    _of.cache_clear()

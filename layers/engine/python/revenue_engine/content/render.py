@@ -1,0 +1,101 @@
+"""An approved creative and a person's merge fields → HTML and plain text.
+
+Templates come from the advertiser's approved assets, so they are rendered in Jinja's sandbox with autoescape; a merge field the person does
+not have stops that mail, never the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from revenue_engine.errors import BadInput
+from revenue_engine.records.offer import Creative
+
+_HTML = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined)
+_TEXT = ImmutableSandboxedEnvironment(autoescape=False, undefined=StrictUndefined)
+
+# The opt-out link is not tracked: a scanner's click on it must not look like interest, nor be rewritten (contracts 3.3).
+_FOOTER = """
+<p style="font-size:12px;color:#666">Advertisement. {{ postal_address }}<br>
+<a ses:no-track href="{{ unsubscribe_url }}">Unsubscribe</a></p>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one mail says."""
+
+    subject: str
+    html: str
+    text: str
+
+
+def render(creative: Creative, *, fields: Mapping[str, str], offer_url: str, unsubscribe_url: str, postal_address: str) -> Content:
+    """The creative for one person.
+
+    Templates may use `offer_url` and the person's merge fields. Raises BadInput("creative", ...) when a field is missing, the template is
+    broken, or the offer link is not in it.
+    """
+    merged = {**fields, "offer_url": offer_url}
+    try:
+        subject = _TEXT.from_string(creative.subject).render(merged)
+        body = _HTML.from_string(creative.html).render(merged)
+    except TemplateError as error:
+        raise BadInput("creative", "does_not_render", str(error)[:200]) from None
+    if "\n" in subject or "\r" in subject:
+        raise BadInput("creative.subject", "line_break")
+    if "offer_url" not in creative.html:
+        raise BadInput("creative.html", "no_offer_link")
+    footer = _HTML.from_string(_FOOTER).render(postal_address=postal_address, unsubscribe_url=unsubscribe_url)
+    html = _insert_before_end(body, footer)
+    return Content(subject.strip(), html, plain_text(html))
+
+
+def _insert_before_end(body: str, footer: str) -> str:
+    end = body.lower().rfind("</body>")
+    return body + footer if end < 0 else body[:end] + footer + body[end:]
+
+
+class _Text(HTMLParser):
+    """Collects readable text; a link becomes its words and its address."""
+
+    _BLOCKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol"})
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+        self._links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("style", "script", "head"):
+            self._hidden += 1
+        elif tag in self._BLOCKS:
+            self.parts.append("\n")
+        elif tag == "a":
+            self._links.append(dict(attrs).get("href") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("style", "script", "head"):
+            self._hidden = max(0, self._hidden - 1)
+        elif tag in self._BLOCKS:
+            self.parts.append("\n")
+        elif tag == "a" and self._links:
+            self.parts.append(f": {self._links.pop()} ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(" ".join(data.split()) + " " if data.strip() else " ")
+
+
+def plain_text(html: str) -> str:
+    """The text part beside the HTML part."""
+    reader = _Text()
+    reader.feed(html)
+    lines = (" ".join(line.split()) for line in "".join(reader.parts).split("\n"))
+    return "\n".join(line for line in lines if line) + "\n"

@@ -1,0 +1,228 @@
+"""Subscribers from a CSV file: line by line, each either a record or a problem with its line number and field."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from revenue_engine.errors import BadInput
+from revenue_engine.ids import normalise_address
+from revenue_engine.records.zones import zone_number
+
+COLUMNS = (
+    "email", "consent_at", "consent_source", "zone", "first_name", "last_name", "country", "topics", "price_sensitivity",
+    "peak_hour", "created_at", "status",
+)  # fmt: skip
+PROFILE = "profile."
+STATUSES = ("active", "unsubscribed", "complained", "bounced")
+MAX_TOPICS = 32  # a bit each in the packed row
+_MAX = {"email": 320, "topics": 1_000, PROFILE: 500}
+_MAX_OTHER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRecord:
+    """One person of the file. "" and None mean: not given. The address and names stay out of `repr` and so out of logs (P4)."""
+
+    email: str = field(repr=False)  # normalised
+    status: str
+    consent_source: str  # "" only when the person is not active
+    consent_at: datetime | None  # None only when the person is not active
+    zone: str
+    first_name: str = field(repr=False)
+    last_name: str = field(repr=False)
+    country: str  # ISO 3166 alpha-2, upper case
+    topics: tuple[str, ...]
+    price_sensitivity: float | None  # 0..1
+    peak_hour: int | None  # 0..23
+    created_at: datetime | None
+    profile: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one data row became: `record` or `problem`. `number` is the line of the file the row starts on, from 1."""
+
+    number: int
+    record: SubscriberRecord | None
+    problem: BadInput | None
+
+
+def read_subscribers(
+    text_lines: Iterable[str],
+    *,
+    mapping: Mapping[str, str],
+    consent_source: str = "",
+    consent_at: datetime | None = None,
+) -> Iterator[Line]:
+    """The rows of a CSV file opened with `newline=""`.
+
+    Parameters
+    ----------
+    mapping
+        Our column → the file's, where names differ. `profile.x` columns become `profile["x"]`.
+    consent_source, consent_at
+        For rows that do not say: the consent the whole file was collected under. Nobody becomes active without a recorded consent (P1).
+
+    A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the importer lets
+    it win whatever row came first (P3).
+
+    Raises BadInput, before any row, when the header cannot carry the import.
+    """
+    numbered = _Counted(text_lines)
+    reader = csv.reader(numbered, strict=True)
+    try:
+        header = next(reader)
+    except StopIteration:
+        raise BadInput("header", "empty_file") from None
+    except csv.Error:
+        raise BadInput("header", "malformed_quotes") from None
+    return _rows(reader, numbered, len(header), _columns(header, mapping), consent_source.strip(), consent_at)
+
+
+class _Counted:
+    """Lines with a count of those handed out, so that a row broken by newlines inside quotes still knows where it began."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.count = 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.count += 1
+        return line.removeprefix("\ufeff") if self.count == 1 else line
+
+
+def _columns(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
+    """Our column → its place. Raises BadInput on duplicates, unknown names in the mapping, and what is missing."""
+    names = [name.strip() for name in header]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise BadInput("header", "duplicate_column", name[:40])
+    columns: dict[str, int] = {}
+    for ours, theirs in mapping.items():
+        if ours not in COLUMNS and not (ours.startswith(PROFILE) and len(ours) > len(PROFILE)):
+            raise BadInput("mapping", "unknown_column", ours[:40])
+        if theirs not in names:
+            raise BadInput(ours, "missing_column", theirs[:40])
+        columns[ours] = names.index(theirs)
+    for place, name in enumerate(names):
+        if name in COLUMNS or (name.startswith(PROFILE) and len(name) > len(PROFILE)):
+            columns.setdefault(name, place)
+    if "email" not in columns:
+        raise BadInput("email", "missing_column", mapping.get("email", "email"))
+    return columns
+
+
+def _rows(
+    reader: Iterator[list[str]],
+    numbered: _Counted,
+    width: int,
+    columns: dict[str, int],
+    consent_source: str,
+    consent_at: datetime | None,
+) -> Iterator[Line]:
+    first_line: dict[str, int] = {}  # address → line of its first good row
+    while True:
+        number = numbered.count + 1
+        try:
+            cells = next(reader)
+            if not cells:
+                continue
+            if len(cells) != width:
+                raise BadInput("row", "ragged_row", f"{len(cells)} cells instead of {width}")
+            record = _record({name: cells[place] for name, place in columns.items()}, consent_source, consent_at)
+            earlier = first_line.setdefault(record.email, number)
+            if earlier != number and record.status == "active":
+                raise BadInput("email", "duplicate_in_file", f"first in line {earlier}")
+        except StopIteration:
+            return
+        except csv.Error as error:
+            too_long = "field larger" in str(error)
+            yield Line(number, None, BadInput("row", "too_long" if too_long else "malformed_quotes"))
+        except BadInput as bad:
+            yield Line(number, None, bad)
+        else:
+            yield Line(number, record, None)
+
+
+def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime | None) -> SubscriberRecord:
+    text = {name: cell.strip() for name, cell in cells.items()}
+    for name, value in text.items():
+        if len(value) > _MAX.get(PROFILE if name.startswith(PROFILE) else name, _MAX_OTHER):
+            raise BadInput(name, "too_long", f"{len(value)} characters")
+        if not value.isprintable():
+            raise BadInput(name, "nul_byte" if "\0" in value else "control_character")
+    given = {name: text.get(name, "") for name in COLUMNS}
+    email = normalise_address(given["email"])
+    status = given["status"].lower() or "active"
+    if status not in STATUSES:
+        raise BadInput("status", "unknown_status", status[:20])
+    source = given["consent_source"] or consent_source
+    since = _time(given["consent_at"], "consent_at") or consent_at
+    if status == "active" and (not source or since is None):
+        raise BadInput("consent_source" if not source else "consent_at", "no_recorded_consent")
+    country = given["country"].upper()
+    if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
+        raise BadInput("country", "not_a_country_code", country[:20])
+    if given["zone"]:
+        zone_number(given["zone"])
+    return SubscriberRecord(
+        email=email,
+        status=status,
+        consent_source=source,
+        consent_at=since,
+        zone=given["zone"],
+        first_name=given["first_name"],
+        last_name=given["last_name"],
+        country=country,
+        topics=_topics(given["topics"]),
+        price_sensitivity=_share(given["price_sensitivity"], "price_sensitivity"),
+        peak_hour=_hour(given["peak_hour"], "peak_hour"),
+        created_at=_time(given["created_at"], "created_at"),
+        profile={name.removeprefix(PROFILE): value for name, value in text.items() if name.startswith(PROFILE) and value},
+    )
+
+
+def _topics(text: str) -> tuple[str, ...]:
+    topics = tuple(dict.fromkeys(topic.strip().lower() for topic in text.split(";") if topic.strip()))
+    if len(topics) > MAX_TOPICS:
+        raise BadInput("topics", "too_many", f"{len(topics)}, at most {MAX_TOPICS}")
+    return topics
+
+
+def _share(text: str, name: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise BadInput(name, "not_a_number", text[:20]) from None
+    if not math.isfinite(value) or not 0 <= value <= 1:
+        raise BadInput(name, "out_of_range", "0 to 1")
+    return value
+
+
+def _hour(text: str, name: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or int(text) > 23:
+        raise BadInput(name, "out_of_range", "0 to 23")
+    return int(text)
+
+
+def _time(text: str, name: str) -> datetime | None:
+    """A date or time; without a zone it is UTC."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(name, "not_a_time", text[:30]) from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

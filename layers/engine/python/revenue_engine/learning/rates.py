@@ -1,0 +1,138 @@
+"""Fit the smoothed rates: empirical Bayes, counts against what the level above expects of them.
+
+Each level's ratio is (observed + k) / (expected + k): Gamma-Poisson shrinkage towards 1, its strength k (in expected clicks) read
+from how much the ratios of that level differ beyond chance (method of moments). Expected counts are summed over segments, so an
+offer that only clickers get is not called a good offer for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from revenue_engine.arrays import Bools, Floats
+from revenue_engine.offers.posterior import exposure
+from revenue_engine.prediction.bundle import PRIOR_RATES
+from revenue_engine.prediction.rates import ANY_CATEGORY, HIGHEST_RATE, Rates, keys_of
+from revenue_engine.records.evidence import SEGMENTS, Evidence
+
+LEVEL_MAILS = 200.0  # what a segment's prior rate is worth
+HAZARD_MAILS = 2_000.0  # and its prior hazards: exits are rare
+FEWEST, MOST, UNKNOWN = 5.0, 1_000.0, 20.0  # limits of k, and k where one ratio alone cannot tell
+_LEVELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Faded counts of every (segment, offer, variant) seen, C of them."""
+
+    keys: list[tuple[str, str, str]]
+    segment: npt.NDArray[np.intp]
+    counts: Mapping[str, Floats]
+
+
+def fit_rates(evidence: Iterable[Evidence], categories: Mapping[str, str], now: datetime, *, prior: Rates = PRIOR_RATES) -> Rates:
+    """Rates of this evidence, shrunk towards `prior`.
+
+    Parameters
+    ----------
+    categories
+        Of each offer; evidence of an offer without one teaches levels and hazards only.
+    now
+        Evidence of today is left out of the rates per mail: its mails had no time to be clicked.
+    """
+    rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
+    weight = exposure(rows, prior, now)
+    settled = [i for i, row in enumerate(rows) if row.day < now.date()]
+    cells = _gather([rows[i] for i in settled], weight.fading[settled])
+    return Rates(
+        click_level=_levels(cells, "clicks", prior.click_level, LEVEL_MAILS),
+        open_level=_levels(cells, "opens", prior.open_level, LEVEL_MAILS),
+        unsubscribe_hazard=_levels(cells, "unsubscribes", prior.unsubscribe_hazard, HAZARD_MAILS),
+        complaint_hazard=_levels(cells, "complaints", prior.complaint_hazard, HAZARD_MAILS),
+        click_ratio=_ratios(cells, "clicks", _levels(cells, "clicks", prior.click_level, LEVEL_MAILS), categories),
+        open_ratio=_ratios(cells, "opens", _levels(cells, "opens", prior.open_level, LEVEL_MAILS), categories),
+        conversions_per_click=_conversions(rows, weight.clicks, weight.conversions, categories, prior),
+        prior_clicks=prior.prior_clicks,
+        delay=prior.delay,
+    )
+
+
+def _gather(rows: Sequence[Evidence], fading: Floats) -> _Cells:
+    keys = sorted({(row.segment, row.offer, row.variant) for row in rows})
+    place = {key: c for c, key in enumerate(keys)}
+    where = np.array([place[(row.segment, row.offer, row.variant)] for row in rows], dtype=np.intp)
+    counts: dict[str, Floats] = {}
+    for name in ("deliveries", "opens", "clicks", "unsubscribes", "complaints"):
+        values = np.array([getattr(row, name) for row in rows], dtype=np.float64) * fading
+        counts[name] = _sums(where, values, len(keys))
+    return _Cells(keys, np.array([SEGMENTS.index(key[0]) for key in keys], dtype=np.intp), counts)
+
+
+def _sums(member: npt.NDArray[np.intp], values: Floats, length: int) -> Floats:
+    """Sums of `values` per member number, (length,)."""
+    result = np.zeros(length)
+    np.add.at(result, member, values)
+    return result
+
+
+def _levels(cells: _Cells, name: str, prior: Mapping[str, float], strength: float) -> dict[str, float]:
+    """(events + strength · prior) / (mails + strength) per segment."""
+    result = {}
+    for s, segment in enumerate(SEGMENTS):
+        inside = cells.segment == s
+        events, mails = cells.counts[name][inside].sum(), cells.counts["deliveries"][inside].sum()
+        result[segment] = float(min((events + strength * prior[segment]) / (mails + strength), HIGHEST_RATE))
+    return result
+
+
+def _ratios(cells: _Cells, name: str, levels: Mapping[str, float], categories: Mapping[str, str]) -> dict[str, float]:
+    """Shrunk ratios of each level below the segments', from categories down to cells."""
+    known = np.array([offer in categories for _, offer, _ in cells.keys], dtype=np.bool_)
+    kept = [key for key, yes in zip(cells.keys, known, strict=True) if yes]
+    observed = cells.counts[name][known]
+    expected = cells.counts["deliveries"][known] * np.array([levels[segment] for segment, _, _ in kept])
+    result: dict[str, float] = {}
+    for level in range(_LEVELS):
+        labels = [keys_of(segment, categories[offer], offer, variant)[level] for segment, offer, variant in kept]
+        names = sorted(set(labels))
+        if not names:
+            continue
+        place = {label: i for i, label in enumerate(names)}
+        member = np.array([place[label] for label in labels], dtype=np.intp)
+        seen, due = _sums(member, observed, len(names)), _sums(member, expected, len(names))
+        k = _strength(seen, due)
+        ratio = (seen + k) / (due + k)
+        result.update({label: float(r) for label, r in zip(names, ratio, strict=True)})
+        expected = expected * ratio[member]
+    return result
+
+
+def _strength(seen: Floats, due: Floats) -> float:
+    """k of a Gamma(k, k) prior of ratios: Var(seen) = due + due² / k."""
+    if len(seen) < 2:
+        return UNKNOWN
+    excess = float(((seen - due) ** 2 - due).sum())
+    return float(np.clip((due**2).sum() / excess, FEWEST, MOST)) if excess > 0 else MOST
+
+
+def _conversions(
+    rows: Sequence[Evidence], clicks: Floats, conversions: Floats, categories: Mapping[str, str], prior: Rates
+) -> dict[str, float]:
+    """Net conversions per delay-weighted click: overall, then per category towards it."""
+    strength = prior.prior_clicks
+    least, most = 1e-5, HIGHEST_RATE
+
+    def shrunk(inside: Bools, mean: float) -> float:
+        net = max(float(conversions[inside].sum()), 0.0)
+        return float(np.clip((net + strength * mean) / (float(clicks[inside].sum()) + strength), least, most))
+
+    overall = shrunk(np.ones(len(rows), dtype=np.bool_), prior.conversions_per_click[ANY_CATEGORY])
+    result = {ANY_CATEGORY: overall}
+    for category in sorted({categories[row.offer] for row in rows if row.offer in categories}):
+        result[category] = shrunk(np.array([categories.get(row.offer) == category for row in rows], dtype=np.bool_), overall)
+    return result

@@ -1,0 +1,130 @@
+"""The catalogue as arrays, and who may get what. Shapes: n rows, O offers, A arms; an arm is one (offer, variant)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from revenue_engine.arrays import Bools, Floats, Ints
+from revenue_engine.records.batch import Batch
+from revenue_engine.records.controls import Controls
+from revenue_engine.records.offer import Creative, Offer, ineligible_reason
+
+Arm = tuple[str, str]  # offer, variant
+
+
+@dataclass(frozen=True, slots=True)
+class OfferBook:
+    """Offers sorted by number and their arms sorted by variant within: the order depends on the catalogue alone."""
+
+    offers: tuple[Offer, ...]
+    arms: tuple[Arm, ...]
+    creatives: tuple[Creative, ...]  # (A,)
+    offer_of_arm: npt.NDArray[np.intp]  # (A,) positions in `offers`
+    numbers: npt.NDArray[np.int64]  # (O,) ascending, as packed rows keep them
+    payout_micros: Ints  # (A,) per conversion, 0 = unknown
+    refund_rate: Floats  # (A,) share of conversions expected to be taken back after they were counted; 0 until known
+    open_offers: Bools  # (O,) may be mailed to anybody at all now
+    closed: tuple[tuple[str, str], ...]  # (offer, why nobody may be mailed it now)
+
+    @property
+    def open_arms(self) -> Bools:
+        """Arms of open offers, (A,)."""
+        return self.open_offers[self.offer_of_arm] if len(self.arms) else np.zeros(0, dtype=np.bool_)
+
+
+def sorted_offers(offers: Iterable[Offer]) -> tuple[Offer, ...]:
+    """Offers by number."""
+    return tuple(sorted(offers, key=lambda offer: offer.number))
+
+
+def arms_of(offers: tuple[Offer, ...]) -> tuple[Arm, ...]:
+    """The arms of sorted offers, in the order every array of the cycle has."""
+    return tuple((offer.offer, variant) for offer in offers for variant in sorted(c.variant for c in offer.creatives))
+
+
+def make_book(
+    offers: Iterable[Offer],
+    *,
+    controls: Controls,
+    now: datetime,
+    list_refreshed_at: Mapping[str, datetime],
+    mean_payouts: Mapping[str, int],
+    conversions_today: Mapping[str, int],
+) -> OfferBook:
+    """The book of this moment.
+
+    Parameters
+    ----------
+    list_refreshed_at
+        When each advertiser's suppression list was last taken in.
+    mean_payouts
+        Micros per observed conversion, used only where the offer hides its payout.
+    conversions_today
+        Conversions already counted against an offer's daily cap.
+    """
+    ordered = sorted_offers(offers)
+    payouts = [o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer) for o in ordered]
+    reasons = [
+        _closed_reason(offer, payout, controls, now, list_refreshed_at, conversions_today)
+        for offer, payout in zip(ordered, payouts, strict=True)
+    ]
+    creatives = [sorted(offer.creatives, key=lambda c: c.variant) for offer in ordered]
+    counts = [len(c) for c in creatives]
+    offer_of_arm = np.repeat(np.arange(len(ordered)), counts)
+    return OfferBook(
+        offers=ordered,
+        arms=arms_of(ordered),
+        creatives=tuple(c for group in creatives for c in group),
+        offer_of_arm=offer_of_arm,
+        numbers=np.array([offer.number for offer in ordered], dtype=np.int64),
+        payout_micros=np.repeat(np.array([p or 0 for p in payouts], dtype=np.int64), counts),
+        refund_rate=np.zeros(len(offer_of_arm)),
+        open_offers=np.array([reason is None for reason in reasons], dtype=np.bool_),
+        closed=tuple((offer.offer, reason) for offer, reason in zip(ordered, reasons, strict=True) if reason is not None),
+    )
+
+
+def _closed_reason(
+    offer: Offer,
+    payout: int | None,
+    controls: Controls,
+    now: datetime,
+    list_refreshed_at: Mapping[str, datetime],
+    conversions_today: Mapping[str, int],
+) -> str | None:
+    reason = ineligible_reason(offer, now=now)
+    if reason is not None:
+        return reason
+    if offer.currency != controls.currency:
+        return "currency_not_converted"  # two currencies are never compared (M1)
+    if payout is None or payout <= 0:
+        return "payout_unknown"
+    if payout > controls.max_payout_micros:
+        return "payout_above_limit"
+    if offer.suppression_list is not None:
+        refreshed = list_refreshed_at.get(offer.suppression_list)
+        # P1: a list we never took in, or too old, may miss the very person we would mail
+        if refreshed is None or now - refreshed > timedelta(days=controls.suppression_max_age_days):
+            return "suppression_list_stale"
+    if offer.daily_conversion_cap and conversions_today.get(offer.offer, 0) >= offer.daily_conversion_cap:
+        return "daily_cap_reached"
+    return None
+
+
+def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:
+    """Offers a person was mailed within the gap, (n, O), as far back as the row remembers (its last RECENT sends)."""
+    found = np.zeros((len(batch), len(book.offers)), dtype=np.bool_)
+    if not found.size:
+        return found
+    offers = batch.column("recent_offers").astype(np.int64)
+    sends = batch.column("recent_sends").astype(np.int64)
+    position = np.minimum(np.searchsorted(book.numbers, offers), len(book.numbers) - 1)
+    hit = (book.numbers[position] == offers) & (sends > now - gap_days * 86_400) & (sends > 0)
+    row, place = np.nonzero(hit)
+    found[row, position[row, place]] = True
+    return found

@@ -1,0 +1,78 @@
+"""When a subscriber is decided next: always at least an hour away, always inside his hours, never "next cycle". Shapes: n
+rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from revenue_engine.arrays import Codes, Floats, Ints
+from revenue_engine.clock import from_epoch
+from revenue_engine.pacing.hours import Zones, next_opening
+from revenue_engine.pacing.spread import CYCLE_MINUTES
+from revenue_engine.records.controls import Controls
+from revenue_engine.records.reasons import NUMBER_OF
+
+HOUR = 3_600
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+SHORTEST = HOUR
+SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
+_SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
+
+
+def next_decision_at(
+    reason: Codes,
+    *,
+    zones: Zones,
+    now: int,
+    last_send_at: Ints,
+    recent_sends: Ints,
+    gap_seconds: Ints,
+    jitter: Floats,
+    controls: Controls,
+) -> Ints:
+    """Epoch seconds per row, (n,).
+
+    Parameters
+    ----------
+    recent_sends
+        (n, RECENT) epoch seconds.
+    gap_seconds
+        (n,): how long after a send the row's policy mails again.
+    jitter
+        (n,): keyed uniforms; they spread a morning's opening over two hours and long waits over their range.
+    """
+    at = now + SETTLED_FROM + (jitter * (SETTLED_TO - SETTLED_FROM)).astype(np.int64)
+    # the claim may come a whole cycle after the decision; asking earlier would only meet the gap again
+    sent = now + gap_seconds + CYCLE_MINUTES * 60 + (jitter * HOUR).astype(np.int64)
+    at = np.where(np.isin(reason, _SENT), sent, at)
+    at = np.where(reason == NUMBER_OF["outside_hours"], now, at)
+    at = np.where(reason == NUMBER_OF["too_soon_since_last_email"], last_send_at + gap_seconds, at)
+    at = np.where(reason == NUMBER_OF["subscriber_frequency_limit"], _week_frees(recent_sends, now, controls), at)
+    at = np.where(reason == NUMBER_OF["daily_limit_reached"], _tomorrow(now, controls.zone), at)
+    at = np.where(reason == NUMBER_OF["velocity_limit"], now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
+    at = np.maximum(at, now + SHORTEST)
+
+    opening = next_opening(zones, at, controls)
+    window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
+    opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
+    return np.where(reason == NUMBER_OF["holdout"], now + 30 * DAY, opening)
+
+
+def _week_frees(recent_sends: Ints, now: int, controls: Controls) -> Ints:
+    """When enough sends leave the rolling week for one more, (n,)."""
+    cap = controls.max_emails_per_subscriber_per_week
+    if cap == 0:
+        return np.full(len(recent_sends), now + WEEK, dtype=np.int64)
+    newest_first = -np.sort(-recent_sends, axis=1)
+    return newest_first[:, cap - 1] + WEEK
+
+
+def _tomorrow(now: int, zone: str) -> int:
+    """The start of the org's next day, when its budget is new."""
+    tz = ZoneInfo(zone)
+    day = from_epoch(now).astimezone(tz).date() + timedelta(days=1)
+    return int(datetime(day.year, day.month, day.day, tzinfo=tz).timestamp())

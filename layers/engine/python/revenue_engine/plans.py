@@ -1,0 +1,35 @@
+"""What decide hands to execute: the mails of a page as columns, ready to be cut into `sends` messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from revenue_engine.audit import decision_id
+from revenue_engine.context import Cycle
+from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.evidence import SEGMENTS
+from revenue_engine.records.subscriber import ARMS, PROVIDERS
+
+
+def mail_columns(decisions: Decisions, cycle: Cycle) -> dict[str, list[Any]]:
+    """The rows that leave, sorted by minute and mailbox provider: one list per column, all of one length."""
+    rows = np.flatnonzero(decisions.mail)
+    mails = decisions.take(rows[np.lexsort((decisions.subscriber[rows], decisions.provider[rows], decisions.minute[rows]))])
+    arms = [cycle.book.arms[a] for a in mails.arm.tolist()]
+    return {
+        "subscriber": mails.subscriber.tolist(),
+        "decision_id": [decision_id(cycle.context.cycle_id, key) for key in mails.subscriber.tolist()],
+        "offer": [offer for offer, _ in arms],
+        "variant": [variant for _, variant in arms],
+        "segment": [SEGMENTS[s] for s in mails.segment.tolist()],
+        "provider": [PROVIDERS[p] for p in mails.provider.tolist()],
+        "policy": [ARMS[p] for p in mails.policy.tolist()],
+        "canary": mails.canary.tolist(),
+        "minute": mails.minute.tolist(),
+        "predicted_revenue_micros": mails.expected_revenue_micros.tolist(),
+        "p_click": mails.p_click.tolist(),
+        "p_conversion": mails.p_conversion.tolist(),
+        "propensity": mails.propensity_joint.tolist(),
+    }

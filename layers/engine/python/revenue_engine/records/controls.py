@@ -1,0 +1,144 @@
+"""What operators may set: one document that unites the specification's AutonomousConfig, ScheduleConfiguration and SafetyConfig.
+
+Stored as JSON in Parameter Store, validated here, and clamped by hard limits in code: an edit beyond a limit is refused by name, a
+missing field has the default below. Unreadable controls mean no mail (D5).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from revenue_engine.errors import Refused
+from revenue_engine.money import parse_currency
+from revenue_engine.records.zones import zone_number
+
+
+class Autonomy(StrEnum):
+    """The operator's switch. Anything else, or nothing at all, is read as OFF (D5)."""
+
+    OFF = "off"
+    SHADOW = "shadow"  # decide and log, mail nobody
+    APPROVAL = "approval"  # plans wait for a person
+    CANARY = "canary"  # a stable share of people is mailed, the rest is shadow
+    FULL = "full"
+
+
+def parse_autonomy(text: str) -> Autonomy:
+    """The switch's value. Raises Refused("autonomy_unreadable") on anything unknown."""
+    try:
+        return Autonomy(text.strip().lower())
+    except ValueError:
+        raise Refused("autonomy_unreadable", text[:20]) from None
+
+
+def _zone(name: str) -> str:
+    zone_number(name, field="zone")
+    return name
+
+
+def _currency(code: str) -> str:
+    return parse_currency(code, field="currency")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Micros = Annotated[int, Field(ge=0, le=10**15)]
+
+
+class Sender(BaseModel):
+    """Who the mail is from. Without it nothing is sent (CAN-SPAM: a valid postal address in every mail)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    from_address: str = Field(default="", max_length=320)
+    reply_to: str = Field(default="", max_length=320)
+    postal_address: str = Field(default="", max_length=300)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a mail may carry it."""
+        return bool(self.from_address.strip() and self.postal_address.strip())
+
+
+class Controls(BaseModel):
+    """The document. Rates are shares 0 to 1, money is micros of `currency`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # the org
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    currency: Annotated[str, AfterValidator(_currency)] = "USD"
+    sender: Sender = Sender()
+
+    # goals are reports, never pressure
+    daily_revenue_goal_micros: Micros = 0
+    weekly_revenue_goal_micros: Micros = 0
+    monthly_revenue_goal_micros: Micros = 0
+
+    # volume
+    max_daily_emails: int = Field(default=10_000, ge=0, le=5_000_000)
+    max_emails_per_subscriber_per_week: int = Field(default=4, ge=0, le=7)
+    min_hours_between_emails: int = Field(default=24, ge=12, le=24 * 30)
+    same_offer_gap_days: int = Field(default=7, ge=0, le=365)
+
+    # thresholds: hard vetoes
+    min_revenue_per_email_micros: Micros = 2_000
+    churn_risk_threshold: Share = 0.3
+    complaint_risk_threshold: Share = 0.002
+    min_engagement_score: Share = 0.0
+    cost_per_email_micros: Micros = 1_000
+
+    # time, in the reader's zone
+    enabled_weekdays: frozenset[Annotated[int, Field(ge=0, le=6)]] = frozenset(range(7))  # Monday = 0
+    sending_hours_start: int = Field(default=6, ge=0, le=23)
+    sending_hours_end: int = Field(default=22, ge=1, le=24)
+    sends_per_minute: int = Field(default=100, ge=10, le=1_000)
+
+    # autonomy
+    canary_share: Share = 0.05
+    approval_valid_hours: int = Field(default=12, ge=1, le=72)
+    auto_approve_under_micros: Micros = 0
+
+    # randomisation
+    fixed_policy_share: Share = 0.04
+    no_mail_share: Share = 0.01
+    ghost_share: float = Field(default=0.02, ge=0, le=0.2)
+    epsilon_per_day: float = Field(default=0.05, ge=0.001, le=0.2)
+
+    # rails and breaker
+    max_complaint_rate: float = Field(default=0.001, gt=0, le=0.003)
+    max_bounce_rate: float = Field(default=0.02, gt=0, le=0.1)
+    max_unsubscribe_rate: float = Field(default=0.005, gt=0, le=0.05)
+    max_revenue_per_email_micros: Micros = 100_000_000
+    min_conversion_rate: Share = 0.0
+    circuit_breaker_threshold: int = Field(default=5, ge=1, le=1_000)
+    cool_down_minutes: int = Field(default=60, ge=1, le=7 * 24 * 60)
+    human_closes_complaint_trips: bool = True
+    suppression_max_age_days: int = Field(default=7, ge=1, le=10)
+
+    # money in
+    max_payout_micros: Micros = 2_000_000_000
+    attribution_window_days: int = Field(default=30, ge=1, le=90)
+    attribution_half_life_days: float = Field(default=7.0, gt=0, le=90)
+    attribution_click_weight: float = Field(default=2.0, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.sending_hours_start >= self.sending_hours_end:
+            raise ValueError("sending_hours_start: must be before sending_hours_end")
+        if not self.enabled_weekdays:
+            raise ValueError("enabled_weekdays: at least one day")
+        if self.fixed_policy_share + self.no_mail_share > 0.5:
+            raise ValueError("fixed_policy_share, no_mail_share: together at most 0.5")
+        return self
+
+
+def parse_controls(document: str) -> Controls:
+    """The controls of a JSON document. Raises Refused("controls_unreadable"), naming each bad field (D5)."""
+    try:
+        return Controls.model_validate_json(document)
+    except ValidationError as error:
+        fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
+        raise Refused("controls_unreadable", fields) from None

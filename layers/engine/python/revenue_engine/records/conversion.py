@@ -1,0 +1,73 @@
+"""A conversion as it arrives, and an entry as it is booked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+BASE_EVENT = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One postback or report row, understood. `(org, kind, transaction_id, event_id)` is the arrival key (M2)."""
+
+    org: str
+    kind: str  # conversion | event
+    transaction_id: str
+    event_id: str  # "0" for the base conversion; "" for an event in a report, which gives its name alone
+    event_name: str
+    payout_micros: int
+    currency: str | None  # None: the offer's
+    offer: str
+    sub1: str
+    source: str  # postback | report
+    conversion_id: str | None  # certain only in a report
+    converted_at: datetime  # receipt time until a report knows better
+    received_at: datetime
+    receipt_id: str
+
+    @property
+    def key(self) -> str:
+        """The ledger's partition key.
+
+        An event goes by its name when it has one: the report gives names and no event ids and a postback and its
+        report row must meet under one key, whichever comes first (M2).
+        """
+        by_name = self.kind == "event" and self.event_name
+        event = "name:" + quote(self.event_name, safe="") if by_name else self.event_id
+        return f"{self.org}#{self.kind}#{self.transaction_id}#{event}"
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A share of one entry's amount credited to one mail. `weight` is for people, `micros` is the books."""
+
+    send_id: str
+    weight: float
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One append-only ledger entry (M2). Deltas: an entry never edits another, it adds to or cancels it."""
+
+    entry_kind: str  # provisional | approved | adjusted
+    provisional_delta_micros: int
+    approved_delta_micros: int
+    currency: str
+    offer: str
+    subscriber: str | None
+    send_id: str | None  # the deterministic click: primary credit
+    attribution: dict[str, tuple[Allocation, ...]]  # model → shares that add up to the entry's total delta
+    unattributed_micros: int
+    source: str
+    receipt_id: str
+    converted_at: datetime
+    booked_at: datetime
+
+    @property
+    def delta_micros(self) -> int:
+        """What the entry changes in total revenue, provisional and approved together."""
+        return self.provisional_delta_micros + self.approved_delta_micros

@@ -1,0 +1,63 @@
+"""A planned send, the outbox's states, and touches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class SendState(StrEnum):
+    """PLANNED → CLAIMED → SENT | FAILED | UNKNOWN | DROPPED (P2)."""
+
+    PLANNED = "PLANNED"
+    CLAIMED = "CLAIMED"
+    SENT = "SENT"
+    FAILED = "FAILED"  # the provider surely refused it
+    UNKNOWN = "UNKNOWN"  # nobody knows whether the provider took it: never mailed again
+    DROPPED = "DROPPED"  # never handed to the provider, or unknown for too long
+
+
+# An event of the provider proves the mail went out, whatever we believed.
+NEXT_STATES: dict[SendState, frozenset[SendState]] = {
+    SendState.PLANNED: frozenset({SendState.CLAIMED, SendState.DROPPED}),
+    SendState.CLAIMED: frozenset({SendState.SENT, SendState.FAILED, SendState.UNKNOWN, SendState.DROPPED}),
+    SendState.UNKNOWN: frozenset({SendState.SENT, SendState.DROPPED}),
+    SendState.DROPPED: frozenset({SendState.SENT}),
+    SendState.FAILED: frozenset({SendState.SENT}),
+    SendState.SENT: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSend:
+    """One row of a `sends` message: what decide chose and why, as far as execute and the outbox need it."""
+
+    org: str
+    cycle_id: str
+    decision_id: str
+    send_id: str
+    subscriber: str
+    offer: str
+    variant: str
+    campaign: str
+    segment: str
+    provider: str
+    policy: str  # engine | fixed
+    approval_id: str  # "" unless the plan waited for a person
+    canary: bool  # inside the canary share
+    predicted_revenue_micros: int
+    p_click: float
+    p_conversion: float
+    propensity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """What a person, or a machine in a person's name, did with one mail."""
+
+    kind: str  # open | click
+    at: datetime
+    send_id: str
+    human: bool
+    human_probability: float

@@ -1,0 +1,174 @@
+"""A subscriber's packed row: the raw columns a decision reads, as one Binary attribute, and the pure events that change it.
+
+No personal data is in a row. It is decoded by `struct` here (engage, execute) and by NumPy as an array of the same layout in
+`records/batch.py` (decide); a test holds the two together. The schema number leads the row: a reader refuses what it does not know (D5).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from revenue_engine.errors import Refused
+
+RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
+
+# (name, struct code, count); little-endian, no padding
+LAYOUT: tuple[tuple[str, str, int], ...] = (
+    ("schema", "I", 1),
+    ("decayed_at", "I", 1),  # epoch seconds the decayed counters refer to
+    ("draw_key", "Q", 1),  # keys every random draw about this person
+    ("revenue_micros", "q", 1),  # booked so far, org currency
+    ("sends", "f", 1),
+    ("deliveries", "f", 1),
+    ("human_opens", "f", 1),
+    ("machine_opens", "f", 1),
+    ("human_clicks", "f", 1),
+    ("conversions", "f", 1),
+    ("created_at", "I", 1),
+    ("last_send_at", "I", 1),
+    ("last_human_open_at", "I", 1),
+    ("last_human_click_at", "I", 1),
+    ("last_conversion_at", "I", 1),
+    ("recent_sends", "I", RECENT),  # epoch seconds, newest first, 0 = none
+    ("recent_offers", "I", RECENT),  # offer numbers, beside recent_sends
+    ("topics", "I", 1),  # bit mask of declared interests
+    ("price_sensitivity", "f", 1),  # 0..1, NaN when not declared
+    ("peak_hour", "h", 1),  # 0..23 in the reader's zone, -1 when not declared
+    ("zone", "H", 1),  # index into records.zones.ZONES
+    ("provider", "B", 1),  # index into PROVIDERS
+    ("arm", "B", 1),  # index into ARMS
+)
+_FORMAT = struct.Struct("<" + "".join(f"{count if count > 1 else ''}{code}" for _, code, count in LAYOUT))
+SCHEMA = zlib.crc32(repr(LAYOUT).encode())
+ROW_BYTES = _FORMAT.size
+
+PROVIDERS = ("other", "gmail", "yahoo", "outlook", "icloud")
+ARMS = ("engine", "fixed", "no_mail")
+
+# Half-lives of the decayed counters: sends fade as fatigue does, engagement as interest does.
+HALF_LIFE_DAYS = {
+    "sends": 30.0,
+    "deliveries": 30.0,
+    "human_opens": 30.0,
+    "machine_opens": 30.0,
+    "human_clicks": 30.0,
+    "conversions": 90.0,
+}
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One subscriber's decision state. Times are epoch seconds, 0 = never."""
+
+    decayed_at: int
+    draw_key: int
+    created_at: int
+    revenue_micros: int = 0
+    sends: float = 0.0
+    deliveries: float = 0.0
+    human_opens: float = 0.0
+    machine_opens: float = 0.0
+    human_clicks: float = 0.0
+    conversions: float = 0.0
+    last_send_at: int = 0
+    last_human_open_at: int = 0
+    last_human_click_at: int = 0
+    last_conversion_at: int = 0
+    recent_sends: tuple[int, ...] = (0,) * RECENT
+    recent_offers: tuple[int, ...] = (0,) * RECENT
+    topics: int = 0
+    price_sensitivity: float = float("nan")
+    peak_hour: int = -1
+    zone: int = 0
+    provider: int = 0
+    arm: int = 0
+
+
+def pack(row: Row) -> bytes:
+    """The row's bytes, `ROW_BYTES` long."""
+    values: list[int | float] = []
+    for name, _, count in LAYOUT:
+        value: Any = SCHEMA if name == "schema" else getattr(row, name)
+        values += value if count > 1 else (value,)
+    return _FORMAT.pack(*values)
+
+
+def unpack(raw: bytes) -> Row:
+    """The row of these bytes. Raises Refused on another layout (D5)."""
+    if len(raw) != ROW_BYTES or int.from_bytes(raw[:4], "little") != SCHEMA:
+        raise Refused("row_schema_mismatch")
+    flat = iter(_FORMAT.unpack(raw))
+    fields: dict[str, Any] = {
+        name: tuple(next(flat) for _ in range(count)) if count > 1 else next(flat) for name, _, count in LAYOUT
+    }
+    del fields["schema"]
+    return Row(**fields)
+
+
+def decay(row: Row, at: int) -> Row:
+    """Counters as of `at`: each halves every half-life of its own. Late events do not turn time back."""
+    if at <= row.decayed_at:
+        return row
+    days = (at - row.decayed_at) / _DAY_SECONDS
+    faded = {name: getattr(row, name) * 0.5 ** (days / half_life) for name, half_life in HALF_LIFE_DAYS.items()}
+    return replace(row, decayed_at=at, **faded)
+
+
+def _add(row: Row, name: str, at: int, amount: float) -> Row:
+    """Add an event of time `at` to a decayed counter; one that comes late counts as much as it would still be worth."""
+    row = decay(row, at)
+    worth = amount * 0.5 ** ((row.decayed_at - at) / _DAY_SECONDS / HALF_LIFE_DAYS[name])
+    return replace(row, **{name: getattr(row, name) + worth})
+
+
+def apply_claim(row: Row, *, at: int, offer_number: int) -> Row:
+    """A send was claimed: caps and gaps count from here, whether or not the provider takes it (P1)."""
+    row = _add(row, "sends", at, 1.0)
+    return replace(
+        row,
+        last_send_at=max(row.last_send_at, at),
+        recent_sends=(at, *row.recent_sends[:-1]),
+        recent_offers=(offer_number, *row.recent_offers[:-1]),
+    )
+
+
+def apply_touch(row: Row, *, kind: str, at: int) -> Row:
+    """A delivery, or a human or machine open or click. Machine clicks change nothing that a decision reads."""
+    if kind == "delivery":
+        return _add(row, "deliveries", at, 1.0)
+    if kind == "human_open":
+        return replace(_add(row, "human_opens", at, 1.0), last_human_open_at=max(row.last_human_open_at, at))
+    if kind == "machine_open":
+        return _add(row, "machine_opens", at, 1.0)
+    if kind == "human_click":
+        return replace(_add(row, "human_clicks", at, 1.0), last_human_click_at=max(row.last_human_click_at, at))
+    return row
+
+
+def apply_conversion(row: Row, *, at: int, revenue_micros: int, conversions: int = 1) -> Row:
+    """Booked revenue of this person changed. `conversions` is -1 for one that was taken back, 0 for a changed amount."""
+    row = _add(row, "conversions", at, float(conversions)) if conversions else decay(row, at)
+    last = max(row.last_conversion_at, at) if conversions > 0 else row.last_conversion_at
+    return replace(row, revenue_micros=row.revenue_micros + revenue_micros, last_conversion_at=last)
+
+
+def sends_within(row: Row, *, now: int, seconds: int) -> int:
+    """Claims in the rolling window (now - seconds, now]."""
+    return sum(1 for at in row.recent_sends if at > now - seconds)
+
+
+def provider_of(address: str) -> str:
+    """The mailbox provider a normalised address belongs to, by its domain (table in docs/glossary.md)."""
+    return _PROVIDER_OF.get(address.rpartition("@")[2], "other")
+
+
+_PROVIDER_OF = {
+    **dict.fromkeys(("gmail.com", "googlemail.com"), "gmail"),
+    **dict.fromkeys(("yahoo.com", "ymail.com", "rocketmail.com", "aol.com", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "aim.com"), "yahoo"),
+    **dict.fromkeys(("outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "outlook.de"), "outlook"),
+    **dict.fromkeys(("icloud.com", "me.com", "mac.com"), "icloud"),
+}

@@ -1,0 +1,85 @@
+"""The last look before a mail leaves (P1): what decide believed earlier does not count. Needs no numpy: execute loads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.subscriber import ARMS, Row, sends_within
+from revenue_engine.records.zones import ZONES
+
+STALE_SECONDS = 300  # the judge's heartbeat
+_WEEK = 7 * 86_400
+_NO_MAIL = ARMS.index("no_mail")
+_STATUS_REASON = {"unsubscribed": "opted_out", "complained": "opted_out", "bounced": "address_bounced", "erased": "erased"}
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerFacts:
+    """The breaker as read, strongly consistent, at most 15 s ago."""
+
+    state: str  # closed | open | half_open
+    judged_at: int  # epoch seconds of the judge's last look
+
+
+def may_claim(*, status: str, consent_status: str, row: Row, controls: Controls, now: int) -> str | None:
+    """Why this person may not be mailed now, or None. Checked inside the transaction that claims the send (P1).
+
+    Parameters
+    ----------
+    status, consent_status
+        As stored: anything but `active` and `granted` is a no.
+    now
+        Epoch seconds.
+    """
+    if status != "active":
+        return _STATUS_REASON.get(status, "not_active")
+    if consent_status != "granted":
+        return "no_consent"
+    if row.arm == _NO_MAIL:
+        return "holdout"
+    local = datetime.fromtimestamp(now, ZoneInfo(ZONES[row.zone]))
+    if local.weekday() not in controls.enabled_weekdays or not (
+        controls.sending_hours_start <= local.hour < controls.sending_hours_end
+    ):
+        return "outside_hours"
+    if sends_within(row, now=now, seconds=_WEEK) >= controls.max_emails_per_subscriber_per_week:
+        return "subscriber_frequency_limit"
+    if row.last_send_at > now - controls.min_hours_between_emails * 3_600:
+        return "too_soon_since_last_email"
+    return None
+
+
+def gate(
+    autonomy: Autonomy, breaker: BreakerFacts | None, *, now: int, canary: bool, approval_id: str, approved: bool
+) -> str | None:
+    """Why the org mails nobody, or not this plan, or None (P1). Missing or stale facts mean no (D5).
+
+    Parameters
+    ----------
+    now
+        Epoch seconds.
+    canary
+        Whether the plan's subscriber is inside the canary share.
+    approval_id, approved
+        The approval a plan waited for ("" = none) and whether a person, still in time, said yes.
+    """
+    if autonomy is Autonomy.OFF:
+        return "autonomy_off"
+    if autonomy is Autonomy.SHADOW:
+        return "autonomy_shadow"
+    if breaker is None:
+        return "breaker_missing"
+    if now - breaker.judged_at > STALE_SECONDS:
+        return "breaker_stale"
+    if breaker.state != "closed":  # while half open the machine probes, nobody else mails
+        return f"breaker_{breaker.state}" if breaker.state in ("open", "half_open") else "breaker_unreadable"
+    if approval_id and not approved:
+        return "not_approved"
+    if autonomy is Autonomy.APPROVAL and not approval_id:
+        return "not_approved"
+    if autonomy is Autonomy.CANARY and not canary:
+        return "not_in_canary"
+    return None

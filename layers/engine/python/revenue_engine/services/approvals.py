@@ -1,0 +1,44 @@
+"""Plans that wait for a person (autonomy = approval): listed whole, approved or rejected, expired by time."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import datetime
+
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.services import send_messages
+
+
+def listed(w: Wiring, org: str) -> list[Item]:
+    """Every plan on record: `approval_id`, `status`, `valid_until`, `sends`, `predicted_revenue_micros`."""
+    return w.control.approvals(org)
+
+
+def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
+    """Reserves the day's budget and queues the plan; returns how many sends were queued, 0 when it no longer waits.
+
+    Everything is checked anew by execute, which sends only what is approved and still valid.
+    """
+    body = w.decisions.get(f"plans/{org}/{approval_id}.json.gz")
+    if body is None or not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
+        return 0
+    planned = send_messages.decode(gzip.decompress(body).decode())
+    controls = w.parameters.controls(org)
+    granted = w.control.reserve(
+        org,
+        day_in(now, controls.zone).isoformat(),
+        cycle_id=f"approval-{approval_id}",
+        page=0,
+        wanted=len(planned),
+        cap=controls.max_daily_emails,
+        expires_at=epoch_seconds(now) + 30 * 86_400,
+    )
+    w.sends_queue.send(send_messages.messages((0, plan) for plan in planned[:granted]))
+    return granted
+
+
+def reject(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> bool:
+    """The plan is never sent; its people are due again when it would have expired."""
+    return w.control.decide_approval(org, approval_id, status="rejected", by=by, now=epoch_seconds(now))

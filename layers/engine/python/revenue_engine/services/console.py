@@ -1,0 +1,63 @@
+"""The console API: what operators read and command. Its routes are signed (IAM); every command names who gave it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from revenue_engine.aws import names
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.errors import Refused
+from revenue_engine.records.controls import parse_autonomy
+from revenue_engine.services import approvals, quarantine
+from revenue_engine.services.http import Request, Response
+from revenue_engine.services.status import status
+
+_PATH = re.compile(r"/console/(?P<org>[a-z0-9][a-z0-9-]{0,31})/(?P<rest>.+)")
+
+
+def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
+    """Every route: `/console/{org}/…`. Unknown ones are 404, what cannot be done is 409 with its reason."""
+    path = _PATH.fullmatch(request.path)
+    if path is None:
+        return _json(404, {"error": "no such route"})
+    org, rest = path["org"], path["rest"].split("/")
+    try:
+        match (request.method, rest):
+            case ("GET", ["status"]):
+                return _json(200, status(w, org, now=now))
+            case ("GET", ["quarantine"]):
+                return _json(200, {"entries": quarantine.listed(w, org)})
+            case ("POST", ["quarantine", receipt_id, "replay"]):
+                return _done(quarantine.replay(w, org, receipt_id), "no open entry by that id")
+            case ("GET", ["approvals"]):
+                return _json(200, {"approvals": approvals.listed(w, org)})
+            case ("POST", ["approvals", approval_id, "approve"]):
+                return _json(200, {"queued": approvals.approve(w, org, approval_id, by=_who(request), now=now)})
+            case ("POST", ["approvals", approval_id, "reject"]):
+                return _done(approvals.reject(w, org, approval_id, by=_who(request), now=now), "it does not wait")
+            case ("POST", ["autonomy", value]):
+                w.parameters.put(names.autonomy_parameter(w.stage, org), parse_autonomy(value).value)
+                return _json(200, {"autonomy": value})
+            case ("POST", ["breaker", "close"]):
+                w.control.close_by_hand(org, by=_who(request), now=now)
+                return _json(200, {"breaker": "closed"})
+            case _:
+                return _json(404, {"error": "no such route"})
+    except Refused as refused:
+        return _json(409, {"error": refused.reason, "detail": refused.detail})
+
+
+def _who(request: Request) -> str:
+    return request.headers.get("x-operator", "console")[:64]
+
+
+def _done(done: bool, otherwise: str) -> Response:
+    return _json(200, {"done": True}) if done else _json(409, {"error": otherwise})
+
+
+def _json(code: int, body: Any, default: Callable[[Any], Any] = str) -> Response:
+    return Response(code, json.dumps(body, default=default), "application/json")

@@ -1,0 +1,64 @@
+"""The org's gate, re-read inside the message loop with at most 15 seconds of cache (P1, D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.errors import Refused
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.safety.claim import BreakerFacts, gate
+
+MAX_AGE = timedelta(seconds=15)
+
+
+class Gate:
+    """Whether a planned send may go now, as far as the org decides it."""
+
+    def __init__(self, w: Wiring, org: str, now: Callable[[], datetime]) -> None:
+        self._w, self._org, self._now = w, org, now
+        self._read_at: datetime | None = None
+        self._breaker: BreakerFacts | None = None
+        self._approvals: dict[str, bool] = {}
+        self._stopped = ""
+
+    def refusal(self, plan: PlannedSend) -> str | None:
+        """Why not, or None."""
+        if self._stopped:
+            return self._stopped
+        now = self._now()
+        try:
+            autonomy = self._w.parameters.autonomy(self._org)
+        except Refused as refused:
+            return refused.reason
+        if self._read_at is None or now - self._read_at >= MAX_AGE:
+            self._breaker, self._approvals, self._read_at = breaker_facts(self._w.control.breaker(self._org)), {}, now
+        approved = bool(plan.approval_id) and self._approved(plan.approval_id, now)
+        return gate(
+            autonomy,
+            self._breaker,
+            now=epoch_seconds(now),
+            canary=plan.canary,
+            approval_id=plan.approval_id,
+            approved=approved,
+        )
+
+    def stop(self, reason: str) -> None:
+        """Nothing more of this message goes out."""
+        self._stopped = reason
+
+    def _approved(self, approval_id: str, now: datetime) -> bool:
+        if approval_id not in self._approvals:
+            plan = self._w.control.approval(self._org, approval_id)
+            self._approvals[approval_id] = (
+                plan is not None and plan["status"] == "approved" and plan["valid_until"] > epoch_seconds(now)
+            )
+        return self._approvals[approval_id]
+
+
+def breaker_facts(item: Item | None) -> BreakerFacts | None:
+    """The breaker as the core reads it."""
+    return None if item is None else BreakerFacts(state=item["state"], judged_at=item["judged_at"])

@@ -1,0 +1,54 @@
+"""API Gateway's payload 2.0 in and out, as far as our routes need it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request."""
+
+    method: str
+    path: str
+    path_parameters: Mapping[str, str]
+    query: str  # raw
+    headers: Mapping[str, str]  # lower-case names
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer."""
+
+    status: int
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_event(self) -> dict[str, Any]:
+        """What the handler returns."""
+        return {
+            "statusCode": self.status,
+            "headers": {"content-type": self.content_type, "cache-control": "no-store", **self.headers},
+            "body": self.body,
+        }
+
+
+def request_of(event: Mapping[str, Any]) -> Request:
+    """The request of an HTTP API event (payload format 2.0)."""
+    http = event["requestContext"]["http"]
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded") and body:
+        body = base64.b64decode(body).decode("utf-8", errors="replace")
+    return Request(
+        method=http["method"],
+        path=event["rawPath"],
+        path_parameters=event.get("pathParameters") or {},
+        query=event.get("rawQueryString") or "",
+        headers=event.get("headers") or {},
+        body=body,
+    )

@@ -1,0 +1,18 @@
+"""Where a raw postback lies, and the message that makes attribute look at it."""
+
+from __future__ import annotations
+
+import json
+
+from revenue_engine.aws.queues import Message
+from revenue_engine.intake.everflow import RawPostback
+
+
+def raw_key(raw: RawPostback) -> str:
+    """The raw object's key."""
+    return f"raw/{raw.org}/{raw.received_at:%Y-%m-%d}/{raw.receipt_id}.json"
+
+
+def queue_message(org: str, receipt_id: str, key: str, *, token_state: str) -> Message:
+    """A pointer to the raw object. `token_state`: ok | unchecked | too_long."""
+    return Message(json.dumps({"org": org, "receipt_id": receipt_id, "raw_key": key, "token_state": token_state}))

@@ -1,0 +1,278 @@
+"""One decision cycle: lease, snapshot, decide, reserve, record, queue, move due times — each step repeatable (D1, D5, D6)."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from revenue_engine import __version__, audit, ids
+from revenue_engine.aws import names, observe
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import day_in, epoch_seconds, from_epoch
+from revenue_engine.context import Cycle, CycleContext, Price, prepare
+from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.errors import Refused
+from revenue_engine.offers.posterior import fold
+from revenue_engine.plans import mail_columns
+from revenue_engine.prediction.bundle import load
+from revenue_engine.records.batch import Batch, decode
+from revenue_engine.records.controls import Autonomy
+from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.evidence import parse_evidence
+from revenue_engine.records.reasons import REASONS
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.safety.claim import gate
+from revenue_engine.services import approvals, send_messages
+from revenue_engine.services.gate import breaker_facts
+from revenue_engine.snapshot import load_context, load_page, save_context, save_page
+
+log = logging.getLogger(__name__)
+
+CYCLE = timedelta(minutes=15)
+LEASE_SECONDS = 14 * 60  # a cycle that died leaves its lease to the retry within the same quarter of an hour
+PAGE_ROWS = 20_000
+EVIDENCE_DAYS = 180  # with forgetting of 0.99 a day, older evidence weighs less than a sixth
+WRITERS = 8  # due times are written side by side: the calls wait on the network
+_STATE_DAYS = 30
+
+
+@dataclass
+class CycleReport:
+    """The specification's ExecutionResult of one cycle."""
+
+    cycle_id: str
+    outcome: str = "completed"  # or why not
+    decided: int = 0
+    planned: int = 0
+    pages: int = 0
+    predicted_revenue_micros: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For logs and the Control item."""
+        return asdict(self) | {"reasons": dict(self.reasons)}
+
+
+def cycle_id_at(now: datetime) -> str:
+    """Names the quarter of an hour: a cycle runs once."""
+    start = now.astimezone(UTC)
+    return f"{start:%Y%m%dT%H}{start.minute // 15 * 15:02d}"
+
+
+def run_cycle(w: Wiring, *, org: str, now: datetime) -> CycleReport:
+    """Decides everybody whose time has come. What is missing or stale means no mail, its own reason and a metric (D5)."""
+    report = CycleReport(cycle_id_at(now))
+    try:
+        autonomy = w.parameters.autonomy(org)
+        if autonomy is Autonomy.OFF:
+            report.outcome = "autonomy_off"
+            return report
+        _refuse_unless_closed(w, org, autonomy, now)
+        lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=LEASE_SECONDS)
+        if lease is None:
+            report.outcome = "leased_or_done"
+            return report
+        cycle = prepare(_context(w, org, report.cycle_id, autonomy, now))
+    except Refused as refused:
+        log.error("no cycle: %s %s", refused.reason, refused.detail)
+        observe.count(names.METRIC_CYCLE_REFUSED, org)
+        report.outcome = refused.reason
+        return report
+    for number, batch in enumerate(_pages(w, cycle, resumed=lease["attempts"] > 1)):
+        _run_page(w, cycle, number, batch, report)
+    w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict())
+    observe.count(names.METRIC_CYCLE_COMPLETED, org)
+    return report
+
+
+def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime) -> None:
+    if autonomy is Autonomy.SHADOW:
+        return  # nothing leaves, so nothing has to be safe
+    facts = breaker_facts(w.control.breaker(org))
+    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False)
+    if reason is not None:
+        raise Refused(reason)
+
+
+# --- inputs, written once (D6) -----------------------------------------------------------------------------------------
+def _context(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
+    key = f"cycles/{org}/{cycle_id}/context.json"
+    stored = w.decisions.get(key) or w.decisions.put_once(key, save_context(_gather(w, org, cycle_id, autonomy, now)))
+    return load_context(stored)
+
+
+def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
+    controls = w.parameters.controls(org)
+    if not controls.sender.complete:
+        raise Refused("sender_incomplete", "controls.sender: from_address and postal_address")
+    bundle = load(w.bundles.files(org))
+    offers = w.offers.catalogue(org)
+    since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
+    evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
+    ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
+    today = day_in(now, controls.zone)
+    midnight = datetime.combine(today, datetime.min.time(), ZoneInfo(controls.zone))
+    counted = w.control.counters(org, since=midnight, until=now)
+    reserved = w.control.budget_reserved(org, today.isoformat())
+    return CycleContext(
+        org=org,
+        cycle_id=cycle_id,
+        now=now,
+        autonomy=autonomy,
+        controls=controls,
+        offers=offers,
+        posteriors=fold(evidence, offers, bundle.rates, now),
+        bundle=bundle,
+        price=Price(),
+        budget_left=max(0, controls.max_daily_emails - reserved),
+        list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
+        conversions_today={offer.offer: counted.get(f"conversions@{offer.offer}", 0) for offer in offers},
+        code_version=__version__,
+    )
+
+
+def _pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
+    """First the pages a dead attempt has written, then what is due beside them."""
+    context = cycle.context
+    prefix = f"cycles/{context.org}/{context.cycle_id}/page-"
+    seen: set[str] = set()
+    written = w.decisions.keys(prefix) if resumed else []
+    for key in written:
+        batch = load_page(w.decisions.get(key) or b"")
+        seen.update(batch.subscriber.tolist())
+        yield batch
+    for number in range(len(written), 10_000):
+        due = [item for item in _due(w, cycle) if item["subscriber"] not in seen]
+        if not due:
+            return
+        batch = decode(
+            [item["subscriber"] for item in due], [item["row"] for item in due], [item.get("decided_at", 0) for item in due]
+        )
+        batch = load_page(w.decisions.put_once(f"{prefix}{number:04d}.npz", save_page(batch)))
+        seen.update(batch.subscriber.tolist())
+        yield batch
+
+
+def _due(w: Wiring, cycle: Cycle) -> Iterator[Item]:
+    return w.subscribers.due(cycle.context.org, now=cycle.now, limit=PAGE_ROWS)
+
+
+# --- one page ------------------------------------------------------------------------------------------------------------
+def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport) -> None:
+    """Every step may be repeated: the reservation is remembered, receipts overwrite themselves, claims refuse a second mail."""
+    context = cycle.context
+    org, cycle_id = context.org, context.cycle_id
+    decisions = decide_batch(batch, cycle)
+    wanted = int(decisions.mail.sum())
+    granted = wanted
+    if context.autonomy is not Autonomy.APPROVAL:  # a plan that waits reserves on approval
+        granted = w.control.reserve(
+            org,
+            day_in(context.now, context.controls.zone).isoformat(),
+            cycle_id=cycle_id,
+            page=number,
+            wanted=wanted,
+            cap=context.controls.max_daily_emails,
+            expires_at=cycle.now + _STATE_DAYS * 86_400,
+        )
+    decisions = grant(decisions, batch, cycle, granted)
+    _record(w, cycle, number, batch, decisions, granted)
+    planned = _planned(w, cycle, decisions)
+    if context.autonomy is Autonomy.APPROVAL:
+        decisions = _wait_for_approval(w, cycle, number, decisions, planned)
+    else:
+        w.sends_queue.send(send_messages.messages(planned))
+    _move_due_times(w, cycle, decisions)
+    report.pages += 1
+    report.decided += len(decisions)
+    report.planned += len(planned)
+    report.predicted_revenue_micros += int(decisions.expected_revenue_micros[decisions.mail].sum())
+    codes, counts = np.unique(decisions.reason, return_counts=True)
+    report.reasons.update({REASONS[code]: int(count) for code, count in zip(codes, counts, strict=True)})
+
+
+def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int) -> None:
+    """Receipts before the first claim: a mail whose decision is not on record cannot exist (D1)."""
+    org, cycle_id, now = cycle.context.org, cycle.context.cycle_id, cycle.context.now
+    lines = audit.receipts(
+        decisions,
+        batch,
+        cycle,
+        page_key=f"cycles/{org}/{cycle_id}/page-{number:04d}.npz",
+        context_key=f"cycles/{org}/{cycle_id}/context.json",
+        granted=granted,
+    )
+    key = f"decisions/{org}/{now:%Y-%m-%d}/{cycle_id}/page-{number:04d}.ndjson.gz"
+    w.decisions.put(key, gzip.compress(lines, compresslevel=6, mtime=0))
+
+
+def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, PlannedSend]]:
+    """`(minute, plan)` of every mail that leaves."""
+    columns = mail_columns(decisions, cycle)
+    minutes = columns.pop("minute")
+    if not minutes:
+        return []
+    org, cycle_id = cycle.context.org, cycle.context.cycle_id
+    key = w.parameters.tracking_key(org)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        (
+            minute,
+            PlannedSend(
+                org=org,
+                cycle_id=cycle_id,
+                send_id=ids.send_id(key, org=org, subscriber=row["subscriber"], decision_id=row["decision_id"]),
+                campaign=f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
+                approval_id="",
+                **row,
+            ),
+        )
+        for minute, row in zip(minutes, rows, strict=True)
+    ]
+
+
+def _wait_for_approval(
+    w: Wiring, cycle: Cycle, number: int, decisions: Decisions, planned: list[tuple[int, PlannedSend]]
+) -> Decisions:
+    """The page's plan waits for a person; its people are due again when it expires."""
+    if not planned:
+        return decisions
+    context = cycle.context
+    approval_id = f"{context.cycle_id}-{number:04d}"
+    valid_until = cycle.now + context.controls.approval_valid_hours * 3_600
+    plans = [replace(plan, approval_id=approval_id) for _, plan in planned]
+    predicted = sum(plan.predicted_revenue_micros for plan in plans)
+    body = gzip.compress(send_messages.encode(plans).encode(), mtime=0)
+    w.decisions.put(f"plans/{context.org}/{approval_id}.json.gz", body)
+    w.control.put_approval(
+        context.org,
+        approval_id,
+        {
+            "approval_id": approval_id,
+            "status": "waiting",
+            "valid_until": valid_until,
+            "sends": len(plans),
+            "predicted_revenue_micros": predicted,
+            "expires_at": valid_until + _STATE_DAYS * 86_400,
+        },
+    )
+    if predicted < context.controls.auto_approve_under_micros:
+        approvals.approve(w, context.org, approval_id, by="auto_approve_under", now=context.now)
+    return replace(decisions, next_decision_at=np.where(decisions.mail, valid_until, decisions.next_decision_at))
+
+
+def _move_due_times(w: Wiring, cycle: Cycle, decisions: Decisions) -> None:
+    org, now = cycle.context.org, cycle.now
+    rows = zip(decisions.subscriber.tolist(), decisions.next_decision_at.tolist(), strict=True)
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(lambda row: w.subscribers.set_next_decision(org, row[0], at=row[1], decided_at=now), rows))

@@ -1,0 +1,44 @@
+"""`sends` messages: columnar JSON, at most 500 planned sends of one minute and one mailbox provider (docs/data-model.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from itertools import groupby
+from typing import Any
+
+from revenue_engine.aws.queues import Message
+from revenue_engine.records.send import PlannedSend
+
+ROWS_PER_MESSAGE = 500
+_COLUMNS = tuple(f.name for f in fields(PlannedSend))
+# The same for every row of a message: written once.
+_SHARED = ("org", "cycle_id", "approval_id")
+
+
+def encode(plans: Sequence[PlannedSend]) -> str:
+    """One message body. All plans share org, cycle and approval."""
+    body: dict[str, Any] = {name: getattr(plans[0], name) for name in _SHARED}
+    body["rows"] = len(plans)
+    body["columns"] = {name: [getattr(plan, name) for plan in plans] for name in _COLUMNS if name not in _SHARED}
+    return json.dumps(body, separators=(",", ":"))
+
+
+def decode(body: str) -> list[PlannedSend]:
+    """The plans of a message body."""
+    document = json.loads(body)
+    shared = {name: document[name] for name in _SHARED}
+    columns = document["columns"]
+    return [PlannedSend(**shared, **{name: columns[name][i] for name in columns}) for i in range(document["rows"])]
+
+
+def messages(planned: Iterable[tuple[int, PlannedSend]]) -> list[Message]:
+    """Messages for plans with their minute offset within the coming cycle: one per minute, provider and 500 rows."""
+    ordered = sorted(planned, key=lambda p: (p[0], p[1].provider, p[1].subscriber))
+    result: list[Message] = []
+    for (minute, _), group in groupby(ordered, key=lambda p: (p[0], p[1].provider)):
+        plans = [plan for _, plan in group]
+        for start in range(0, len(plans), ROWS_PER_MESSAGE):
+            result.append(Message(encode(plans[start : start + ROWS_PER_MESSAGE]), delay_seconds=minute * 60))
+    return result

@@ -1,0 +1,90 @@
+"""Take an Everflow postback: store it raw before anyone understands it, queue it, answer 2xx (M3)."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from revenue_engine import ids
+from revenue_engine.aws import names, observe
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.errors import Refused
+from revenue_engine.intake.everflow import RawPostback
+from revenue_engine.services import quarantine
+from revenue_engine.services.http import Request, Response
+from revenue_engine.services.receipts import queue_message, raw_key
+
+log = logging.getLogger(__name__)
+
+MAX_QUERY = 16_384
+MAX_BODY = 65_536
+WRONG_TOKENS_PER_DAY = 1_000
+_ORG = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_TAKEN = Response(200, "ok")
+
+
+def take_postback(w: Wiring, request: Request, *, now: datetime) -> Response:
+    """Answers 200 whatever arrives on a well-formed path: ten failures in a row make Everflow switch the feed off (contracts 1.4)."""
+    org = request.path_parameters.get("org", "")
+    if not _ORG.fullmatch(org):
+        return Response(404, "no such feed")
+    if request.method == "HEAD":
+        return Response(200)
+    raw = RawPostback(
+        receipt_id=ids.receipt_id(),
+        org=org,
+        received_at=now,
+        method=request.method,
+        query=request.query[:MAX_QUERY],
+        body=request.body[:MAX_BODY],
+        content_type=request.headers.get("content-type", ""),
+    )
+    token_state = _token_state(w, org, request.path_parameters.get("token", ""))
+    if token_state == "unknown_org":
+        log.warning("postback for an org without secrets")
+        return _TAKEN
+    if token_state == "wrong":
+        return _keep_wrong_token(w, raw, now=now)
+    if len(request.query) > MAX_QUERY or len(request.body) > MAX_BODY:
+        token_state = "too_long"
+    _keep_and_queue(w, raw, token_state=token_state)
+    observe.count(names.METRIC_POSTBACKS_TAKEN, org)
+    return _TAKEN
+
+
+def _token_state(w: Wiring, org: str, token: str) -> str:
+    try:
+        live = w.parameters.webhook_tokens(org)
+    except Exception:  # whatever keeps us from the secrets, the postback must not be lost
+        log.exception("webhook tokens unreadable: the postback is kept unchecked")
+        return "unchecked"
+    if not live:
+        return "unknown_org"
+    # every live token is compared, in constant time
+    return "ok" if any([hmac.compare_digest(token.encode(), secret.encode()) for secret in live]) else "wrong"
+
+
+def _keep_wrong_token(w: Wiring, raw: RawPostback, *, now: datetime) -> Response:
+    day = f"{now:%Y-%m-%d}"
+    expires_at = epoch_seconds(now + timedelta(days=30))
+    if w.control.capped_increment(raw.org, f"wrong_tokens#{day}", cap=WRONG_TOKENS_PER_DAY, expires_at=expires_at):
+        w.postbacks.put(raw_key(raw), raw.to_json().encode())
+        quarantine.keep(w, raw, raw_key=raw_key(raw), field="token", reason="wrong_token", detail="", now=now)
+    return _TAKEN
+
+
+def _keep_and_queue(w: Wiring, raw: RawPostback, *, token_state: str) -> None:
+    key = raw_key(raw)
+    w.postbacks.put(key, raw.to_json().encode())
+    message = queue_message(raw.org, raw.receipt_id, key, token_state=token_state)
+    try:
+        w.postbacks_queue.send([message])
+    except (ClientError, BotoCoreError, RuntimeError, Refused):
+        # It is stored, so it is taken: the daily reconciliation queues what lies here.
+        log.exception("postback stored but not queued")
+        w.postbacks.put(f"unqueued/{raw.org}/{raw.receipt_id}.json", message.body.encode())

@@ -1,0 +1,139 @@
+"""A cycle's inputs as bytes, written once before the first claim: what retry and replay read (D6). Same inputs, same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import orjson
+from pydantic import ValidationError
+
+from revenue_engine.clock import parse_iso
+from revenue_engine.context import CycleContext, Price
+from revenue_engine.errors import Refused
+from revenue_engine.offers.posterior import Posteriors
+from revenue_engine.prediction.bundle import MANIFEST, RATES, Bundle, load
+from revenue_engine.records.batch import ROW_DTYPE, Batch
+from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.offer import Creative, Offer
+
+
+def save_page(batch: Batch) -> bytes:
+    """The page as a NumPy archive: packed rows as they were, no pickle, no time stamps."""
+    file = io.BytesIO()
+    np.savez_compressed(file, subscriber=batch.subscriber.astype("S26"), rows=batch.rows, decided_at=batch.decided_at)
+    return file.getvalue()
+
+
+def load_page(raw: bytes) -> Batch:
+    """The page of these bytes. Raises Refused: `snapshot_unreadable`, or `row_schema_mismatch` for other rows (D5)."""
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
+            subscriber, rows, decided_at = archive["subscriber"], archive["rows"], archive["decided_at"]
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise Refused("snapshot_unreadable", str(error)[:200]) from None
+    if rows.dtype != ROW_DTYPE:
+        raise Refused("row_schema_mismatch")
+    return Batch(subscriber.astype("U26"), rows, decided_at)
+
+
+def save_context(context: CycleContext) -> bytes:
+    """The context as JSON. Of creatives the bodies are left out: no decision reads them, and `content_hash` names them."""
+    posteriors = context.posteriors
+    return orjson.dumps(
+        {
+            "org": context.org,
+            "cycle_id": context.cycle_id,
+            "now": context.now.isoformat(),
+            "autonomy": context.autonomy.value,
+            "controls": _controls_document(context.controls),
+            "offers": [_offer_document(offer) for offer in context.offers],
+            "posteriors": {
+                "arms": posteriors.arms,
+                "shape": posteriors.shape.tolist(),
+                "rate": posteriors.rate.tolist(),
+                "mean_payouts": posteriors.mean_payouts,
+                "segment_share": posteriors.segment_share.tolist(),
+            },
+            "bundle": {
+                "manifest": context.bundle.manifest.model_dump(mode="json"),
+                "rates": context.bundle.rates.model_dump(mode="json"),
+            },
+            "price": asdict(context.price),
+            "budget_left": context.budget_left,
+            "list_refreshed_at": {name: at.isoformat() for name, at in context.list_refreshed_at.items()},
+            "conversions_today": dict(context.conversions_today),
+            "code_version": context.code_version,
+            "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
+        },
+        option=orjson.OPT_SORT_KEYS,
+    )
+
+
+def load_context(raw: bytes) -> CycleContext:
+    """The context of these bytes. Raises Refused("snapshot_unreadable"), or what `prediction.bundle.load` refuses."""
+    try:
+        document = orjson.loads(raw)
+        posteriors = document["posteriors"]
+        arms = tuple((offer, variant) for offer, variant in posteriors["arms"])
+        return CycleContext(
+            org=document["org"],
+            cycle_id=document["cycle_id"],
+            now=parse_iso(document["now"]),
+            autonomy=Autonomy(document["autonomy"]),
+            controls=Controls.model_validate(document["controls"]),
+            offers=tuple(_offer(item) for item in document["offers"]),
+            posteriors=Posteriors(
+                arms=arms,
+                shape=np.array(posteriors["shape"], dtype=np.float64),
+                rate=np.array(posteriors["rate"], dtype=np.float64),
+                mean_payouts=posteriors["mean_payouts"],
+                segment_share=np.array(posteriors["segment_share"], dtype=np.float64),
+            ),
+            bundle=_bundle(document["bundle"]),
+            price=Price(**document["price"]),
+            budget_left=document["budget_left"],
+            list_refreshed_at={name: parse_iso(at) for name, at in document["list_refreshed_at"].items()},
+            conversions_today=document["conversions_today"],
+            code_version=document["code_version"],
+        )
+    except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
+        raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None
+
+
+def controls_version(controls: Controls) -> str:
+    """Names a controls document by its content."""
+    return hashlib.sha256(orjson.dumps(_controls_document(controls), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _controls_document(controls: Controls) -> dict[str, Any]:
+    return controls.model_dump(mode="json") | {"enabled_weekdays": sorted(controls.enabled_weekdays)}
+
+
+def _bundle(document: dict[str, Any]) -> Bundle:
+    return load({MANIFEST: orjson.dumps(document["manifest"]), RATES: orjson.dumps(document["rates"])})
+
+
+def _offer_document(offer: Offer) -> dict[str, Any]:
+    bare = replace(offer, creatives=tuple(replace(creative, html="") for creative in offer.creatives))
+    return asdict(bare) | {
+        "live_until": offer.live_until.isoformat() if offer.live_until else None,
+        "countries": sorted(offer.countries),
+    }
+
+
+def _offer(document: dict[str, Any]) -> Offer:
+    live_until: datetime | None = parse_iso(document["live_until"]) if document["live_until"] else None
+    return Offer(
+        **document
+        | {
+            "live_until": live_until,
+            "countries": frozenset(document["countries"]),
+            "creatives": tuple(Creative(**creative) for creative in document["creatives"]),
+        }
+    )

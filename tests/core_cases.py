@@ -1,0 +1,114 @@
+"""Small honest inputs of the decision core, for its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.context import Cycle, CycleContext, Price, prepare
+from revenue_engine.offers.posterior import fold
+from revenue_engine.prediction.bundle import prior_bundle
+from revenue_engine.records.batch import Batch, decode
+from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.evidence import Evidence
+from revenue_engine.records.offer import Creative, Offer
+from revenue_engine.records.reasons import REASONS
+from revenue_engine.records.subscriber import Row, pack
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
+T = epoch_seconds(NOW)
+HOUR = 3_600
+DAY = 24 * HOUR
+
+
+def an_offer(number: int = 101, *, variants: Sequence[str] = ("standard", "soft"), **changes: Any) -> Offer:
+    """An offer that everybody may get."""
+    offer = Offer(
+        offer=str(number),
+        name=f"Offer {number}",
+        status="active",
+        category="finance",
+        currency="USD",
+        payout_micros=20_000_000,
+        payout_percentage=0.0,
+        tracking_url="https://track.example/click",
+        sub_slot="sub1",
+        may_run=True,
+        allows_email=True,
+        suppression_list=None,
+        live_until=None,
+        daily_conversion_cap=0,
+        countries=frozenset(),
+        creatives=tuple(Creative(v, "Shop", f"Subject {v} {number}", "<p>Hello</p>") for v in variants),
+        content_hash="h",
+    )
+    return replace(offer, **changes)
+
+
+OFFERS = (an_offer(101), an_offer(102, payout_micros=25_000_000), an_offer(103, category="health", variants=("standard",)))
+
+
+def a_row(number: int = 1, **changes: Any) -> Row:
+    """A person who clicked two days ago, was mailed five days ago, and lives in UTC."""
+    base = {
+        "decayed_at": T,
+        "draw_key": (number * 0x9E3779B97F4A7C15) % 2**64,
+        "created_at": T - 100 * DAY,
+        "sends": 4.0,
+        "deliveries": 4.0,
+        "human_clicks": 1.0,
+        "last_send_at": T - 5 * DAY,
+        "last_human_click_at": T - 2 * DAY,
+        "recent_sends": (T - 5 * DAY, *(0,) * 7),
+        "recent_offers": (999, *(0,) * 7),
+    }
+    return Row(**(base | changes))
+
+
+def a_page(rows: Sequence[Row], *, decided_at: int = 0) -> Batch:
+    """A page of these rows, its subscribers numbered in their order."""
+    return decode([f"s{i:07d}" for i in range(len(rows))], [pack(row) for row in rows], [decided_at] * len(rows))
+
+
+def many(n: int, **changes: Any) -> Batch:
+    """A page of n like-minded people."""
+    return a_page([a_row(i + 1, **changes) for i in range(n)])
+
+
+def a_context(
+    *, offers: Sequence[Offer] = OFFERS, evidence: Sequence[Evidence] = (), controls: Controls | None = None, **changes: Any
+) -> CycleContext:
+    """A cycle of the day-one prior at noon."""
+    bundle = changes.pop("bundle", None) or prior_bundle(NOW)
+    now = changes.get("now", NOW)
+    context = CycleContext(
+        org="main",
+        cycle_id="2026-03-04T12:00",
+        now=NOW,
+        autonomy=Autonomy.FULL,
+        controls=controls or Controls(ghost_share=0.0),
+        offers=tuple(offers),
+        posteriors=fold(evidence, offers, bundle.rates, now),
+        bundle=bundle,
+        price=Price(),
+        budget_left=1_000,
+        list_refreshed_at={},
+        conversions_today={},
+        code_version="test",
+    )
+    return replace(context, **changes)
+
+
+def a_cycle(**changes: Any) -> Cycle:
+    """A context, worked out."""
+    return prepare(a_context(**changes))
+
+
+def names(reason: np.ndarray[Any, Any]) -> list[str]:
+    """Reasons by name."""
+    return [REASONS[r] for r in reason.tolist()]

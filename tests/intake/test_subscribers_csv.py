@@ -1,0 +1,174 @@
+"""Subscribers from CSV: right line numbers, named fields, nobody without consent, no opt-out lost."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revenue_engine.errors import BadInput
+from revenue_engine.intake.subscribers_csv import Line, SubscriberRecord, read_subscribers
+
+CONSENT_AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def read(
+    text: str, mapping: dict[str, str] | None = None, *, source: str = "form", at: datetime | None = CONSENT_AT
+) -> list[Line]:
+    return list(read_subscribers(io.StringIO(text, newline=""), mapping=mapping or {}, consent_source=source, consent_at=at))
+
+
+def record(text: str, mapping: dict[str, str] | None = None) -> SubscriberRecord:
+    (line,) = read(text, mapping)
+    assert line.problem is None and line.record is not None
+    return line.record
+
+
+def problems(lines: list[Line]) -> list[tuple[int, str, str]]:
+    return [(line.number, line.problem.field, line.problem.reason) for line in lines if line.problem]
+
+
+def test_a_full_row_is_read() -> None:
+    got = record(
+        "email,consent_at,consent_source,zone,first_name,last_name,country,topics,price_sensitivity,peak_hour,created_at,status,profile.plan\n"
+        " Pat@X.example ,2025-05-01T10:00:00+02:00,landing page,America/New_York,Pat,Ö,us,Health; Travel;health,0.25,20,2024-12-31,ACTIVE,gold\n"
+    )
+    assert got == SubscriberRecord(
+        email="pat@x.example", status="active", consent_source="landing page", consent_at=datetime(2025, 5, 1, 8, tzinfo=UTC),
+        zone="America/New_York", first_name="Pat", last_name="Ö", country="US", topics=("health", "travel"), price_sensitivity=0.25,
+        peak_hour=20, created_at=datetime(2024, 12, 31, tzinfo=UTC), profile={"plan": "gold"},
+    )  # fmt: skip
+
+
+def test_an_address_alone_is_enough_under_the_consent_of_the_file() -> None:
+    got = record("email\npat@x.example\n")
+    assert (got.consent_source, got.consent_at, got.zone, got.price_sensitivity, got.peak_hour, got.profile) == (
+        "form",
+        CONSENT_AT,
+        "",
+        None,
+        None,
+        {},
+    )
+
+
+def test_columns_are_mapped_and_the_others_ignored() -> None:
+    mapping = {"email": "E-Mail", "first_name": "Vorname", "profile.city": "Ort"}
+    got = record("Ort,E-Mail,Vorname,Kundennummer\nUlm,pat@x.example,Pat,7\n", mapping)
+    assert (got.email, got.first_name, got.profile) == ("pat@x.example", "Pat", {"city": "Ulm"})
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
+    assert record("\ufeffemail\npat@x.example\n").email == "pat@x.example"
+
+
+def test_newlines_in_quotes_do_not_shift_the_line_numbers() -> None:
+    lines = read('email,profile.note\r\na@x.example,"one\r\ntwo"\r\nbad,\r\n\r\nb@x.example,\r\n')
+    assert problems(lines) == [(2, "profile.note", "control_character"), (4, "email", "not_an_address")]
+    assert [(line.number, line.record.email) for line in lines if line.record] == [(6, "b@x.example")]
+
+
+@pytest.mark.parametrize(
+    ("text", "mapping", "field", "reason"),
+    [
+        ("", {}, "header", "empty_file"),
+        ("name\n", {}, "email", "missing_column"),
+        ("email\n", {"zone": "tz"}, "zone", "missing_column"),
+        ("email\n", {"e_mail": "email"}, "mapping", "unknown_column"),
+        ("email\n", {"profile.": "email"}, "mapping", "unknown_column"),
+        ("email,zone,email\n", {}, "header", "duplicate_column"),
+        ('"email" x\n', {}, "header", "malformed_quotes"),
+    ],
+)
+def test_a_header_that_cannot_carry_the_import_stops_it_before_any_row(
+    text: str, mapping: dict[str, str], field: str, reason: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        read_subscribers(io.StringIO(text), mapping=mapping)
+    assert (caught.value.field, caught.value.reason) == (field, reason)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "field", "reason"),
+    [
+        ("email", '""', "email", "not_an_address"),
+        ("email", "nobody", "email", "not_an_address"),
+        ("email", "a@x.example,7", "row", "ragged_row"),
+        ("email,zone", "a@x.example", "row", "ragged_row"),
+        ("email", '"a@x.example', "row", "malformed_quotes"),
+        ("email", '"a"@x.example', "row", "malformed_quotes"),
+        ("email", "a\0@x.example", "email", "nul_byte"),
+        ("email", "x" * 321, "email", "too_long"),
+        ("email", "x" * 140_000, "row", "too_long"),
+        ("email,first_name", "a@x.example," + "x" * 101, "first_name", "too_long"),
+        ("email,first_name", "a@x.example,P\x1bat", "first_name", "control_character"),
+        ("email,zone", "a@x.example,Mars/Olympus", "zone", "unknown_time_zone"),
+        ("email,status", "a@x.example,maybe", "status", "unknown_status"),
+        ("email,status", "a@x.example,erased", "status", "unknown_status"),
+        ("email,country", "a@x.example,Germany", "country", "not_a_country_code"),
+        ("email,price_sensitivity", "a@x.example,high", "price_sensitivity", "not_a_number"),
+        ("email,price_sensitivity", "a@x.example,1.1", "price_sensitivity", "out_of_range"),
+        ("email,price_sensitivity", "a@x.example,nan", "price_sensitivity", "out_of_range"),
+        ("email,peak_hour", "a@x.example,24", "peak_hour", "out_of_range"),
+        ("email,consent_at", "a@x.example,last year", "consent_at", "not_a_time"),
+        ("email,created_at", "a@x.example,31.12.2024", "created_at", "not_a_time"),
+        ("email,topics", "a@x.example," + ";".join(map(str, range(33))), "topics", "too_many"),
+    ],
+)
+def test_a_bad_row_is_reported_by_line_and_field_and_the_next_is_read(header: str, row: str, field: str, reason: str) -> None:
+    good = "z@x.example" + "," * header.count(",")
+    lines = read(f"{header}\n{good}\n{row}\n")
+    assert problems(lines) == [(3, field, reason)]
+    if reason != "malformed_quotes":
+        after = read(f"{header}\n{row}\n{good}\n")
+        assert [line.number for line in after if line.record] == [3]
+
+
+def test_no_problem_repeats_the_address() -> None:
+    for line in read("email,first_name\nPat Miller <pat@x.example>,\na@x.example,x\na@x.example,x\n"):
+        assert "x.example" not in str(line.problem or "")
+        assert "x.example" not in repr(line.record)
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "at", "field"),
+    [
+        ("email\na@x.example\n", "", CONSENT_AT, "consent_source"),
+        ("email\na@x.example\n", "form", None, "consent_at"),
+        ("email,consent_source\na@x.example,  \n", "", CONSENT_AT, "consent_source"),
+        ("email,consent_source\na@x.example,form\n", "", None, "consent_at"),
+    ],
+)
+def test_nobody_becomes_active_without_a_recorded_consent(text: str, source: str, at: datetime | None, field: str) -> None:
+    assert problems(read(text, source=source, at=at)) == [(2, field, "no_recorded_consent")]
+
+
+def test_an_opt_out_needs_no_consent() -> None:
+    (line,) = read("email,status\na@x.example,unsubscribed\n", source="", at=None)
+    assert line.record is not None and line.record.status == "unsubscribed"
+
+
+def test_the_second_row_of_one_address_is_a_duplicate_whatever_its_spelling() -> None:
+    lines = read("email\na@x.example\nb@x.example\n A@X.example\n")
+    assert problems(lines) == [(4, "email", "duplicate_in_file")]
+    assert lines[-1].problem is not None and lines[-1].problem.detail == "first in line 2"
+
+
+def test_an_opt_out_further_down_is_never_lost_as_a_duplicate() -> None:
+    lines = read("email,status\na@x.example,active\na@x.example,unsubscribed\na@x.example,active\n")
+    assert [(line.number, line.record.status) for line in lines if line.record] == [(2, "active"), (3, "unsubscribed")]
+    assert problems(lines) == [(4, "email", "duplicate_in_file")]
+
+
+def test_a_bad_row_does_not_make_a_duplicate_of_the_good_one_after_it() -> None:
+    assert problems(read("email,zone\na@x.example,Nowhere\na@x.example,UTC\n")) == [(2, "zone", "unknown_time_zone")]
+
+
+@given(st.text(max_size=200))
+def test_any_text_at_all_is_read_to_its_end(text: str) -> None:
+    for line in read("email,first_name\n" + text):
+        assert (line.record is None) != (line.problem is None)
+        assert line.number >= 2

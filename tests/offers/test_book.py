@@ -1,0 +1,87 @@
+"""Who may get which offer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from revenue_engine.offers.book import OfferBook, lately_mailed, make_book
+from revenue_engine.records.controls import Controls
+from revenue_engine.records.offer import Offer
+from tests.core_cases import DAY, NOW, OFFERS, T, a_page, a_row, an_offer
+
+
+def book_of(*offers: Offer, **changes: Any) -> OfferBook:
+    facts = {"list_refreshed_at": {}, "mean_payouts": {}, "conversions_today": {}} | changes
+    return make_book(offers, controls=Controls(), now=NOW, **facts)
+
+
+def test_arms_have_one_order_whatever_the_catalogue_had() -> None:
+    assert book_of(*OFFERS).arms == book_of(*reversed(OFFERS)).arms
+    assert book_of(*OFFERS).arms == (("101", "soft"), ("101", "standard"), ("102", "soft"), ("102", "standard"), ("103", "standard"))
+    assert [c.variant for c in book_of(*OFFERS).creatives] == [variant for _, variant in book_of(*OFFERS).arms]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": "paused"}, "offer_not_active"),
+        ({"may_run": False}, "offer_not_approved"),
+        ({"allows_email": False}, "channel_excludes_email"),
+        ({"live_until": NOW}, "offer_expired"),
+        ({"creatives": ()}, "no_approved_creative"),
+        ({"currency": "EUR"}, "currency_not_converted"),
+        ({"payout_micros": None}, "payout_unknown"),
+        ({"payout_micros": 0}, "payout_unknown"),
+        ({"payout_micros": 3_000_000_000}, "payout_above_limit"),
+        ({"suppression_list": "never taken in"}, "suppression_list_stale"),
+        ({"suppression_list": "old"}, "suppression_list_stale"),
+        ({"daily_conversion_cap": 5}, "daily_cap_reached"),
+    ],
+)
+def test_each_closed_offer_says_why(changes: dict[str, Any], reason: str) -> None:
+    lists = {"old": NOW - timedelta(days=8), "fresh": NOW - timedelta(days=6)}
+    book = book_of(an_offer(101, **changes), an_offer(102), list_refreshed_at=lists, conversions_today={"101": 5})
+    assert book.closed == (("101", reason),)
+    assert not book.open_arms[: -2 or None].any()
+    assert book.open_arms[-2:].all()
+
+
+def test_what_is_fresh_below_its_cap_and_known_stays_open() -> None:
+    offer = an_offer(101, suppression_list="fresh", daily_conversion_cap=5, payout_micros=None)
+    book = book_of(
+        offer,
+        list_refreshed_at={"fresh": NOW - timedelta(days=6)},
+        conversions_today={"101": 4},
+        mean_payouts={"101": 12_345_678},
+    )
+    assert book.closed == ()
+    assert book.payout_micros.tolist() == [12_345_678, 12_345_678]
+
+
+def test_a_published_payout_is_known_not_learned() -> None:
+    assert book_of(an_offer(101), mean_payouts={"101": 1}).payout_micros[0] == 20_000_000
+
+
+def test_the_same_offer_waits_for_its_gap_and_only_it() -> None:
+    sent = (T - 6 * DAY, T - 8 * DAY, *(0,) * 6)
+    page = a_page(
+        [
+            a_row(1, recent_offers=(102, 101, *(0,) * 6), recent_sends=sent),
+            a_row(2, recent_offers=(777, 103, *(0,) * 6), recent_sends=sent),
+            a_row(3, recent_offers=(0,) * 8, recent_sends=(0,) * 8),
+        ]
+    )
+    assert lately_mailed(book_of(*OFFERS), page, now=T, gap_days=7).tolist() == [
+        [False, True, False],
+        [False, False, False],
+        [False, False, False],
+    ]
+    assert lately_mailed(book_of(*OFFERS), page, now=T, gap_days=9)[1].tolist() == [False, False, True]
+
+
+def test_an_empty_catalogue_is_a_book() -> None:
+    assert book_of().arms == ()
+    assert lately_mailed(book_of(), a_page([a_row()]), now=T, gap_days=7).shape == (1, 0)

@@ -1,0 +1,92 @@
+"""The packed row and the events that change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from revenue_engine.errors import Refused
+from revenue_engine.records.subscriber import (
+    ROW_BYTES,
+    Row,
+    apply_claim,
+    apply_conversion,
+    apply_touch,
+    decay,
+    pack,
+    provider_of,
+    sends_within,
+    unpack,
+)
+
+DAY = 86_400
+T = 1_770_000_000
+ROW = Row(decayed_at=T, draw_key=2**63 + 5, created_at=T, revenue_micros=-7, price_sensitivity=0.5, peak_hour=-1, zone=3, arm=2)
+
+
+def test_a_row_survives_packing() -> None:
+    assert unpack(pack(ROW)) == ROW
+    assert len(pack(ROW)) == ROW_BYTES
+
+
+@pytest.mark.parametrize("raw", [b"", pack(ROW)[:-1], pack(ROW) + b"x", b"\0\0\0\0" + pack(ROW)[4:]])
+def test_a_row_of_another_layout_is_refused(raw: bytes) -> None:
+    with pytest.raises(Refused, match="row_schema_mismatch"):
+        unpack(raw)
+
+
+def test_counters_halve_with_their_own_half_lives() -> None:
+    faded = decay(replace(ROW, sends=8.0, conversions=8.0), T + 90 * DAY)
+    assert faded.sends == pytest.approx(1.0)
+    assert faded.conversions == pytest.approx(4.0)
+
+
+def test_time_never_runs_backwards() -> None:
+    row = replace(ROW, sends=8.0)
+    assert decay(row, T - DAY) is row
+
+
+def test_a_claim_counts_towards_caps_and_gaps_at_once() -> None:
+    row = ROW
+    for n in range(10):
+        row = apply_claim(row, at=T + n * DAY, offer_number=n)
+    assert row.last_send_at == T + 9 * DAY
+    assert row.recent_offers == (9, 8, 7, 6, 5, 4, 3, 2)
+    assert sends_within(row, now=T + 9 * DAY, seconds=7 * DAY) == 7
+    assert sends_within(row, now=T + 9 * DAY, seconds=7 * DAY + 1) == 8
+
+
+def test_machines_leave_no_human_trace() -> None:
+    row = apply_touch(apply_touch(ROW, kind="machine_open", at=T), kind="machine_click", at=T)
+    assert (row.human_opens, row.human_clicks, row.last_human_open_at, row.last_human_click_at) == (0, 0, 0, 0)
+    assert row.machine_opens == 1
+
+
+def test_a_conversion_taken_back_leaves_the_books_as_before() -> None:
+    row = apply_conversion(apply_conversion(ROW, at=T, revenue_micros=5_000_000), at=T, revenue_micros=-5_000_000, conversions=-1)
+    assert (row.revenue_micros, row.conversions) == (ROW.revenue_micros, 0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["human_open", "human_click", "delivery"]), st.integers(0, 60)), max_size=8), st.randoms())
+def test_touches_in_any_order_give_the_same_row(touches: list[tuple[str, int]], random: object) -> None:
+    def play(order: list[tuple[str, int]]) -> Row:
+        row = ROW
+        for kind, day in order:
+            row = apply_touch(row, kind=kind, at=T + day * DAY)
+        return decay(row, T + 61 * DAY)
+
+    shuffled = list(touches)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    one, other = play(touches), play(shuffled)
+    assert (one.last_human_click_at, one.last_human_open_at) == (other.last_human_click_at, other.last_human_open_at)
+    assert one.human_clicks == pytest.approx(other.human_clicks)
+    assert one.deliveries == pytest.approx(other.deliveries)
+
+
+@pytest.mark.parametrize(("address", "provider"), [("a@gmail.com", "gmail"), ("a@aol.com", "yahoo"), ("a@gmail.com.evil.org", "other")])
+def test_the_provider_is_that_of_the_whole_domain(address: str, provider: str) -> None:
+    assert provider_of(address) == provider

@@ -1,0 +1,81 @@
+"""Money is exact (M1)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revenue_engine.errors import BadInput
+from revenue_engine.money import format_micros, parse_currency, parse_micros, split
+
+amounts = st.integers(min_value=-(10**15), max_value=10**15)
+weight_lists = st.lists(st.floats(min_value=0, max_value=1e6, allow_nan=False), min_size=1, max_size=40).filter(any)
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"), [("25.996", 25_996_000), ("32.5", 32_500_000), ("0", 0), (" 1.000001 ", 1_000_001), ("-4.25", -4_250_000)]
+)
+def test_a_decimal_amount_becomes_exact_micros(text: str, micros: int) -> None:
+    assert parse_micros(text, field="payout") == micros
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "not_a_number"), ("abc", "not_a_number"), ("NaN", "not_a_number"), ("-Infinity", "not_a_number"), ("32,5", "not_a_number"),
+     ("0.0000001", "finer_than_a_micro"), ("1e12", "amount_out_of_range")],
+)  # fmt: skip
+def test_what_is_no_amount_is_refused_by_field(text: str, reason: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        parse_micros(text, field="payout")
+    assert (caught.value.field, caught.value.reason) == ("payout", reason)
+
+
+@given(st.integers(min_value=-(10**17), max_value=10**17))
+def test_every_amount_of_micros_survives_being_written_and_read(micros: int) -> None:
+    assert parse_micros(str(Decimal(micros) / 1_000_000), field="x") == micros
+
+
+@given(amounts, weight_lists)
+def test_the_parts_of_a_split_add_up_to_the_last_micro(total: int, weights: list[float]) -> None:
+    parts = split(total, weights)
+    assert sum(parts) == total
+    assert len(parts) == len(weights)
+
+
+@given(amounts, weight_lists)
+def test_no_part_is_a_micro_away_from_its_share_and_none_has_the_wrong_sign(total: int, weights: list[float]) -> None:
+    whole = sum(map(Decimal, weights))
+    for part, weight in zip(split(total, weights), weights, strict=True):
+        assert abs(part - total * Decimal(weight) / whole) < Decimal("1.000001")
+        assert part * total >= 0
+        assert part == 0 or weight > 0
+
+
+@given(amounts, weight_lists)
+def test_taking_an_amount_back_takes_back_the_same_parts(total: int, weights: list[float]) -> None:
+    assert split(-total, weights) == [-part for part in split(total, weights)]
+
+
+def test_ten_dollars_in_three_give_the_left_over_micro_to_the_earlier_part() -> None:
+    assert split(10_000_000, [1, 1, 1]) == [3_333_334, 3_333_333, 3_333_333]
+
+
+@pytest.mark.parametrize("weights", [[], [0.0, 0], [1, -1]])
+def test_nothing_to_split_by_is_an_error(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="weights"):
+        split(1, weights)
+
+
+def test_currencies_are_iso_codes_in_use() -> None:
+    assert parse_currency(" usd ", field="currency") == "USD"
+    for text in ("", "US", "XAU", "DEM", "dollars"):
+        with pytest.raises(BadInput, match="currency: unknown_currency"):
+            parse_currency(text, field="currency")
+
+
+def test_people_read_rounded_amounts_with_their_currency() -> None:
+    assert format_micros(1_234_567_891, "USD") == "1,234.57 USD"
+    assert format_micros(-2_500, "EUR", decimals=4) == "-0.0025 EUR"

@@ -1,0 +1,172 @@
+"""The seam to an emulator of the AWS services, and the wire on which boto3's requests reach it without a socket."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import boto3
+import botocore
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+
+ENDPOINT = "http://127.0.0.1:1"  # never connected to; the wire answers first, and port 1 refuses if it ever does not
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+
+Responder = Callable[[AWSPreparedRequest], AWSResponse]
+Watcher = Callable[[AWSPreparedRequest], None]
+
+
+class BackendError(RuntimeError):
+    """The emulator is not the one this code was proven with, or does not behave."""
+
+
+class Backend(Protocol):
+    """An emulator of the AWS services in this process. One instance is one fresh, empty account."""
+
+    def start(self) -> None:
+        """Empty the account and prove the semantics everything else rests on. Raises BackendError."""
+
+    def stop(self) -> None:
+        """Forget everything."""
+
+    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Answer one request; callable from any thread, one request at a time."""
+
+    def expire(self, now: datetime) -> int:
+        """Delete the items whose time-to-live has passed, as DynamoDB does in its own time; their number."""
+
+
+class _Raw(io.BytesIO):
+    """The body of an answer, in the form that botocore reads."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        while chunk := self.read():
+            yield chunk
+
+
+def response(request: AWSPreparedRequest, status: int, headers: Mapping[str, str], body: bytes) -> AWSResponse:
+    """An HTTP answer as botocore's own session would return it."""
+    fields = HTTPHeaders()
+    for name, value in headers.items():
+        fields[name] = value
+    return AWSResponse(request.url, status, fields, _Raw(body))
+
+
+def body_of(request: AWSPreparedRequest) -> bytes:
+    """The bytes a request carries."""
+    body: Any = request.body or b""
+    if hasattr(body, "read"):
+        body = body.read()
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+class Wire:
+    """Everything boto3 sends in this process while it is open. At most one wire is open.
+
+    Answers come from a `responder` registered for the operation, else from the backend. Watchers see a request after it was answered
+    with success.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._responders: dict[str, Responder] = {}
+        self._watchers: dict[str, list[Watcher]] = {}
+
+    def respond(self, operation: str, responder: Responder) -> None:
+        """Answer `service.Operation` (`sesv2.SendEmail`), or a whole `service`, in the backend's place."""
+        self._responders[operation] = responder
+
+    def watch(self, operation: str, watcher: Watcher) -> None:
+        """See every successful `service.Operation`."""
+        self._watchers.setdefault(operation, []).append(watcher)
+
+    def send(self, operation: str, request: AWSPreparedRequest) -> AWSResponse:
+        """Answer one prepared request."""
+        service = operation.partition(".")[0]
+        responder = self._responders.get(operation) or self._responders.get(service) or self.backend.answer
+        answer = responder(request)
+        if answer.status_code < 300:
+            for watcher in self._watchers.get(operation, ()):
+                watcher(request)
+        return answer
+
+
+_open_wire: Wire | None = None
+_open_lock = threading.Lock()
+
+
+def _before_send(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
+    wire = _open_wire
+    return None if wire is None else wire.send(event_name.removeprefix("before-send."), request)
+
+
+def _every_session(session: Any) -> None:
+    session.register("before-send", _before_send)
+    if _open_wire is not None:  # composing botocore's own user agent is a tenth of a call's cost
+        session.set_default_client_config(Config(user_agent="local-plane"))
+
+
+# Registered once for the process: a client made before the wire opened, by whomever, is answered by it too.
+botocore.register_initializer(_every_session)
+
+
+def aws_environment() -> dict[str, str]:
+    """Variables that point boto3 at the wire, and at no profile, file or metadata service of the machine."""
+    return {
+        "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a 12-digit key for the account
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": ENDPOINT,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """`os.environ` is exactly `variables` inside the block."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def opened(wire: Wire) -> Iterator[boto3.session.Session]:
+    """Open the wire with a fresh account behind it; yields a session whose clients use it. Raises BackendError."""
+    global _open_wire
+    with _open_lock:
+        if _open_wire is not None:
+            raise BackendError("another local plane is open in this process")
+        _open_wire = wire
+    try:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        with environment({**kept, **aws_environment()}):
+            wire.backend.start()
+            yield own_session()
+    finally:
+        wire.backend.stop()
+        _open_wire = None
+
+
+@functools.cache
+def own_session() -> boto3.session.Session:
+    """The session of the plane's own calls (and of no function's); no retries, so that a fault is seen where it happens."""
+    session = boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="local", region_name=REGION)
+    session._session.set_default_client_config(Config(retries={"total_max_attempts": 1}, user_agent="local-plane"))
+    return session

@@ -1,0 +1,183 @@
+"""MiniStack in this process: requests go to its ASGI application as calls, never through a socket.
+
+The version is pinned exactly and a self-test runs at every start, because two of its internals are used: the application and its
+state reset. Nothing is registered that MiniStack's own threads would fire (schedules, mappings, SNS to Lambda), and its
+time-to-live thread is not started: time belongs to the plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+from unittest import mock
+from urllib.parse import unquote, urlsplit
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ClientError
+
+from workbench.local.backend import BackendError, body_of, own_session, response
+
+KNOWN_VERSION = "1.5.33"
+_lock = threading.RLock()  # AWS applies one call atomically; so do we, whatever the emulator's services do about threads
+
+
+class MiniStackBackend:
+    """A fresh account on MiniStack. Its state is the module's, so one backend is in use at a time."""
+
+    def __init__(self) -> None:
+        found = importlib.metadata.version("ministack")
+        if found != KNOWN_VERSION:
+            raise BackendError(f"MiniStack {found} is installed, {KNOWN_VERSION} is what this adapter was proven with")
+        self._application = _load()
+        self._loop = asyncio.new_event_loop()
+
+    def start(self) -> None:
+        self._application._reset_all_state()
+        self_test()
+        self._application._reset_all_state()
+
+    def stop(self) -> None:
+        with _lock:
+            self._application._reset_all_state()
+            self._loop.close()
+
+    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
+        url = urlsplit(request.url)
+        body = body_of(request)
+        headers = [(name.lower().encode(), _bytes(value)) for name, value in request.headers.items()]
+        if not any(name == b"host" for name, _ in headers):
+            headers.append((b"host", url.netloc.encode()))
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": unquote(url.path) or "/",
+            "raw_path": url.path.encode(),
+            "query_string": url.query.encode(),
+            "headers": headers,
+            "client": ("127.0.0.1", 0),
+            "server": ("127.0.0.1", 1),
+        }
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        started: dict[str, Any] = {}
+        chunks: list[bytes] = []
+
+        async def receive() -> dict[str, Any]:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                started.update(message)
+            else:
+                chunks.append(message.get("body", b""))
+
+        with _lock:
+            self._loop.run_until_complete(self._application.app(scope, receive, send))
+        fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+        return response(request, started["status"], fields, b"".join(chunks))
+
+    def expire(self, now: datetime) -> int:
+        # The body of MiniStack's own time-to-live thread: a Scan by API calls costs seconds a simulated day.
+        dynamodb = self._application._get_module("dynamodb")
+        epoch, count = now.timestamp(), 0
+        with _lock:
+            for (account, region, name), setting in list(dynamodb._ttl_settings.all_items()):
+                table = dynamodb._tables.get_scoped(account, region, name)
+                if setting.get("TimeToLiveStatus") != "ENABLED" or table is None:
+                    continue
+                attribute = setting["AttributeName"]
+                for partition, rows in list(table["items"].items()):
+                    for sort, item in list(rows.items()):
+                        expires_at = item.get(attribute, {}).get("N")
+                        if expires_at is not None and float(expires_at) <= epoch:
+                            dynamodb._remove_item(table, partition, sort)
+                            count += 1
+        return count
+
+
+def self_test() -> None:
+    """Prove conditional writes, transactions and queues on the open wire. Raises BackendError."""
+    session = own_session()
+    table: Any = session.client("dynamodb")
+    queues = session.client("sqs")
+    table.create_table(
+        TableName="self-test",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    put = {
+        "TableName": "self-test",
+        "Item": {"pk": {"S": "a"}},
+        "ConditionExpression": "attribute_not_exists(pk)",
+    }
+    table.put_item(**put)
+    _refused("ConditionalCheckFailedException", lambda: table.put_item(**put))
+    other = {"TableName": "self-test", "Item": {"pk": {"S": "b"}}}
+    _refused(
+        "TransactionCanceledException",
+        lambda: table.transact_write_items(TransactItems=[{"Put": other}, {"Put": put}]),
+    )
+    if "Item" in table.get_item(TableName="self-test", Key={"pk": {"S": "b"}}):
+        raise BackendError("a cancelled transaction left an item behind")
+    url = queues.create_queue(QueueName="self-test")["QueueUrl"]
+    queues.send_message(QueueUrl=url, MessageBody="hello")
+    received = queues.receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", [])
+    if [message["Body"] for message in received] != ["hello"]:
+        raise BackendError(f"a queue lost its message: {received}")
+    queues.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+    running = [thread.name for thread in threading.enumerate() if "ttl-reaper" in thread.name or "ministack" in thread.name]
+    if running:
+        raise BackendError(f"MiniStack runs threads of its own: {running}")
+
+
+def _refused(code: str, call: Any) -> None:
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == code:
+            return
+        raise BackendError(f"expected {code}") from error
+    raise BackendError(f"expected {code}, the call succeeded")
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("latin-1")
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Importing MiniStack configures the root logger and starts a thread; neither may happen here."""
+    root, start = logging.getLogger(), threading.Thread.start
+
+    def start_unless_reaper(thread: threading.Thread) -> None:
+        if thread.name != "dynamodb-ttl-reaper":
+            start(thread)
+
+    handlers, level = list(root.handlers), root.level
+    with (
+        mock.patch.dict(os.environ, {"LOG_LEVEL": "ERROR"}),
+        mock.patch.object(threading.Thread, "start", start_unless_reaper),
+    ):
+        yield
+    root.handlers[:], root.level = handlers, level
+
+
+def _load() -> ModuleType:
+    with _quiet_import():
+        import ministack.app as application  # type: ignore[import-untyped]
+
+        application._get_module("dynamodb")
+    logging.getLogger("ministack").setLevel(logging.ERROR)
+    module: ModuleType = application
+    return module
