@@ -6,7 +6,7 @@ environment and policy cannot disagree.
 
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, Aws, CfnOutput, CfnRule, CfnRuleAssertion, DefaultStackSynthesizer, Fn, Stack, Tags
+from aws_cdk import Annotations, Aws, CfnOutput, CfnParameter, CfnRule, CfnRuleAssertion, DefaultStackSynthesizer, Fn, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -20,6 +20,7 @@ from infra.engine_function import EngineFunction, Layers
 from infra.ingress import Api, Ingress
 from infra.learning import Learning
 from infra.monitoring import Monitoring
+from infra.operators import Operators
 from infra.safety_breaker import SafetyBreaker
 from infra.sending import Sending
 from infra.settings import Settings
@@ -103,6 +104,21 @@ class EngineStack(Stack):
         self._grant_safety()
         self._grant_learning()
         self._grant_console()
+        Operators(
+            self,
+            "Operators",
+            stage=settings.stage,
+            environment={
+                names.STAGE: settings.stage,
+                names.CONFIGURATION_SET: self.sending.configuration_set.configuration_set_name,
+                names.PUBLIC_BASE_URL: self.api.base_url,
+                names.ALERTS_TOPIC_ARN: self.alerts.topic_arn,
+                names.BREAKER_MACHINE_ARN: self.safety.machine_arn,
+                **{variable: table.table_name for variable, table in self.tables.items()},
+                **{variable: bucket.bucket_name for variable, bucket in self.buckets.items()},
+                **{variable: queue.queue_url for variable, queue in self.queues.items()},
+            },
+        )
 
         Monitoring(
             self,
@@ -145,7 +161,7 @@ class EngineStack(Stack):
         self._send(reconcile, names.POSTBACKS_QUEUE_URL)
         self._allow(reconcile, ("s3:DeleteObject",), self.state.postbacks.arn_for_objects("unqueued/*"))
         self._secrets(reconcile, names.TRACKING_KEY, names.EVERFLOW_API_KEY)
-        reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self.settings.everflow_base_url)
+        reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self._everflow_base_url())
 
     def _grant_decision_loop(self) -> None:
         decide = self.loop.decide
@@ -158,6 +174,7 @@ class EngineStack(Stack):
         self._objects(decide, names.DECISIONS_BUCKET, read=True, write=True)
         self._send(decide, names.SENDS_QUEUE_URL)
         self._parameters(decide, AUTONOMY, CONTROLS)
+        self._secrets(decide, names.TRACKING_KEY)  # send ids are derived with it
 
     def _grant_sending(self) -> None:
         execute, engage = self.sending.execute, self.sending.engage
@@ -230,9 +247,20 @@ class EngineStack(Stack):
         for table in (names.SENDS_TABLE, names.OFFERS_TABLE, names.TIMELINE_TABLE, names.SUBSCRIBERS_TABLE):
             self._table(console, table, READ)
         self._objects(console, names.DECISIONS_BUCKET, read=True)
+        self._objects(console, names.MODELS_BUCKET, read=True)
         self._send(console, names.POSTBACKS_QUEUE_URL)
         self._send(console, names.SENDS_QUEUE_URL)
         self._parameters(console, AUTONOMY, CONTROLS, write=True)
+
+    def _everflow_base_url(self) -> str:
+        """A parameter: EU accounts live elsewhere, and a local plane has an Everflow of its own."""
+        return CfnParameter(
+            self,
+            "EverflowBaseUrl",
+            default=self.settings.everflow_base_url,
+            allowed_pattern="https?://.+",
+            description="Origin of the Everflow affiliate API: https://api.eflow.team, or https://api-eu.eflow.team",
+        ).value_as_string
 
     # --- one permission each ---------------------------------------------------------------------------------------------
 

@@ -78,9 +78,24 @@ def test_an_address_has_one_spelling(given_text: str, normal: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "pat", "pat@", "@x.example", "pat@localhost", "a b@x.example", "pat@x..example", ".a@x.example", "a..b@x.example",
-     "jörg@x.example", "pat@-x.example", "a\n@x.example", "Pat <pat@x.example>", "a" * 65 + "@x.example", "a@" + "x" * 250 + ".example"],
-)  # fmt: skip
+    [
+        "",
+        "pat",
+        "pat@",
+        "@x.example",
+        "pat@localhost",
+        "a b@x.example",
+        "pat@x..example",
+        ".a@x.example",
+        "a..b@x.example",
+        "jörg@x.example",
+        "pat@-x.example",
+        "a\n@x.example",
+        "Pat <pat@x.example>",
+        "a" * 65 + "@x.example",
+        "a@" + "x" * 250 + ".example",
+    ],
+)
 def test_what_cannot_be_a_mailbox_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(BadInput) as caught:
         ids.normalise_address(text)

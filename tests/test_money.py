@@ -24,9 +24,16 @@ def test_a_decimal_amount_becomes_exact_micros(text: str, micros: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("", "not_a_number"), ("abc", "not_a_number"), ("NaN", "not_a_number"), ("-Infinity", "not_a_number"), ("32,5", "not_a_number"),
-     ("0.0000001", "finer_than_a_micro"), ("1e12", "amount_out_of_range")],
-)  # fmt: skip
+    [
+        ("", "not_a_number"),
+        ("abc", "not_a_number"),
+        ("NaN", "not_a_number"),
+        ("-Infinity", "not_a_number"),
+        ("32,5", "not_a_number"),
+        ("0.0000001", "finer_than_a_micro"),
+        ("1e12", "amount_out_of_range"),
+    ],
+)
 def test_what_is_no_amount_is_refused_by_field(text: str, reason: str) -> None:
     with pytest.raises(BadInput) as caught:
         parse_micros(text, field="payout")

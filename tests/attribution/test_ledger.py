@@ -300,13 +300,13 @@ def worlds(draw: st.DrawFn) -> tuple[list[Arrival], list[Arrival]]:
     facts: list[Arrival] = []
     for click in range(draw(st.integers(1, 3))):
         for kind, event_id, name in (("conversion", "0", "Base"), ("event", "77", "Upsell")):
-            place = {"transaction_id": f"t{click}", "kind": kind, "event_name": name}
+            place = {"transaction_id": f"t{click}", "kind": kind, "event_id": event_id, "event_name": name}
             said = draw(amounts)
             if draw(st.booleans()):
-                facts.append(postback(said, event_id=event_id, **place))
+                facts.append(postback(said, **place))
             for n in range(draw(st.integers(0, 3))):
                 amount = draw(st.one_of(st.just(said), amounts))
-                facts.append(report(amount, f"c{click}{kind}{n}", event_id="0" if kind == "conversion" else "", **place))
+                facts.append(report(amount, f"c{click}{kind}{n}", **place))
     repeats = [fact for fact in facts for _ in range(draw(st.integers(1, 3)))]
     return draw(st.permutations(repeats)), draw(st.permutations(facts))
 

@@ -170,8 +170,19 @@ def test_last_and_linear_equal_the_published_credits_of_ten_thousand_paths() -> 
             if int(row["total_conversions"])
         ]
     last, equal = golden(paths, "last"), golden(paths, "linear")
-    published = {"alpha": (8447, 7574.719), "beta": (989, 2083.5), "delta": (5, 1.725), "epsilon": (531, 272.17), "eta": (4167, 3539.951),
-                 "gamma": (92, 121.042), "iota": (3355, 3857.096), "kappa": (230, 137.964), "lambda": (1207, 1035.258), "mi": (2, 2.222),
-                 "theta": (653, 1022.801), "zeta": (107, 136.552)}  # fmt: skip
+    published = {
+        "alpha": (8447, 7574.719),
+        "beta": (989, 2083.5),
+        "delta": (5, 1.725),
+        "epsilon": (531, 272.17),
+        "eta": (4167, 3539.951),
+        "gamma": (92, 121.042),
+        "iota": (3355, 3857.096),
+        "kappa": (230, 137.964),
+        "lambda": (1207, 1035.258),
+        "mi": (2, 2.222),
+        "theta": (653, 1022.801),
+        "zeta": (107, 136.552),
+    }
     assert {c: v for c, v in last.items() if v} == pytest.approx({c: v[0] for c, v in published.items()})
     assert dict(equal) == pytest.approx({c: v[1] for c, v in published.items()}, abs=6e-4)

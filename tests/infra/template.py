@@ -14,6 +14,7 @@ class Template:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self.resources: dict[str, Resource] = document["Resources"]
+        self.parameters: dict[str, Resource] = document.get("Parameters", {})
 
     def of_type(self, type_: str) -> dict[str, Resource]:
         """Logical id → properties of all resources of a type (`AWS::` may be left out)."""

@@ -63,7 +63,7 @@ def test_environments_hold_only_agreed_names_and_nothing_dangling(golden: Templa
         for variable, value in variables.items():
             if isinstance(value, dict) and ("Ref" in value or "Fn::GetAtt" in value):
                 target = value.get("Ref") or value["Fn::GetAtt"][0]
-                assert target in golden.resources, f"{name}: {variable} refers to {target}"
+                assert target in golden.resources | golden.parameters, f"{name}: {variable} refers to {target}"
 
 
 def test_a_thin_template_is_refused_by_cloudformation(golden: Template) -> None:

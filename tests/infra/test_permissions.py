@@ -74,7 +74,7 @@ def test_each_secret_is_read_by_those_who_need_it(golden: Template) -> None:
                     readers.setdefault(resource.rsplit("/", 1)[1], set()).add(name)
     assert readers == {
         "webhook-tokens": {"webhook"},
-        "tracking-key": {"attribute", "reconcile", "execute", "engage"},
+        "tracking-key": {"attribute", "reconcile", "execute", "engage", "decide"},
         "address-key": {"execute"},
         "everflow-api-key": {"reconcile"},
     }

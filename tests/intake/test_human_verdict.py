@@ -52,9 +52,21 @@ def test_the_fixtures_are_judged(name: str, human: bool, signs: tuple[str, ...])
 
 @pytest.mark.parametrize(
     "agent",
-    ["Barracuda Sentinel (EE)", "Mozilla/5.0 Proofpoint", "mimecast", "SafeLinks", BROWSER.replace("Chrome", "HeadlessChrome"), "python-requests/2.31",
-     "curl/8.0", "Mozilla/5.0 (compatible; bingbot/2.0)", "Slackbot 1.0", "", "Mozilla/5.0", " Mozilla/5.0 "],
-)  # fmt: skip
+    [
+        "Barracuda Sentinel (EE)",
+        "Mozilla/5.0 Proofpoint",
+        "mimecast",
+        "SafeLinks",
+        BROWSER.replace("Chrome", "HeadlessChrome"),
+        "python-requests/2.31",
+        "curl/8.0",
+        "Mozilla/5.0 (compatible; bingbot/2.0)",
+        "Slackbot 1.0",
+        "",
+        "Mozilla/5.0",
+        " Mozilla/5.0 ",
+    ],
+)
 @pytest.mark.parametrize("kind", ["open", "click"])
 def test_scanners_and_bare_agents_are_machines(kind: str, agent: str) -> None:
     assert not judge(made(kind, agent=agent), delivered_at=None).human

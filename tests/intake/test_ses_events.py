@@ -62,9 +62,14 @@ def event(name: str) -> SesEvent:
 def record(**changes: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "eventType": "Open",
-        "mail": {"timestamp": "2026-03-04T10:00:02.012Z", "messageId": "m1", "destination": ["pat@x.example"], "tags": {"send_id": ["s1"], "org": ["main"]}},
+        "mail": {
+            "timestamp": "2026-03-04T10:00:02.012Z",
+            "messageId": "m1",
+            "destination": ["pat@x.example"],
+            "tags": {"send_id": ["s1"], "org": ["main"]},
+        },
         "open": {"timestamp": "2026-03-04T10:09:44.010Z", "userAgent": "x", "ipAddress": "203.0.113.90"},
-    }  # fmt: skip
+    }
     return {k: v for k, v in {**base, **changes}.items() if v is not ...}
 
 

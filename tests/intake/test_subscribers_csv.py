@@ -33,14 +33,26 @@ def problems(lines: list[Line]) -> list[tuple[int, str, str]]:
 
 def test_a_full_row_is_read() -> None:
     got = record(
-        "email,consent_at,consent_source,zone,first_name,last_name,country,topics,price_sensitivity,peak_hour,created_at,status,profile.plan\n"
-        " Pat@X.example ,2025-05-01T10:00:00+02:00,landing page,America/New_York,Pat,Ö,us,Health; Travel;health,0.25,20,2024-12-31,ACTIVE,gold\n"
+        "email,consent_at,consent_source,zone,first_name,last_name,country,topics,price_sensitivity,peak_hour,created_at,status,"
+        "profile.plan\n"
+        " Pat@X.example ,2025-05-01T10:00:00+02:00,landing page,America/New_York,Pat,Ö,us,"
+        "Health; Travel;health,0.25,20,2024-12-31,ACTIVE,gold\n"
     )
     assert got == SubscriberRecord(
-        email="pat@x.example", status="active", consent_source="landing page", consent_at=datetime(2025, 5, 1, 8, tzinfo=UTC),
-        zone="America/New_York", first_name="Pat", last_name="Ö", country="US", topics=("health", "travel"), price_sensitivity=0.25,
-        peak_hour=20, created_at=datetime(2024, 12, 31, tzinfo=UTC), profile={"plan": "gold"},
-    )  # fmt: skip
+        email="pat@x.example",
+        status="active",
+        consent_source="landing page",
+        consent_at=datetime(2025, 5, 1, 8, tzinfo=UTC),
+        zone="America/New_York",
+        first_name="Pat",
+        last_name="Ö",
+        country="US",
+        topics=("health", "travel"),
+        price_sensitivity=0.25,
+        peak_hour=20,
+        created_at=datetime(2024, 12, 31, tzinfo=UTC),
+        profile={"plan": "gold"},
+    )
 
 
 def test_an_address_alone_is_enough_under_the_consent_of_the_file() -> None:

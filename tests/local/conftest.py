@@ -32,7 +32,7 @@ class Functions:
         (folder / "handler.py").write_text(_PREAMBLE + code)
 
 
-_PREAMBLE = '''
+_PREAMBLE = """
 import json, os
 import boto3
 
@@ -40,7 +40,7 @@ def things(key, **values):
     item = {"pk": {"S": key}, **{name: {"S": json.dumps(value)} for name, value in values.items()}}
     boto3.client("dynamodb").put_item(TableName=os.environ["THINGS_TABLE"], Item=item)
 
-'''
+"""
 
 
 @pytest.fixture
@@ -90,7 +90,9 @@ def golden_functions(functions: Functions, golden: Document) -> Functions:
     for resource in golden["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
             code = resource["Properties"]["Code"]
-            functions.write((code.get("S3Key") or code["ImageUri"]).split("/")[-1], "def handle(event, context):\n    return None\n")
+            functions.write(
+                (code.get("S3Key") or code["ImageUri"]).split("/")[-1], "def handle(event, context):\n    return None\n"
+            )
     return functions
 
 

@@ -23,7 +23,9 @@ def test_a_function_sees_its_own_environment_and_nothing_of_the_machines_or_of_a
     monkeypatch.setenv("LEFT_OVER", "of the shell")
     before = dict(os.environ)
     functions.write("web", "def handle(event, context):\n    os.environ['ADDED'] = '1'\n    return dict(os.environ)\n")
-    functions.write("worker", "AT_IMPORT = os.environ['OWN']\ndef handle(event, context):\n    return [AT_IMPORT, dict(os.environ)]\n")
+    functions.write(
+        "worker", "AT_IMPORT = os.environ['OWN']\ndef handle(event, context):\n    return [AT_IMPORT, dict(os.environ)]\n"
+    )
     web = plane.invoke("web", {})
     at_import, worker = plane.invoke("worker", {})
     assert (web["OWN"], worker["OWN"], at_import) == ("web", "worker", "worker")
@@ -92,7 +94,9 @@ def test_a_reserved_concurrency_of_zero_switches_a_function_off(start: Starter, 
         assert result.error is not None and result.error["errorType"] == "TooManyRequestsException"
 
 
-def test_what_a_function_prints_goes_to_the_planes_log(plane: Plane, functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_function_prints_goes_to_the_planes_log(
+    plane: Plane, functions: Functions, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(plane, functions, "def handle(event, context):\n    print('hello from', context.function_name)\n")
     assert list(plane.executor.log) == ["hello from Worker"]
     assert capsys.readouterr().out == ""

@@ -39,9 +39,7 @@ def event_of(plane: Plane, method: str, url: str, **more: Any) -> dict[str, Any]
         ("DELETE", "/hooks/main/t0k", "ANY /{proxy+}", {"proxy": "hooks/main/t0k"}),
     ],
 )
-def test_the_most_specific_route_wins(
-    echo: Plane, method: str, path: str, route: str, parameters: dict[str, str] | None
-) -> None:
+def test_the_most_specific_route_wins(echo: Plane, method: str, path: str, route: str, parameters: dict[str, str] | None) -> None:
     event = event_of(echo, method, path)
     assert (event["routeKey"], event.get("pathParameters")) == (route, parameters)
     assert event["requestContext"]["routeKey"] == route

@@ -43,7 +43,9 @@ def test_time_never_runs_backwards(plane: Plane) -> None:
 
 
 def test_handlers_and_stamps_of_the_emulator_live_in_simulated_time(plane: Plane, functions: Functions) -> None:
-    functions.write("worker", "import datetime\ndef handle(event, context):\n    return datetime.datetime.now(datetime.UTC).isoformat()\n")
+    functions.write(
+        "worker", "import datetime\ndef handle(event, context):\n    return datetime.datetime.now(datetime.UTC).isoformat()\n"
+    )
     plane.run_until(START + timedelta(days=3))
     assert plane.invoke("worker", {}) == "2026-03-07T09:00:00+00:00"
     plane.client("ssm").put_parameter(Name="/x", Value="1", Type="String")
@@ -132,9 +134,7 @@ def test_outside_a_plane_no_call_is_answered(start: Starter, template: Document)
         client.list_tables()
 
 
-def test_a_quiet_minute_costs_at_most_five_milliseconds(
-    start: Starter, golden: Document, golden_functions: Functions
-) -> None:
+def test_a_quiet_minute_costs_at_most_five_milliseconds(start: Starter, golden: Document, golden_functions: Functions) -> None:
     with start(golden) as plane:
         begun = time.process_time()
         plane.run_until(START + timedelta(hours=4))

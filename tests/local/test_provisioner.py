@@ -134,10 +134,14 @@ def test_a_backend_that_drops_a_property_in_silence_is_found_out(
         if answer is not None:
             return response(request, 200, {}, json.dumps(answer).encode())
         honest = backend.answer(request)
-        text = honest.content.decode().replace("by_day", "by_night").replace('"VisibilityTimeout": "60"', '"VisibilityTimeout": "30"')
+        text = (
+            honest.content.decode()
+            .replace("by_day", "by_night")
+            .replace('"VisibilityTimeout": "60"', '"VisibilityTimeout": "30"')
+        )
         return response(request, 200, {}, text.replace('"VisibilityTimeout":"60"', '"VisibilityTimeout":"30"').encode())
 
-    with opened(wire) as session:
+    with opened(wire):
         wire.respond(operation, lie)
         with pytest.raises(TemplateError, match=message):
-            provision(Template(template), session, functions.root)
+            provision(Template(template), functions.root)

@@ -58,7 +58,9 @@ def test_the_next_moment_of_an_expression(expression: str, after: str, expected:
     ],
 )
 def test_an_expression_eventbridge_would_refuse_or_that_is_not_supported_is_refused_by_name(expression: str) -> None:
-    with pytest.raises(ValueError, match="^" + expression.replace("(", r"\(").split(" ")[0].replace("?", r"\?").replace("*", r"\*")):
+    with pytest.raises(
+        ValueError, match="^" + expression.replace("(", r"\(").split(" ")[0].replace("?", r"\?").replace("*", r"\*")
+    ):
         parse(expression, MADE_AT)
 
 

@@ -115,7 +115,10 @@ def test_only_matching_types_of_a_known_set_are_published(plane: Plane) -> None:
 
 
 def test_many_events_are_published_in_one_go(plane: Plane, functions: Functions) -> None:
-    functions.write("worker", "total = 0\ndef handle(event, context):\n    global total\n    total += len(event['Records'])\n    things('n', n=total)\n")
+    functions.write(
+        "worker",
+        "total = 0\ndef handle(event, context):\n    global total\n    total += len(event['Records'])\n    things('n', n=total)\n",
+    )
     assert plane.ses.publish_events([event("Bounce")] * 25) == 25
     plane.settle()
     assert item(plane, "n") == {"n": 25}

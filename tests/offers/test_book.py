@@ -20,7 +20,13 @@ def book_of(*offers: Offer, **changes: Any) -> OfferBook:
 
 def test_arms_have_one_order_whatever_the_catalogue_had() -> None:
     assert book_of(*OFFERS).arms == book_of(*reversed(OFFERS)).arms
-    assert book_of(*OFFERS).arms == (("101", "soft"), ("101", "standard"), ("102", "soft"), ("102", "standard"), ("103", "standard"))
+    assert book_of(*OFFERS).arms == (
+        ("101", "soft"),
+        ("101", "standard"),
+        ("102", "soft"),
+        ("102", "standard"),
+        ("103", "standard"),
+    )
     assert [c.variant for c in book_of(*OFFERS).creatives] == [variant for _, variant in book_of(*OFFERS).arms]
 
 
@@ -45,7 +51,7 @@ def test_each_closed_offer_says_why(changes: dict[str, Any], reason: str) -> Non
     lists = {"old": NOW - timedelta(days=8), "fresh": NOW - timedelta(days=6)}
     book = book_of(an_offer(101, **changes), an_offer(102), list_refreshed_at=lists, conversions_today={"101": 5})
     assert book.closed == (("101", reason),)
-    assert not book.open_arms[: -2 or None].any()
+    assert not book.open_arms[:-2].any()
     assert book.open_arms[-2:].all()
 
 

@@ -18,7 +18,12 @@ def test_counts_an_item_lacks_are_zero() -> None:
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"day": "yesterday"}, "day"), ({"segment": "whales"}, "segment"), ({"clicks": 1.5}, "clicks"), ({"clicks": True}, "clicks")],
+    [
+        ({"day": "yesterday"}, "day"),
+        ({"segment": "whales"}, "segment"),
+        ({"clicks": 1.5}, "clicks"),
+        ({"clicks": True}, "clicks"),
+    ],
 )
 def test_bad_evidence_names_its_field(change: dict[str, object], field: str) -> None:
     with pytest.raises(BadInput) as caught:

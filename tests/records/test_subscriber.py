@@ -71,7 +71,9 @@ def test_a_conversion_taken_back_leaves_the_books_as_before() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["human_open", "human_click", "delivery"]), st.integers(0, 60)), max_size=8), st.randoms())
+@given(
+    st.lists(st.tuples(st.sampled_from(["human_open", "human_click", "delivery"]), st.integers(0, 60)), max_size=8), st.randoms()
+)
 def test_touches_in_any_order_give_the_same_row(touches: list[tuple[str, int]], random: object) -> None:
     def play(order: list[tuple[str, int]]) -> Row:
         row = ROW
@@ -87,6 +89,8 @@ def test_touches_in_any_order_give_the_same_row(touches: list[tuple[str, int]], 
     assert one.deliveries == pytest.approx(other.deliveries)
 
 
-@pytest.mark.parametrize(("address", "provider"), [("a@gmail.com", "gmail"), ("a@aol.com", "yahoo"), ("a@gmail.com.evil.org", "other")])
+@pytest.mark.parametrize(
+    ("address", "provider"), [("a@gmail.com", "gmail"), ("a@aol.com", "yahoo"), ("a@gmail.com.evil.org", "other")]
+)
 def test_the_provider_is_that_of_the_whole_domain(address: str, provider: str) -> None:
     assert provider_of(address) == provider

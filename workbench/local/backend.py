@@ -147,8 +147,8 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(wire: Wire) -> Iterator[boto3.session.Session]:
-    """Open the wire with a fresh account behind it; yields a session whose clients use it. Raises BackendError."""
+def opened(wire: Wire) -> Iterator[None]:
+    """Open the wire with a fresh account behind it, for every client of the process. Raises BackendError."""
     global _open_wire
     with _open_lock:
         if _open_wire is not None:
@@ -158,15 +158,20 @@ def opened(wire: Wire) -> Iterator[boto3.session.Session]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with environment({**kept, **aws_environment()}):
             wire.backend.start()
-            yield own_session()
+            yield
     finally:
         wire.backend.stop()
         _open_wire = None
 
 
 @functools.cache
-def own_session() -> boto3.session.Session:
-    """The session of the plane's own calls (and of no function's); no retries, so that a fault is seen where it happens."""
-    session = boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="local", region_name=REGION)
-    session._session.set_default_client_config(Config(retries={"total_max_attempts": 1}, user_agent="local-plane"))
-    return session
+def own_client(service: str) -> Any:
+    """The plane's own client of a service, for any plane of the process; no retries, so that a fault is seen where it happens."""
+    return _own_session().client(  # type: ignore[call-overload]
+        service, endpoint_url=ENDPOINT, config=Config(retries={"total_max_attempts": 1}, user_agent="local-plane")
+    )
+
+
+@functools.cache
+def _own_session() -> boto3.session.Session:
+    return boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="local", region_name=REGION)

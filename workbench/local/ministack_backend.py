@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
-from workbench.local.backend import BackendError, body_of, own_session, response
+from workbench.local.backend import BackendError, body_of, own_client, response
 
 KNOWN_VERSION = "1.5.33"
 _lock = threading.RLock()  # AWS applies one call atomically; so do we, whatever the emulator's services do about threads
@@ -107,9 +107,8 @@ class MiniStackBackend:
 
 def self_test() -> None:
     """Prove conditional writes, transactions and queues on the open wire. Raises BackendError."""
-    session = own_session()
-    table: Any = session.client("dynamodb")
-    queues = session.client("sqs")
+    table = own_client("dynamodb")
+    queues = own_client("sqs")
     table.create_table(
         TableName="self-test",
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],

@@ -11,10 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from revenue_engine.aws import names
-from workbench.local.backend import Backend, Wire, environment, opened
+from workbench.local.backend import Backend, Wire, environment, opened, own_client
 from workbench.local.clock import SimulatedClock, simulated
 from workbench.local.deployment import Deployment, Rule
 from workbench.local.executor import Executor
@@ -45,7 +43,6 @@ class Plane:
     def __init__(
         self,
         template: Template,
-        session: boto3.session.Session,
         wire: Wire,
         clock: SimulatedClock,
         outbox: Path | None,
@@ -53,12 +50,11 @@ class Plane:
         parameters: Mapping[str, str],
     ) -> None:
         self.clock = clock
-        self.session = session
-        self.deployment: Deployment = provision(template, session, functions_root, parameters)
+        self.deployment: Deployment = provision(template, functions_root, parameters)
         self.executor = Executor(self.deployment)
-        self.pump = Pump(self.deployment, self.executor, session, wire, clock)
-        self.ses = SesRecorder(self.deployment, session, wire, clock, outbox)
-        self.machines = StateMachines(self.deployment, self.executor, session, wire, clock)
+        self.pump = Pump(self.deployment, self.executor, wire, clock)
+        self.ses = SesRecorder(self.deployment, wire, clock, outbox)
+        self.machines = StateMachines(self.deployment, self.executor, wire, clock)
         self.front = HttpFront(self.deployment, self.executor, clock)
         self._backend = wire.backend
         self._order = itertools.count()
@@ -107,8 +103,8 @@ class Plane:
         """
         template = Template.read(template_path)
         wire = Wire(backend or MiniStackBackend())
-        with simulated(now) as clock, opened(wire) as session:
-            yield cls(template, session, wire, clock, outbox, functions_root, parameters or {})
+        with simulated(now) as clock, opened(wire):
+            yield cls(template, wire, clock, outbox, functions_root, parameters or {})
 
     # --- time -----------------------------------------------------------------------------------------------------------
 
@@ -181,7 +177,7 @@ class Plane:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the plane's own, for looking and for setting up."""
-        return self.session.client(service)  # type: ignore[call-overload]
+        return own_client(service)
 
     @property
     def stage(self) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import boto3
-
 from workbench.local import resources_compute as compute
 from workbench.local import resources_data as data
 from workbench.local import resources_messaging as messaging
@@ -53,18 +51,15 @@ INERT: Mapping[str, str] = {
 
 def provision(
     template: Template,
-    session: boto3.session.Session,
     functions_root: Path,
     parameters: Mapping[str, str] | None = None,
 ) -> Deployment:
-    """Make everything in the template and read back what the engine depends on.
+    """Make everything in the template, in the empty account on the open wire, and read back what the engine depends on.
 
     Parameters
     ----------
     template
         A synthesised template.
-    session
-        Its clients reach the (empty) backend.
     functions_root
         Folder with one folder per function.
     parameters
@@ -75,7 +70,7 @@ def provision(
     TemplateError
         Something in the template is unknown, dangling, or not what the backend has afterwards.
     """
-    stack = Stack(template, session, functions_root, parameters or {}, MAKERS, INERT)
+    stack = Stack(template, functions_root, parameters or {}, MAKERS, INERT)
     outputs = stack.make_all()
     records = stack.records
     for check in records.checks:

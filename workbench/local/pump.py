@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest
 
-from workbench.local.backend import REGION, Wire, body_of
+from workbench.local.backend import REGION, Wire, body_of, own_client
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, EventSource, Queue
 from workbench.local.executor import Executor, Result
@@ -32,11 +31,10 @@ class Pump:
         self,
         deployment: Deployment,
         executor: Executor,
-        session: boto3.session.Session,
         wire: Wire,
         clock: SimulatedClock,
     ) -> None:
-        self._sqs: Any = session.client("sqs")
+        self._sqs: Any = own_client("sqs")
         self._executor = executor
         self._clock = clock
         self._queues: dict[str, Queue] = {queue.url: queue for queue in deployment.queues}

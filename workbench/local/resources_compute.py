@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.local.backend import REGION
 from workbench.local.deployment import (
     EventSource,
     Function,
@@ -150,7 +151,7 @@ def make_api(stack: Stack, logical_id: str, properties: Properties) -> Made:
         identifier,
         {
             "ApiId": identifier,
-            "ApiEndpoint": f"https://{identifier}.execute-api.{_region(stack)}.amazonaws.com",
+            "ApiEndpoint": f"https://{identifier}.execute-api.{REGION}.amazonaws.com",
         },
     )
 
@@ -223,7 +224,3 @@ def _function_arn(text: str) -> str:
     if text.startswith("arn:") and "/functions/" in text:
         return text.split("/functions/", 1)[1].removesuffix("/invocations")
     return text if text.startswith("arn:") else arn("lambda", f"function:{text}")
-
-
-def _region(stack: Stack) -> str:
-    return str(stack.session.region_name)

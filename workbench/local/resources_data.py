@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.local.backend import own_client
 from workbench.local.stack import Made, Stack, expect
 from workbench.local.template import Properties
 
@@ -28,7 +29,7 @@ def make_table(stack: Stack, logical_id: str, properties: Properties) -> Made:
     name = properties.take("TableName", logical_id)
     recovery = bool((properties.take("PointInTimeRecoverySpecification") or {}).get("PointInTimeRecoveryEnabled", False))
     properties.ignore(_TABLE_WITHOUT_MEANING)
-    client = stack.client("dynamodb")
+    client = own_client("dynamodb")
     expiry = properties.take("TimeToLiveSpecification")
     request: dict[str, Any] = properties.take_present(
         "KeySchema",
@@ -93,7 +94,7 @@ def make_bucket(stack: Stack, logical_id: str, properties: Properties) -> Made:
     name = properties.take("BucketName", logical_id.lower()[:63])
     versioning = properties.take("VersioningConfiguration")
     properties.ignore(_BUCKET_WITHOUT_MEANING)
-    client = stack.client("s3")
+    client = own_client("s3")
     region = client.meta.region_name
     client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     if versioning is not None:
@@ -125,5 +126,5 @@ def make_parameter(stack: Stack, logical_id: str, properties: Properties) -> Mad
     name = properties.require("Name")
     properties.ignore({"Tags": "nothing reads tags", "Tier": "limits of size are not emulated"})
     request = properties.take_present("Value", "Type", "Description", "AllowedPattern")
-    stack.client("ssm").put_parameter(Name=name, **request)
+    own_client("ssm").put_parameter(Name=name, **request)
     return Made(name, {"Type": request["Type"], "Value": request["Value"]})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.local.backend import own_client
 from workbench.local.deployment import EventDestination, Queue, Subscription
 from workbench.local.stack import Made, Stack, expect
 from workbench.local.template import Properties, TemplateError
@@ -37,7 +38,7 @@ def make_queue(stack: Stack, logical_id: str, properties: Properties) -> Made:
     redrive = properties.take("RedrivePolicy")
     if redrive is not None:
         attributes["RedrivePolicy"] = json.dumps(redrive)
-    client = stack.client("sqs")
+    client = own_client("sqs")
     url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     queue_arn = found["QueueArn"]
@@ -99,7 +100,7 @@ def make_topic(stack: Stack, logical_id: str, properties: Properties) -> Made:
             "Tags": "nothing reads tags",
         }
     )
-    topic = stack.client("sns").create_topic(Name=name)["TopicArn"]
+    topic = own_client("sns").create_topic(Name=name)["TopicArn"]
     for subscription in properties.take("Subscription", []):
         _subscribe(
             stack,
@@ -131,7 +132,7 @@ def _subscribe(stack: Stack, logical_id: str, properties: Properties, topic: str
     if (redrive := properties.take("RedrivePolicy")) is not None:
         attributes["RedrivePolicy"] = json.dumps(redrive)
     properties.finish()
-    client = stack.client("sns")
+    client = own_client("sns")
     subscription: str = client.subscribe(
         TopicArn=topic,
         Protocol=protocol,

@@ -16,11 +16,10 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from workbench.local.backend import Wire, body_of, response
+from workbench.local.backend import Wire, body_of, own_client, response
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, EventDestination
 
@@ -60,7 +59,6 @@ class SesRecorder:
     def __init__(
         self,
         deployment: Deployment,
-        session: boto3.session.Session,
         wire: Wire,
         clock: SimulatedClock,
         outbox: Path | None,
@@ -68,7 +66,7 @@ class SesRecorder:
         self.mails: list[Mail] = []
         self.subscribers: list[Callable[[Mail], None]] = []
         self.fault: Callable[[Mapping[str, Any]], Fault | None] = lambda request: None
-        self._sns: Any = session.client("sns")
+        self._sns: Any = own_client("sns")
         self._clock = clock
         self._outbox = outbox
         self._sets = frozenset(deployment.configuration_sets)

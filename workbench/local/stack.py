@@ -1,14 +1,11 @@
-"""What every resource maker works with: the template being built, its clients, and the records made so far."""
+"""What every resource maker works with: the template being built and the records made so far."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import boto3
 
 from workbench.local.backend import ACCOUNT, REGION
 from workbench.local.deployment import (
@@ -76,13 +73,11 @@ class Stack:
     def __init__(
         self,
         template: Template,
-        session: boto3.session.Session,
         functions_root: Path,
         parameters: Mapping[str, str],
         makers: Mapping[str, Maker],
         inert: Mapping[str, str],
     ) -> None:
-        self.session = session
         self.functions_root = functions_root
         self.records = Records()
         self._template = template
@@ -91,11 +86,6 @@ class Stack:
         self._made: dict[str, Made] = {}
         self._making: list[str] = []
         self.resolver = Resolver(template, PSEUDO_PARAMETERS, parameters, self._reference, self._attribute)
-
-    @functools.cache  # noqa: B019  (a stack lives as long as its plane's start)
-    def client(self, service: str) -> Any:
-        """The plane's client of a service."""
-        return self.session.client(service)  # type: ignore[call-overload]
 
     def make_all(self) -> dict[str, str]:
         """Make every resource and resolve the outputs; returns the outputs. Raises TemplateError."""

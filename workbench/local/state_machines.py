@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
-from workbench.local.backend import BackendError, Wire, body_of, response
+from workbench.local.backend import BackendError, Wire, body_of, own_client, response
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, StateMachine
 from workbench.local.executor import Executor
@@ -57,7 +56,6 @@ class StateMachines:
         self,
         deployment: Deployment,
         executor: Executor,
-        session: boto3.session.Session,
         wire: Wire,
         clock: SimulatedClock,
     ) -> None:
@@ -67,7 +65,7 @@ class StateMachines:
             check(machine.name, machine.definition)
         self._executor = executor
         self._clock = clock
-        clients: Any = {name: session.client(name) for name in ("dynamodb", "ssm", "sns")}
+        clients: Any = {name: own_client(name) for name in ("dynamodb", "ssm", "sns")}
         self._tasks: Mapping[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
             "dynamodb:updateItem": (
                 "DynamoDB",

@@ -17,14 +17,19 @@ from tests.shared_data import shared_path
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 EMAIL = {"creative_type": "email", "name": "Standard", "email_from": "Deals", "email_subject": "Hi", "html_code": "<a>"}
 OFFER: dict[str, Any] = {
-    "network_offer_id": 7, "name": "Seven", "offer_status": "active", "currency_id": "USD", "tracking_url": "https://t.example/a/b/",
+    "network_offer_id": 7,
+    "name": "Seven",
+    "offer_status": "active",
+    "currency_id": "USD",
+    "tracking_url": "https://t.example/a/b/",
     "relationship": {
-        "offer_affiliate_status": "approved", "category": {"name": "Health"},
+        "offer_affiliate_status": "approved",
+        "category": {"name": "Health"},
         "payouts": {"entries": [{"payout_type": "cpa", "payout_amount": 25.996, "payout_percentage": 0}]},
         "channels": {"total": 1, "entries": [{"name": "E-Mail newsletters"}]},
         "creatives": {"entries": [EMAIL]},
     },
-}  # fmt: skip
+}
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -176,27 +181,43 @@ def test_payouts_are_known_hidden_or_a_share(
 
 @pytest.mark.parametrize(
     ("changes", "may_run"),
-    [({}, True), ({"r_offer_affiliate_status": "public"}, True), ({"r_offer_affiliate_status": "pending"}, False),
-     ({"r_offer_affiliate_status": ...}, False), ({"is_force_terms_and_conditions": True}, False)],
-)  # fmt: skip
+    [
+        ({}, True),
+        ({"r_offer_affiliate_status": "public"}, True),
+        ({"r_offer_affiliate_status": "pending"}, False),
+        ({"r_offer_affiliate_status": ...}, False),
+        ({"is_force_terms_and_conditions": True}, False),
+    ],
+)
 def test_an_offer_runs_when_approved_or_public_and_nothing_is_left_to_accept(changes: dict[str, Any], may_run: bool) -> None:
     assert one(**changes).may_run is may_run
 
 
 @pytest.mark.parametrize(
     ("channels", "allowed"),
-    [({"total": 0, "entries": []}, True), ({"entries": [{"name": "Search"}, {"name": "Email"}]}, True), ({"entries": [{"name": "Search"}]}, False),
-     ({"entries": [{}]}, False)],
-)  # fmt: skip
+    [
+        ({"total": 0, "entries": []}, True),
+        ({"entries": [{"name": "Search"}, {"name": "Email"}]}, True),
+        ({"entries": [{"name": "Search"}]}, False),
+        ({"entries": [{}]}, False),
+    ],
+)
 def test_a_channel_list_without_e_mail_forbids_it(channels: dict[str, Any], allowed: bool) -> None:
     assert one(r_channels=channels).allows_email is allowed
 
 
 @pytest.mark.parametrize(
     ("text", "until"),
-    [("", None), (None, None), (0, None), ("0", None), ("2026-03-31", datetime(2026, 3, 31, tzinfo=UTC)),
-     ("2026-03-31 18:00:00", datetime(2026, 3, 31, 18, tzinfo=UTC)), (1772618405, datetime.fromtimestamp(1772618405, UTC))],
-)  # fmt: skip
+    [
+        ("", None),
+        (None, None),
+        (0, None),
+        ("0", None),
+        ("2026-03-31", datetime(2026, 3, 31, tzinfo=UTC)),
+        ("2026-03-31 18:00:00", datetime(2026, 3, 31, 18, tzinfo=UTC)),
+        (1772618405, datetime.fromtimestamp(1772618405, UTC)),
+    ],
+)
 def test_the_end_of_an_offer_is_none_a_date_a_time_or_unix_seconds(text: Any, until: datetime | None) -> None:
     assert one(date_live_until=text).live_until == until
 
@@ -218,8 +239,12 @@ def test_countries_come_from_the_ruleset_when_it_names_them() -> None:
 
 def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
     entries = [
-        {**EMAIL, "creative_type": "html"}, {**EMAIL, "creative_status": "paused"}, {**EMAIL, "variant": "soft"}, {**EMAIL, "name": "Urgency"}, EMAIL,
-    ]  # fmt: skip
+        {**EMAIL, "creative_type": "html"},
+        {**EMAIL, "creative_status": "paused"},
+        {**EMAIL, "variant": "soft"},
+        {**EMAIL, "name": "Urgency"},
+        EMAIL,
+    ]
     assert [c.variant for c in one(r_creatives={"entries": entries}).creatives] == ["soft", "urgency", "standard"]
 
 

@@ -43,7 +43,7 @@ def refusal(raw_postback: RawPostback) -> tuple[str, str]:
     return caught.value.field, caught.value.reason
 
 
-# case id → (payout, kind, event id, how its sub1 is seen), or the refusal; kept in step with the file's `expect` by the test below
+# case id → (payout, kind, event id, how its sub1 is seen), or the refusal
 CASES: dict[str, Any] = {
     "base": (32_500_000, "conversion", "0", "foreign"),
     "event_same_click": (4_250_000, "event", "77", "foreign"),
@@ -241,6 +241,11 @@ def test_without_a_kind_the_event_id_decides() -> None:
 
 def test_a_base_conversion_has_event_id_zero_whatever_the_feed_renders() -> None:
     assert [understand(event_id=e).event_id for e in ("", "0", "31")] == ["0", "0", "0"]
+
+
+def test_an_event_with_the_base_events_id_goes_by_its_name() -> None:
+    event = understand(kind="event", event_id="0", event_name="Upsell")
+    assert (event.event_id, event.event_name) == ("", "Upsell")
 
 
 def test_a_currency_and_another_sub_slot_are_honoured() -> None:

@@ -15,9 +15,16 @@ from tests.shared_data import shared_path
 
 AT = datetime(2026, 3, 5, tzinfo=UTC)
 ROW: dict[str, Any] = {
-    "conversion_id": "c1", "transaction_id": "t1", "conversion_unix_timestamp": 1772618405, "revenue": 32.5, "currency_id": "USD",
-    "is_event": False, "event": "Base", "sub1": "s", "relationship": {"offer": {"network_offer_id": 1042}},
-}  # fmt: skip
+    "conversion_id": "c1",
+    "transaction_id": "t1",
+    "conversion_unix_timestamp": 1772618405,
+    "revenue": 32.5,
+    "currency_id": "USD",
+    "is_event": False,
+    "event": "Base",
+    "sub1": "s",
+    "relationship": {"offer": {"network_offer_id": 1042}},
+}
 
 
 def page(*rows: object) -> ReportPage:

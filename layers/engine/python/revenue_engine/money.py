@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 
 from revenue_engine.errors import BadInput
 
 MICROS = 1_000_000
+_AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 # ISO 4217 codes of currencies in use, less metals, funds and test codes.
 CURRENCIES = frozenset(
@@ -28,12 +30,11 @@ def parse_micros(text: str, *, field: str) -> int:
     BadInput
         Naming `field`: not a plain decimal number, finer than a micro, or not finite.
     """
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        raise BadInput(field, "not_a_number", text[:40]) from None
-    if not value.is_finite() or abs(value) >= Decimal(10) ** 12:
-        raise BadInput(field, "not_a_number" if not value.is_finite() else "amount_out_of_range", text[:40])
+    if not _AMOUNT.fullmatch(text.strip()):
+        raise BadInput(field, "not_a_number", text[:40])
+    value = Decimal(text.strip())
+    if abs(value) >= Decimal(10) ** 12:
+        raise BadInput(field, "amount_out_of_range", text[:40])
     micros = value * MICROS
     if micros != micros.to_integral_value():
         raise BadInput(field, "finer_than_a_micro", text[:40])

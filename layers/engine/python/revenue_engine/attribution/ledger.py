@@ -1,11 +1,11 @@
 """The books of one conversion: what an arrival changes, as pure arithmetic (M1, M2, M4).
 
-A postback is provisional money; the report's row makes it approved (M4). Entries are only ever added. The head is their running sum, and
-`fold` recounts it. Nothing here reverses: what the report no longer says is another module's business.
+A postback is provisional money; the report's row makes it approved (M4). Entries are only ever added. The head is their running
+sum, and `fold` recounts it. Nothing here reverses: what the report no longer says is another module's business.
 
-Keys: the first conversion of an arrival key lives under `key_for(arrival)`, another `conversion_id` of the same key (a rebill, an allowed
-duplicate) under `key_for(arrival, 1)`, and so on: on `OtherConversion` the caller goes on with the next n until something else comes.
-Which conversion id sits under which n depends on who came first, the sum over all n does not.
+Keys: the first conversion of an arrival key lives under `key_for(arrival)`, another `conversion_id` of the same key (a rebill,
+an allowed duplicate) under `key_for(arrival, 1)`, and so on: on `OtherConversion` the caller goes on with the next n until
+something else comes. Which conversion id sits under which n depends on who came first, the sum over all n does not.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ class OtherConversion:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """No money moves; the arrival is kept under `doubtful_id` for the report or a person to decide. `head` is unchanged when it was kept before."""
+    """No money moves; the arrival is kept under `doubtful_id` for the report or a person to decide.
+
+    `head` is unchanged when it was kept before.
+    """
 
     reason: str  # amount_differs | amount_changed_after_approval | currency_differs
     doubtful_id: str
@@ -100,8 +103,8 @@ def on_arrival(
     Parameters
     ----------
     head, first
-        The key's head and its first entry (None: nothing yet). When a report settles a provisional amount, the new entry has the first
-        one's subscriber and mail, and the difference follows the shares it gave, whatever touches are known by now.
+        The key's head and its first entry (None: nothing yet). When a report settles a provisional amount, the new entry has
+        the first one's subscriber and mail, and the difference follows the shares it gave, whatever touches are known by now.
     currency
         The offer's, where the arrival names none.
     subscriber, send_id
@@ -165,8 +168,8 @@ def _first_shares(
 ) -> tuple[Attribution, int]:
     """Shares of a first amount, and what nobody gets.
 
-    The tracking id proves a click on its mail, whatever the touches say: a click still under way, or taken for a machine's, is put in at
-    the time of the conversion.
+    The tracking id proves a click on its mail, whatever the touches say: a click still under way, or taken for a machine's, is
+    put in at the time of the conversion.
     """
     if send_id is None:
         return {PRIMARY: (), **{model: () for model in MODELS}}, delta
@@ -188,7 +191,10 @@ def _first_shares(
 
 
 def _following_shares(delta: int, first: Entry) -> tuple[Attribution, int]:
-    """Shares of a difference, by what the first entry gave: nobody loses more than he got. Of a first amount of 0 only weights are known."""
+    """Shares of a difference, by what the first entry gave: nobody loses more than he got.
+
+    Of a first amount of 0 only the weights are known.
+    """
     if first.send_id is None:
         return {model: () for model in first.attribution}, delta
     shares: Attribution = {}
@@ -224,7 +230,7 @@ def _add(head: Head | None, entry: Entry) -> Head:
 
 
 def fold(entries: Sequence[Entry], doubtful: Sequence[str] = ()) -> Head:
-    """The head recounted from a key's entries, oldest first: audits compare it with the one kept. `doubtful` ids are not in entries.
+    """The head recounted from a key's entries, oldest first, and the ids kept in doubt: audits compare it with the one kept.
 
     Raises ValueError when there are none, or when their currencies differ (M1).
     """

@@ -1,7 +1,7 @@
 """Who gets credit for a conversion: the deterministic click, and beside it four multi-touch views of one amount.
 
-A mail counts once, by its best human interaction; machine opens and clicks count for nothing. Weights are for people; the books carry
-micros that add up to the last one (M1).
+A mail counts once, by its best human interaction; machine opens and clicks count for nothing. Weights are for people; the books
+carry micros that add up to the last one (M1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ENDS, _MIDDLE = 0.4, 0.2  # position-based: first and last mail, and all betwee
 
 
 def touches_per_mail(touches: Iterable[Touch], converted_at: datetime, window_days: int) -> tuple[Touch, ...]:
-    """One touch per mail, oldest first: its latest human click, else its latest human open, inside the window before the conversion.
+    """One touch per mail, oldest first: its latest human click, else its latest human open.
 
     The window is `converted_at - window_days < at <= converted_at`. The order of `touches` does not matter.
     """

@@ -26,7 +26,9 @@ class Alerts:
     def start_breaker(self, name: str, facts: Mapping[str, Any]) -> None:
         """Starts the machine once per name: a second start by the same name is the first one."""
         try:
-            client("stepfunctions").start_execution(stateMachineArn=self.machine_arn, name=name[:80], input=json.dumps(dict(facts)))
+            client("stepfunctions").start_execution(
+                stateMachineArn=self.machine_arn, name=name[:80], input=json.dumps(dict(facts))
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
                 raise

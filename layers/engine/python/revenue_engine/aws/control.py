@@ -109,7 +109,10 @@ class Control:
     def give_back(self, org: str, day: str) -> None:
         """A dropped send returns its budget, on the same org day only."""
         condition = Expression(
-            update="ADD #reserved :minus", condition="#reserved > :zero", names={"#reserved": "reserved"}, values={":minus": -1, ":zero": 0}
+            update="ADD #reserved :minus",
+            condition="#reserved > :zero",
+            names={"#reserved": "reserved"},
+            values={":minus": -1, ":zero": 0},
         )
         try:
             self.table.update(org, f"budget#{day}", condition)
@@ -143,7 +146,9 @@ class Control:
     def finish_cycle(self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any]) -> None:
         """The cycle ran to its end."""
         self.table.update(
-            org, f"cycle#{cycle_id}", changes(set_={"done_at": epoch_seconds(now), "report": dict(report)}, remove=["lease_until"])
+            org,
+            f"cycle#{cycle_id}",
+            changes(set_={"done_at": epoch_seconds(now), "report": dict(report)}, remove=["lease_until"]),
         )
         self.table.update(org, "last_cycle", changes(set_={"cycle_id": cycle_id, "done_at": epoch_seconds(now)}))
 
@@ -155,7 +160,9 @@ class Control:
     def put_approval(self, org: str, approval_id: str, facts: Item) -> None:
         """A plan waits; writing it again changes nothing."""
         try:
-            self.table.put({**facts, "pk": org, "sk": f"approval#{approval_id}"}, Expression(condition="attribute_not_exists(pk)"))
+            self.table.put(
+                {**facts, "pk": org, "sk": f"approval#{approval_id}"}, Expression(condition="attribute_not_exists(pk)")
+            )
         except ConditionFailed:
             return
 
@@ -218,6 +225,9 @@ class Control:
     def _range(self, org: str, prefix: str) -> list[Item]:
         return list(
             self.table.query(
-                "#pk = :org AND begins_with(#sk, :prefix)", {":org": org, ":prefix": prefix}, names={"#pk": "pk", "#sk": "sk"}, consistent=True
+                "#pk = :org AND begins_with(#sk, :prefix)",
+                {":org": org, ":prefix": prefix},
+                names={"#pk": "pk", "#sk": "sk"},
+                consistent=True,
             )
         )

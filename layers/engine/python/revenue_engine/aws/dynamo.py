@@ -97,13 +97,15 @@ class Table:
 
     def put(self, item: Item, condition: Expression | None = None) -> None:
         """Raises ConditionFailed."""
-        with _conditions():
+        with _Conditions():
             client("dynamodb").put_item(TableName=self.name, Item=encode(item), **(condition.arguments() if condition else {}))
 
     def update(self, pk: str, sk: str | None, expression: Expression) -> Item:
         """The whole item as it is after the update. Raises ConditionFailed."""
-        with _conditions():
-            answer = client("dynamodb").update_item(TableName=self.name, Key=key(pk, sk), ReturnValues="ALL_NEW", **expression.arguments())
+        with _Conditions():
+            answer = client("dynamodb").update_item(
+                TableName=self.name, Key=key(pk, sk), ReturnValues="ALL_NEW", **expression.arguments()
+            )
         return decode(answer["Attributes"])
 
     def query(
@@ -155,7 +157,7 @@ class Table:
         return {"ConditionCheck": {"TableName": self.name, "Key": key(pk, sk), **condition.arguments()}}
 
 
-class _conditions:
+class _Conditions:
     """Turns DynamoDB's refusal of a condition into ConditionFailed."""
 
     def __enter__(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Python values ↔ DynamoDB attribute values. boto3's own codec refuses floats and returns Decimals; ours keeps int, float, bytes as they are."""
+"""Python values ↔ DynamoDB attribute values: boto3's own codec refuses floats and returns Decimals, ours keeps both as they are."""
 
 from __future__ import annotations
 

@@ -80,7 +80,10 @@ class Ledger:
         return [
             _entry(item)
             for item in self.table.query(
-                "#pk = :pk AND begins_with(#sk, :entry)", {":pk": key, ":entry": "entry#"}, names={"#pk": "pk", "#sk": "sk"}, consistent=True
+                "#pk = :pk AND begins_with(#sk, :entry)",
+                {":pk": key, ":entry": "entry#"},
+                names={"#pk": "pk", "#sk": "sk"},
+                consistent=True,
             )
         ]
 
@@ -94,7 +97,9 @@ class Ledger:
     # --- quarantine --------------------------------------------------------------------------------------------------
     def quarantine(self, org: str, *, receipt_id: str, received_at: datetime, facts: Item) -> None:
         """Writes or rewrites the one entry of a receipt."""
-        self.table.put({**facts, "pk": f"{org}#quarantine", "sk": f"{iso_millis(received_at)}#{receipt_id}", "receipt_id": receipt_id})
+        self.table.put(
+            {**facts, "pk": f"{org}#quarantine", "sk": f"{iso_millis(received_at)}#{receipt_id}", "receipt_id": receipt_id}
+        )
 
     def release(self, org: str, *, receipt_id: str, received_at: datetime) -> None:
         """A receipt that was quarantined has been understood after all."""
@@ -122,4 +127,3 @@ def _entry(item: Item) -> Entry:
         "send_id": item.get("send_id"),
     }
     return Entry(**facts)
-

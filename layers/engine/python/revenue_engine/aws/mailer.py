@@ -11,7 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 from revenue_engine.aws.clients import client
 
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling"})
-_STOP_ALL = frozenset({"SendingPausedException", "AccountSuspendedException", "MailFromDomainNotVerifiedException", "NotFoundException"})
+_STOP_ALL = frozenset(
+    {"SendingPausedException", "AccountSuspendedException", "MailFromDomainNotVerifiedException", "NotFoundException"}
+)
 
 
 class Result(StrEnum):

@@ -83,6 +83,7 @@ ADDRESS_KEY = "address-key"  # hex; hashes addresses
 EVERFLOW_API_KEY = "everflow-api-key"
 SECRETS = (WEBHOOK_TOKENS, TRACKING_KEY, ADDRESS_KEY, EVERFLOW_API_KEY)
 
+
 def environment_parameter(stage: str) -> str:
     """JSON of the stack's own environment variables: how the command line finds tables, buckets and queues."""
     return f"{PARAMETER_ROOT}/{stage}/environment"

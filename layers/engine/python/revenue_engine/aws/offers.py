@@ -35,7 +35,9 @@ class Offers:
         """All offers of the org, by id."""
         return tuple(_offer(item) for item in self._range(org, "offer#"))
 
-    def adding_evidence(self, org: str, *, day: str, offer: str, variant: str, segment: str, amounts: Mapping[str, int]) -> dict[str, Any]:
+    def adding_evidence(
+        self, org: str, *, day: str, offer: str, variant: str, segment: str, amounts: Mapping[str, int]
+    ) -> dict[str, Any]:
         """Deliveries, clicks, conversions of one (arm, segment, day), added in the transaction that books the fact."""
         sk = f"evidence#{day}#{offer}#{variant}#{segment}"
         facts = {"day": day, "offer": offer, "variant": variant, "segment": segment}
@@ -54,7 +56,10 @@ class Offers:
 
     def _range(self, org: str, prefix: str) -> Iterator[Item]:
         return self.table.query(
-            "#pk = :org AND begins_with(#sk, :prefix)", {":org": org, ":prefix": prefix}, names={"#pk": "pk", "#sk": "sk"}, consistent=True
+            "#pk = :org AND begins_with(#sk, :prefix)",
+            {":org": org, ":prefix": prefix},
+            names={"#pk": "pk", "#sk": "sk"},
+            consistent=True,
         )
 
 

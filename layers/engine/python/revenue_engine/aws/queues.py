@@ -49,4 +49,6 @@ class Queue:
             ],
         )
         if answer.get("Failed"):
-            raise RuntimeError(f"{len(answer['Failed'])} of {len(group)} messages were not taken: {answer['Failed'][0].get('Code')}")
+            raise RuntimeError(
+                f"{len(answer['Failed'])} of {len(group)} messages were not taken: {answer['Failed'][0].get('Code')}"
+            )

@@ -40,7 +40,9 @@ class Sends:
             names.EXPIRES_AT: at + KEEP_DAYS * 86_400,
         }
         may = Expression(
-            condition="attribute_not_exists(pk) OR #state = :planned", names={"#state": "state"}, values={":planned": SendState.PLANNED.value}
+            condition="attribute_not_exists(pk) OR #state = :planned",
+            names={"#state": "state"},
+            values={":planned": SendState.PLANNED.value},
         )
         return self.table.putting(item, condition=may)
 
@@ -60,7 +62,9 @@ class Sends:
             ),
         )
 
-    def move(self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any], counting: dict[str, Any] | None = None) -> bool:
+    def move(
+        self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any], counting: dict[str, Any] | None = None
+    ) -> bool:
         """The move with the counter that goes with it. False when the row is past it already."""
         try:
             commit([self.moving(send_id, org=org, to=to, facts=facts), *([counting] if counting else [])])
@@ -104,10 +108,16 @@ class Sends:
         for i, (name, amount) in enumerate((add or {}).items()):
             placed[f"#a{i}"], values[f":a{i}"] = name, amount
             adding.append(f"#a{i} :a{i}")
-        text = " ".join(p for p in ("SET " + ", ".join(update) if update else "", "ADD " + ", ".join(adding) if adding else "") if p)
+        text = " ".join(
+            p for p in ("SET " + ", ".join(update) if update else "", "ADD " + ", ".join(adding) if adding else "") if p
+        )
         condition = "attribute_exists(pk)" + (f" AND {guard.condition}" if guard else "")
         return self.table.updating(
-            send_id, None, Expression(text, condition, placed | dict(guard.names if guard else {}), values | dict(guard.values if guard else {}))
+            send_id,
+            None,
+            Expression(
+                text, condition, placed | dict(guard.names if guard else {}), values | dict(guard.values if guard else {})
+            ),
         )
 
     def in_state(self, org: str, state: SendState, *, claimed_before: int, limit: int) -> list[str]:

@@ -45,7 +45,10 @@ class Subscribers:
             "subscriber": subscriber,
             "status": person["status"],
         }
-        return [self.table.putting(address, unless_exists=True), self.table.putting({**person, "pk": f"{org}#{subscriber}"}, unless_exists=True)]
+        return [
+            self.table.putting(address, unless_exists=True),
+            self.table.putting({**person, "pk": f"{org}#{subscriber}"}, unless_exists=True),
+        ]
 
     def update_profile(self, org: str, subscriber: str, *, version: int, row: bytes, facts: dict[str, Any]) -> None:
         """A re-import: declared facts only, never status, consent or arm. Raises ConditionFailed when the person changed meanwhile."""

@@ -35,7 +35,9 @@ class Content:
     text: str
 
 
-def render(creative: Creative, *, fields: Mapping[str, str], offer_url: str, unsubscribe_url: str, postal_address: str) -> Content:
+def render(
+    creative: Creative, *, fields: Mapping[str, str], offer_url: str, unsubscribe_url: str, postal_address: str
+) -> Content:
     """The creative for one person.
 
     Templates may use `offer_url` and the person's merge fields. Raises BadInput("creative", ...) when a field is missing, the template is

@@ -36,8 +36,8 @@ class Verdict:
 def judge(event: SesEvent, *, delivered_at: datetime | None) -> Verdict:
     """The verdict on an open or click; `delivered_at` None = not known, then the time SES took the mail stands in.
 
-    Probabilities are working values, not measurements: 0.95 for a reader's own agent, 0.7 behind an image proxy whose later fetches
-    may be prefetches, 0.02 for machines. Raises ValueError on another kind of event.
+    Probabilities are working values, not measurements: 0.95 for a reader's own agent, 0.7 behind an image proxy whose later
+    fetches may be prefetches, 0.02 for machines. Raises ValueError on another kind of event.
     """
     if event.kind not in ("open", "click"):
         raise ValueError(f"{event.kind} is no interaction")

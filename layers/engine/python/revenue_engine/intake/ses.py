@@ -155,8 +155,8 @@ def parse_event(body: str) -> SesEvent:
     Raises
     ------
     BadInput
-        Naming the field. `body: validation_notice` is the text SES publishes when a topic is attached, `Type: not_a_notification` an SNS
-        handshake: neither is an event, and neither is a fault.
+        Naming the field. `body: validation_notice` is the text SES publishes when a topic is attached, `Type:
+        not_a_notification` an SNS handshake: neither is an event, and neither is a fault.
     """
     record = _unwrap(body)
     event_type = record.get("eventType", record.get("notificationType"))

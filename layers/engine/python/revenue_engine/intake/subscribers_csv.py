@@ -65,10 +65,11 @@ def read_subscribers(
     mapping
         Our column → the file's, where names differ. `profile.x` columns become `profile["x"]`.
     consent_source, consent_at
-        For rows that do not say: the consent the whole file was collected under. Nobody becomes active without a recorded consent (P1).
+        For rows that do not say: the consent the whole file was collected under. Nobody becomes active without a recorded
+        consent (P1).
 
-    A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the importer lets
-    it win whatever row came first (P3).
+    A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the
+    importer lets it win whatever row came first (P3).
 
     Raises BadInput, before any row, when the header cannot carry the import.
     """

@@ -23,6 +23,7 @@ from revenue_engine.records.evidence import SEGMENTS, Evidence
 LEVEL_MAILS = 200.0  # what a segment's prior rate is worth
 HAZARD_MAILS = 2_000.0  # and its prior hazards: exits are rare
 FEWEST, MOST, UNKNOWN = 5.0, 1_000.0, 20.0  # limits of k, and k where one ratio alone cannot tell
+ROUNDS = 20
 _LEVELS = 4
 
 
@@ -49,17 +50,33 @@ def fit_rates(evidence: Iterable[Evidence], categories: Mapping[str, str], now: 
     weight = exposure(rows, prior, now)
     settled = [i for i, row in enumerate(rows) if row.day < now.date()]
     cells = _gather([rows[i] for i in settled], weight.fading[settled])
+    click_level, click_ratio = _fit(cells, "clicks", prior.click_level, categories)
+    open_level, open_ratio = _fit(cells, "opens", prior.open_level, categories)
+    plain = np.ones(len(cells.keys))
     return Rates(
-        click_level=_levels(cells, "clicks", prior.click_level, LEVEL_MAILS),
-        open_level=_levels(cells, "opens", prior.open_level, LEVEL_MAILS),
-        unsubscribe_hazard=_levels(cells, "unsubscribes", prior.unsubscribe_hazard, HAZARD_MAILS),
-        complaint_hazard=_levels(cells, "complaints", prior.complaint_hazard, HAZARD_MAILS),
-        click_ratio=_ratios(cells, "clicks", _levels(cells, "clicks", prior.click_level, LEVEL_MAILS), categories),
-        open_ratio=_ratios(cells, "opens", _levels(cells, "opens", prior.open_level, LEVEL_MAILS), categories),
+        click_level=click_level,
+        open_level=open_level,
+        unsubscribe_hazard=_levels(cells, "unsubscribes", prior.unsubscribe_hazard, HAZARD_MAILS, plain),
+        complaint_hazard=_levels(cells, "complaints", prior.complaint_hazard, HAZARD_MAILS, plain),
+        click_ratio=click_ratio,
+        open_ratio=open_ratio,
         conversions_per_click=_conversions(rows, weight.clicks, weight.conversions, categories, prior),
         prior_clicks=prior.prior_clicks,
         delay=prior.delay,
     )
+
+
+def _fit(
+    cells: _Cells, name: str, prior: Mapping[str, float], categories: Mapping[str, str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Levels and ratios in turn until they agree: a segment that mostly got good offers is not called a good segment for it."""
+    product = np.ones(len(cells.keys))
+    ratios: dict[str, float] = {}
+    levels = _levels(cells, name, prior, LEVEL_MAILS, product)
+    for _ in range(ROUNDS):
+        ratios, product = _ratios(cells, name, levels, categories)
+        levels = _levels(cells, name, prior, LEVEL_MAILS, product)
+    return levels, ratios
 
 
 def _gather(rows: Sequence[Evidence], fading: Floats) -> _Cells:
@@ -80,36 +97,37 @@ def _sums(member: npt.NDArray[np.intp], values: Floats, length: int) -> Floats:
     return result
 
 
-def _levels(cells: _Cells, name: str, prior: Mapping[str, float], strength: float) -> dict[str, float]:
-    """(events + strength · prior) / (mails + strength) per segment."""
+def _levels(cells: _Cells, name: str, prior: Mapping[str, float], strength: float, product: Floats) -> dict[str, float]:
+    """(events + strength · prior) / (mails + strength) per segment, each cell's mails weighted by its ratios' product, (C,)."""
     result = {}
     for s, segment in enumerate(SEGMENTS):
         inside = cells.segment == s
-        events, mails = cells.counts[name][inside].sum(), cells.counts["deliveries"][inside].sum()
+        events, mails = cells.counts[name][inside].sum(), (cells.counts["deliveries"] * product)[inside].sum()
         result[segment] = float(min((events + strength * prior[segment]) / (mails + strength), HIGHEST_RATE))
     return result
 
 
-def _ratios(cells: _Cells, name: str, levels: Mapping[str, float], categories: Mapping[str, str]) -> dict[str, float]:
-    """Shrunk ratios of each level below the segments', from categories down to cells."""
-    known = np.array([offer in categories for _, offer, _ in cells.keys], dtype=np.bool_)
-    kept = [key for key, yes in zip(cells.keys, known, strict=True) if yes]
-    observed = cells.counts[name][known]
-    expected = cells.counts["deliveries"][known] * np.array([levels[segment] for segment, _, _ in kept])
+def _ratios(
+    cells: _Cells, name: str, levels: Mapping[str, float], categories: Mapping[str, str]
+) -> tuple[dict[str, float], Floats]:
+    """Shrunk ratios of each level below the segments', from categories down to cells, and each cell's product of them, (C,)."""
+    kept = np.array([c for c, (_, offer, _) in enumerate(cells.keys) if offer in categories], dtype=np.intp)
+    keys = [cells.keys[c] for c in kept]
+    observed = cells.counts[name][kept]
+    base = cells.counts["deliveries"][kept] * np.array([levels[segment] for segment, _, _ in keys])
+    product = np.ones(len(cells.keys))
     result: dict[str, float] = {}
-    for level in range(_LEVELS):
-        labels = [keys_of(segment, categories[offer], offer, variant)[level] for segment, offer, variant in kept]
+    for level in range(_LEVELS if keys else 0):
+        labels = [keys_of(segment, categories[offer], offer, variant)[level] for segment, offer, variant in keys]
         names = sorted(set(labels))
-        if not names:
-            continue
         place = {label: i for i, label in enumerate(names)}
         member = np.array([place[label] for label in labels], dtype=np.intp)
-        seen, due = _sums(member, observed, len(names)), _sums(member, expected, len(names))
+        seen, due = _sums(member, observed, len(names)), _sums(member, base * product[kept], len(names))
         k = _strength(seen, due)
         ratio = (seen + k) / (due + k)
         result.update({label: float(r) for label, r in zip(names, ratio, strict=True)})
-        expected = expected * ratio[member]
-    return result
+        product[kept] *= ratio[member]
+    return result, product
 
 
 def _strength(seen: Floats, due: Floats) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 BASE_EVENT = "0"
 
@@ -16,7 +15,7 @@ class Arrival:
     org: str
     kind: str  # conversion | event
     transaction_id: str
-    event_id: str  # "0" for the base conversion; "" for an event in a report, which gives its name alone
+    event_id: str  # "0" for the base conversion; "" for an event of which only the name is known
     event_name: str
     payout_micros: int
     currency: str | None  # None: the offer's
@@ -30,14 +29,8 @@ class Arrival:
 
     @property
     def key(self) -> str:
-        """The ledger's partition key.
-
-        An event goes by its name when it has one: the report gives names and no event ids and a postback and its
-        report row must meet under one key, whichever comes first (M2).
-        """
-        by_name = self.kind == "event" and self.event_name
-        event = "name:" + quote(self.event_name, safe="") if by_name else self.event_id
-        return f"{self.org}#{self.kind}#{self.transaction_id}#{event}"
+        """The ledger's partition key."""
+        return f"{self.org}#{self.kind}#{self.transaction_id}#{self.event_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,9 @@ def provider_of(address: str) -> str:
 
 _PROVIDER_OF = {
     **dict.fromkeys(("gmail.com", "googlemail.com"), "gmail"),
-    **dict.fromkeys(("yahoo.com", "ymail.com", "rocketmail.com", "aol.com", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "aim.com"), "yahoo"),
+    **dict.fromkeys(
+        ("yahoo.com", "ymail.com", "rocketmail.com", "aol.com", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "aim.com"), "yahoo"
+    ),
     **dict.fromkeys(("outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "outlook.de"), "outlook"),
     **dict.fromkeys(("icloud.com", "me.com", "mac.com"), "icloud"),
 }

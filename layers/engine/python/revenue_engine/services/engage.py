@@ -7,12 +7,13 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from revenue_engine.aws import names, observe
 from revenue_engine.aws.dynamo import Expression, TransactionCancelled, commit
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, from_epoch
-from revenue_engine.errors import Contention
+from revenue_engine.errors import BadInput, Contention
 from revenue_engine.intake.human import judge
 from revenue_engine.intake.ses import SesEvent, parse_event
 from revenue_engine.records.send import SendState
@@ -21,6 +22,8 @@ from revenue_engine.records.subscriber import Row, apply_conversion, apply_touch
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
+# Notices of SNS and SES about the subscription itself, no event of any mail.
+_HARMLESS = ("validation_notice", "not_a_notification")
 
 
 def engage_message(w: Wiring, body: str, *, now: datetime) -> str:
@@ -31,7 +34,12 @@ def engage_message(w: Wiring, body: str, *, now: datetime) -> str:
     internal = _internal(body)
     if internal is not None:
         return _apply_conversion(w, internal)
-    event = parse_event(body)
+    try:
+        event = parse_event(body)
+    except BadInput as bad:
+        if bad.reason in _HARMLESS:
+            return bad.reason
+        raise
     if event.send_id is None:
         return "foreign"  # another sender of the same account
     send = w.sends.get(event.send_id)
@@ -49,14 +57,17 @@ def apply_event(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str
         # takes effect before anything is counted, and again on every repetition (P3)
         opt_out(w, send["org"], send["subscriber"], status=event.suppression_status, at=event.at, source=f"ses:{event.kind}")
     for _ in range(ATTEMPTS):
+        touch, actions = _actions(w, event, send)
         try:
-            commit(_actions(w, event, send))
+            commit(actions)
         except TransactionCancelled as cancelled:
             if cancelled.codes[0] == "ConditionalCheckFailed":
                 return "repeated"
             send = w.sends.get(send["pk"]) or send  # somebody wrote meanwhile: look again
             continue
-        return event.kind
+        if touch == "human_click":
+            observe.count(names.METRIC_HUMAN_CLICKS, send["org"])
+        return touch
     raise Contention(f"send {send['pk']} kept changing")
 
 
@@ -89,8 +100,8 @@ def _settle(w: Wiring, event: SesEvent, send: Item) -> None:
     w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting)
 
 
-def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
-    """The first action is the timeline's: it refuses a repetition."""
+def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str, Any]]]:
+    """What the event was, and its writes. The first is the timeline's: it refuses a repetition."""
     org, subscriber, send_id = send["org"], send["subscriber"], send["pk"]
     delivered_at = from_epoch(send["delivered_at"]) if "delivered_at" in send else None
     facts: Item = {"send_id": send_id, "offer": send["offer"], "variant": send["variant"]}
@@ -146,7 +157,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
         actions.append(w.offers.adding_evidence(org, day=f"{when:%Y-%m-%d}", amounts=amounts, **arm))
     if counters:
         actions.append(w.control.counting(org, event.at, counters, shard_by=event.dedupe_id))
-    return actions
+    return touch, actions
 
 
 def _not_yet(outcome: str) -> Expression:

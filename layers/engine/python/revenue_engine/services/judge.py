@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, utc_hour
@@ -26,6 +27,7 @@ SWEEP = 200
 def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     """One look. The heartbeat comes last: a judge that fails leaves it stale, and stale means no sends (D5)."""
     swept = _sweep(w, org, now)
+    observe.count(names.METRIC_POSTBACKS_TAKEN, org, 0)  # the silence alarm compares sums: silence must be a figure too
     controls = w.parameters.controls(org)
     judgement = _judgement(w, org, controls, now)
     if judgement.trip and judgement.reason is not None and w.control.trip(org, reason=judgement.reason, now=now):

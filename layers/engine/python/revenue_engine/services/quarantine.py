@@ -17,7 +17,14 @@ def keep(w: Wiring, raw: RawPostback, *, raw_key: str, field: str, reason: str, 
         raw.org,
         receipt_id=raw.receipt_id,
         received_at=raw.received_at,
-        facts={"field": field, "reason": reason, "detail": detail, "raw_key": raw_key, "state": "open", "kept_at": int(now.timestamp())},
+        facts={
+            "field": field,
+            "reason": reason,
+            "detail": detail,
+            "raw_key": raw_key,
+            "state": "open",
+            "kept_at": int(now.timestamp()),
+        },
     )
     observe.count(names.METRIC_QUARANTINED, raw.org)
 

@@ -30,9 +30,7 @@ def reconcile(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
         log.warning("no Everflow API key: postback revenue stays provisional")
         return {"requeued": requeued, "skipped": "no_api_key"}
     outcomes: Counter[str] = Counter()
-    pages = conversion_pages(
-        w.value(names.EVERFLOW_BASE_URL), api_key, org=org, start=now - WINDOW, end=now, received_at=now
-    )
+    pages = conversion_pages(w.value(names.EVERFLOW_BASE_URL), api_key, org=org, start=now - WINDOW, end=now, received_at=now)
     for page in pages:
         for problem in page.problems:
             log.error("report row not understood: %s %s %s", problem.where, problem.field, problem.reason)
@@ -47,7 +45,14 @@ def _one(w: Wiring, arrival: Arrival, controls: Controls, now: datetime) -> str:
     try:
         result = book(w, arrival, controls=controls, now=now)
     except BadInput as bad:
-        facts = {"field": bad.field, "reason": bad.reason, "detail": bad.detail, "raw_key": "", "state": "open", "source": "report"}
+        facts = {
+            "field": bad.field,
+            "reason": bad.reason,
+            "detail": bad.detail,
+            "raw_key": "",
+            "state": "open",
+            "source": "report",
+        }
         w.ledger.quarantine(arrival.org, receipt_id=arrival.receipt_id, received_at=arrival.converted_at, facts=facts)
         observe.count(names.METRIC_QUARANTINED, arrival.org)
         return "quarantined"

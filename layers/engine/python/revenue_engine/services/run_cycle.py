@@ -76,6 +76,7 @@ def run_cycle(w: Wiring, *, org: str, now: datetime) -> CycleReport:
         autonomy = w.parameters.autonomy(org)
         if autonomy is Autonomy.OFF:
             report.outcome = "autonomy_off"
+            observe.count(names.METRIC_CYCLE_COMPLETED, org)  # the operator's wish, not a missing cycle
             return report
         _refuse_unless_closed(w, org, autonomy, now)
         lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=LEASE_SECONDS)

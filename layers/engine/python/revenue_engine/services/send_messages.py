@@ -39,6 +39,6 @@ def messages(planned: Iterable[tuple[int, PlannedSend]]) -> list[Message]:
     result: list[Message] = []
     for (minute, _), group in groupby(ordered, key=lambda p: (p[0], p[1].provider)):
         plans = [plan for _, plan in group]
-        for start in range(0, len(plans), ROWS_PER_MESSAGE):
-            result.append(Message(encode(plans[start : start + ROWS_PER_MESSAGE]), delay_seconds=minute * 60))
+        cuts = range(0, len(plans), ROWS_PER_MESSAGE)
+        result += [Message(encode(plans[cut : cut + ROWS_PER_MESSAGE]), delay_seconds=minute * 60) for cut in cuts]
     return result

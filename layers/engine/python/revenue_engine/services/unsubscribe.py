@@ -29,7 +29,8 @@ def unsubscribe(w: Wiring, request: Request, *, now: datetime) -> Response:
         return Response(404, _PAGE.format(title="Link not recognised", body=body), _HTML)
     if request.method != "POST":
         action = html.escape(request.path, quote=True)
-        body = f'<p>One click, and you get no more mail from us.</p><form method="post" action="{action}"><button>Unsubscribe</button></form>'
+        button = f'<form method="post" action="{action}"><button>Unsubscribe</button></form>'
+        body = f"<p>One click, and you get no more mail from us.</p>{button}"
         return Response(200, _PAGE.format(title="Unsubscribe", body=body), _HTML)
     subscriber, send_id = known
     opt_out(w, org, subscriber, status="unsubscribed", at=now, source="one_click")
@@ -49,7 +50,9 @@ def _count_once(w: Wiring, org: str, send_id: str, now: datetime) -> None:
             [
                 w.sends.outcome(send_id, first={"unsubscribed_at": epoch_seconds(now)}, guard=first),
                 w.control.counting(org, now, {"unsubscribes": 1}, shard_by=send_id),
-                w.offers.adding_evidence(org, day=f"{from_epoch(send['claimed_at']):%Y-%m-%d}", amounts={"unsubscribes": 1}, **arm),
+                w.offers.adding_evidence(
+                    org, day=f"{from_epoch(send['claimed_at']):%Y-%m-%d}", amounts={"unsubscribes": 1}, **arm
+                ),
             ]
         )
     except TransactionCancelled as cancelled:

@@ -25,7 +25,10 @@ class RawCreative(BaseModel):
 
 
 def read_creatives(entries: Sequence[RawCreative]) -> tuple[tuple[Creative, ...], tuple[BadInput, ...]]:
-    """The usable e-mail creatives, one a variant, and why others were left out. Other types and inactive ones are none of our business."""
+    """The usable e-mail creatives, one a variant, and why others were left out.
+
+    Other types and inactive ones are none of our business.
+    """
     creatives: dict[str, Creative] = {}
     left_out: list[BadInput] = []
     for index, entry in enumerate(entries):

@@ -16,7 +16,8 @@ from revenue_engine.records.conversion import BASE_EVENT, Arrival
 
 MAX_OFFER = 2**32 - 1
 
-# Everflow keeps 600 characters per sub (contracts 1.3); the other limits are ours, so that a key stays far below DynamoDB's 2,048 bytes.
+# Everflow keeps 600 characters per sub (contracts 1.3); the other limits are ours, so that a key stays far below DynamoDB's
+# 2,048 bytes.
 LIMITS = {"transaction_id": 100, "payout": 40, "offer_id": 20, "sub": 600, "event_id": 40, "event_name": 100, "currency": 10}
 
 _MACRO = re.compile(r"\{[^{}]*\}")
@@ -55,7 +56,10 @@ def offer_number(text: str, *, field: str = "offer_id") -> str:
 
 
 def plain(number: Decimal) -> str:
-    """The number without an exponent. One of absurd size stays as it is, and then is no payout: `1e999999` must not fill the memory."""
+    """The number without an exponent.
+
+    One of absurd size stays as it is, and then is no payout: `1e999999` must not fill the memory.
+    """
     return f"{number:f}" if number.is_finite() and -30 < number.adjusted() < 30 else str(number)
 
 
@@ -84,8 +88,8 @@ def arrival_of(
 ) -> Arrival:
     """The Arrival of one row of text values under our parameter names.
 
-    A base conversion has event id "0" whatever the feed renders (that `{event_id}` renders 0 is an assumption, contracts 1.5), so that
-    postback and report meet under one key. Raises BadInput naming the field.
+    A base conversion has event id "0" whatever the feed renders (that `{event_id}` renders 0 is an assumption, contracts 1.5),
+    so that postback and report meet under one key. Raises BadInput naming the field.
     """
     text = {name: value.strip() for name, value in values.items()}
     for name in ("kind", "transaction_id", "payout", "offer_id", "event_id", "event_name", "currency", sub_slot):
@@ -102,8 +106,9 @@ def arrival_of(
     kind = text["kind"] or ("conversion" if text["event_id"] in ("", BASE_EVENT) else "event")
     if kind not in ("conversion", "event"):
         raise BadInput("kind", "unknown_kind", kind[:20])
-    event_id = BASE_EVENT if kind == "conversion" else text["event_id"]
-    if kind == "event" and event_id in ("", BASE_EVENT) and not text["event_name"]:
+    named = "" if text["event_id"] == BASE_EVENT else text["event_id"]
+    event_id = BASE_EVENT if kind == "conversion" else named
+    if not event_id and not text["event_name"]:
         raise BadInput("event_id", "event_missing")
     return Arrival(
         org=org,

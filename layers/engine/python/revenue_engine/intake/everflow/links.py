@@ -32,7 +32,10 @@ def check_tracking_url(url: str, *, field: str = "tracking_url") -> str:
 
 
 def tracking_link(tracking_url: str, sub_slot: str, tracking_id: str) -> str:
-    """The offer's own link with `sub_slot` set. The rest of the query stays byte for byte, empty values too; an older value of the slot goes."""
+    """The offer's own link with `sub_slot` set to the tracking id.
+
+    The rest of the query stays byte for byte, empty values too; an older value of the slot goes.
+    """
     if not SUB_SLOT.fullmatch(sub_slot):
         raise BadInput("sub_slot", "unknown_sub_slot", sub_slot[:20])
     parts = urlsplit(tracking_url)

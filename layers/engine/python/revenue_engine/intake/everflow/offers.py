@@ -174,7 +174,10 @@ def _payout(entries: list[_Payout], where: str, remarks: list[Problem]) -> tuple
 
 
 def _live_until(value: str | int | None) -> datetime | None:
-    """The instant mailing ends: Unix seconds, or a UTC date or time. A bare date ends when it begins, the careful reading of "until"."""
+    """The instant mailing ends: Unix seconds, or a UTC date or time.
+
+    A bare date ends when it begins, the careful reading of "until".
+    """
     text = str(value or "").strip()
     if text in ("", "0"):
         return None
@@ -217,7 +220,10 @@ def _creatives(entries: list[RawCreative], where: str, remarks: list[Problem]) -
 
 
 def _content_hash(members: dict[str, Any]) -> str:
-    """SHA-256 over everything that means something to us: `time_saved` does not change with payouts (contracts 1.10), this does."""
+    """SHA-256 over everything that means something to us: this changes with payouts.
+
+    Everflow's `time_saved` does not (contracts 1.10).
+    """
     plain_members = {
         **members,
         "live_until": members["live_until"] and iso_millis(members["live_until"]),

@@ -138,7 +138,10 @@ class Sub1:
 
 
 def classify_sub1(tracking_key: bytes, sub1: str, org: str) -> Sub1:
-    """Ours (authentic), blank or foreign (the money is kept, unattributed), or forged: our form with a bad tag, for the quarantine."""
+    """Ours (authentic), blank, foreign or forged.
+
+    Blank and foreign: the money is kept, unattributed. Forged, our form with a bad tag, is for the quarantine.
+    """
     if not sub1:
         return Sub1("blank", None)
     if not looks_like_tracking_id(sub1):

@@ -1,7 +1,7 @@
 """The affiliate API's conversion report: what reconciliation asks and reads (contracts 1.8, 1.9).
 
-`revenue` is what we earn; rows have no status. The API gives an event's name but not its id, so an event row has `event_id` "" and
-its ledger key falls back to the name: see `Arrival.key`.
+`revenue` is what we earn; rows have no status. The API gives an event's name but not its id, so an event row has `event_id` "".
+Before it is booked, whoever books it must put there the id a postback gave this name, or else `name:{event}`: the two must meet.
 """
 
 from __future__ import annotations

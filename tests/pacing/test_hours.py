@@ -1,0 +1,106 @@
+"""Sending hours across the world's clock changes, against the plain reading of each reader's wall clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.pacing.hours import in_hours, local_clock, next_opening
+from revenue_engine.records.controls import Controls
+from revenue_engine.records.zones import ZONES, zone_number
+
+# Places and days whose clocks change in every odd way: forward, back, by half an hour, at midnight, and never.
+CHANGES = [
+    ("Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 10, 25, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 3, 8, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, tzinfo=UTC)),
+    ("Africa/Cairo", datetime(2026, 4, 23, tzinfo=UTC)),
+    ("America/Havana", datetime(2026, 11, 1, tzinfo=UTC)),
+    ("Asia/Beirut", datetime(2026, 10, 24, tzinfo=UTC)),
+    ("Asia/Kolkata", datetime(2026, 3, 4, tzinfo=UTC)),
+    ("Pacific/Kiritimati", datetime(2026, 3, 4, tzinfo=UTC)),
+]
+HOURS = [(6, 22), (0, 24), (2, 3), (0, 1), (1, 2), (23, 24)]
+
+
+def open_on_the_wall(at: int, zone: str, controls: Controls) -> bool:
+    local = datetime.fromtimestamp(at, ZoneInfo(zone))
+    day = local.weekday() in controls.enabled_weekdays
+    return day and controls.sending_hours_start <= local.hour < controls.sending_hours_end
+
+
+@pytest.mark.parametrize(("zone", "day"), CHANGES)
+@pytest.mark.parametrize(("start", "end"), HOURS)
+def test_the_next_opening_is_the_first_permitted_instant(zone: str, day: datetime, start: int, end: int) -> None:
+    """What a window calls open is open on the wall, and nothing open on the wall before it was passed over, but for an hour that
+    comes twice: then its second coming may be left out."""
+    controls = Controls(sending_hours_start=start, sending_hours_end=end, enabled_weekdays=frozenset({0, 2, 5, 6}))
+    begin = epoch_seconds(day - timedelta(days=1))
+    instants = np.arange(begin, begin + 3 * 86_400, 1_800, dtype=np.int64)
+    zones = np.full(len(instants), zone_number(zone), dtype=np.uint16)
+    opening = next_opening(zones, instants, controls)
+    assert all(open_on_the_wall(at, zone, controls) for at in opening.tolist())
+    tz = ZoneInfo(zone)
+    for at, found in zip(instants.tolist(), opening.tolist(), strict=True):
+        passed_over = [m for m in range(at, min(found, at + 86_400), 1_800) if open_on_the_wall(m, zone, controls)]
+        assert all(datetime.fromtimestamp(m, tz).fold == 1 for m in passed_over)
+
+
+def test_a_skipped_hour_opens_when_the_clock_jumps() -> None:
+    controls = Controls(sending_hours_start=2, sending_hours_end=4)
+    berlin = np.array([zone_number("Europe/Berlin")], dtype=np.uint16)
+    at = np.array([epoch_seconds(datetime(2026, 3, 29, 0, 0, tzinfo=UTC))])
+    assert next_opening(berlin, at, controls)[0] == epoch_seconds(datetime(2026, 3, 29, 1, 0, tzinfo=UTC))  # 03:00 on the wall
+
+
+def test_hours_are_the_reader_s_not_the_server_s() -> None:
+    zones = np.array([zone_number(z) for z in ("UTC", "America/New_York", "Asia/Tokyo")], dtype=np.uint16)
+    now = epoch_seconds(datetime(2026, 3, 4, 21, 0, tzinfo=UTC))
+    assert in_hours(zones, now, Controls(), for_seconds=900).tolist() == [True, True, True]
+    assert in_hours(zones, now + 3_600, Controls(), for_seconds=900).tolist() == [False, True, True]
+    assert in_hours(zones, now - 3_600, Controls(), for_seconds=900).tolist() == [True, True, False]
+    hour, weekday = local_clock(zones, now)
+    assert hour.tolist() == [21, 16, 6]
+    assert weekday.tolist() == [2, 2, 3]
+
+
+def test_a_cycle_that_would_run_past_closing_does_not_begin() -> None:
+    utc = np.zeros(1, dtype=np.uint16)
+    closing = epoch_seconds(datetime(2026, 3, 4, 22, 0, tzinfo=UTC))
+    assert in_hours(utc, closing - 900, Controls(), for_seconds=900)[0]
+    assert not in_hours(utc, closing - 899, Controls(), for_seconds=900)[0]
+
+
+def test_round_the_clock_means_midnight_too() -> None:
+    utc = np.zeros(1, dtype=np.uint16)
+    midnight = epoch_seconds(datetime(2026, 3, 4, tzinfo=UTC))
+    assert in_hours(utc, midnight - 60, Controls(sending_hours_start=0, sending_hours_end=24), for_seconds=900)[0]
+
+
+def test_one_day_a_week_is_found_from_any_day() -> None:
+    controls = Controls(enabled_weekdays=frozenset({1}))
+    at = np.arange(7, dtype=np.int64) * 86_400 + epoch_seconds(datetime(2026, 3, 4, 12, tzinfo=UTC))
+    opening = next_opening(np.zeros(7, dtype=np.uint16), at, controls)
+    assert {datetime.fromtimestamp(o, UTC).weekday() for o in opening.tolist()} == {1}
+    assert (opening - at < 7 * 86_400).all()
+
+
+def test_every_zone_we_know_has_an_opening() -> None:
+    zones = np.arange(len(ZONES), dtype=np.uint16)
+    at = np.full(len(zones), epoch_seconds(datetime(2026, 3, 4, tzinfo=UTC)), dtype=np.int64)
+    opening = next_opening(zones, at, Controls())
+    assert (opening >= at).all()
+    assert (opening - at <= 86_400).all()
+
+
+def test_no_rows_are_no_trouble() -> None:
+    empty = np.zeros(0, dtype=np.uint16)
+    assert len(next_opening(empty, np.zeros(0, dtype=np.int64), Controls())) == 0
+    assert len(in_hours(empty, 0, Controls(), for_seconds=900)) == 0
