@@ -55,7 +55,7 @@ OFFERS = (an_offer(101), an_offer(102, payout_micros=25_000_000), an_offer(103, 
 
 def a_row(number: int = 1, **changes: Any) -> Row:
     """A person who clicked two days ago, was mailed five days ago, and lives in UTC."""
-    base = {
+    base: dict[str, Any] = {
         "decayed_at": T,
         "draw_key": (number * 0x9E3779B97F4A7C15) % 2**64,
         "created_at": T - 100 * DAY,

@@ -66,10 +66,10 @@ class World:
         return client, client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
 
 
-def code(call: Callable[[], object]) -> str:
+def code(call: Callable[..., object], *arguments: object, **request: object) -> str:
     """The error code that a call ends with, `ok` when it succeeds."""
     try:
-        call()
+        call(*arguments, **request)
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return "ok"
@@ -81,7 +81,7 @@ def _moto_client(service: str) -> Any:
         service,
         region_name=REGION,
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106
+        aws_secret_access_key="testing",
         config=Config(retries={"total_max_attempts": 1}),
     )
 

@@ -47,7 +47,7 @@ def only_one_of_two_writers_with_the_same_version_wins(world: World) -> Any:
         "ExpressionAttributeNames": {"#v": "version"},
         "ExpressionAttributeValues": {":one": {"N": "1"}, ":read": {"N": "1"}},
     }
-    return [code(lambda: client.update_item(**update)) for _ in range(2)]
+    return [code(client.update_item, **update) for _ in range(2)]
 
 
 @check(["ok", "ConditionalCheckFailedException", {"S": "first"}])
@@ -55,9 +55,7 @@ def a_put_that_must_be_new_never_overwrites(world: World) -> Any:
     client = world.table()
     codes = [
         code(
-            lambda text=text: client.put_item(
-                TableName=TABLE, Item={**key("a"), "v": {"S": text}}, ConditionExpression="attribute_not_exists(pk)"
-            )
+            client.put_item, TableName=TABLE, Item={**key("a"), "v": {"S": text}}, ConditionExpression="attribute_not_exists(pk)"
         )
         for text in ("first", "second")
     ]
@@ -124,37 +122,33 @@ def a_condition_check_on_another_item_guards_a_transaction(world: World) -> Any:
         "ExpressionAttributeValues": {":active": {"S": "active"}},
     }
     items = [{"ConditionCheck": guard}, {"Put": {"TableName": TABLE, "Item": key("send")}}]
-    return [code(lambda: client.transact_write_items(TransactItems=items)), get(client, "send")]
+    return [code(client.transact_write_items, TransactItems=items), get(client, "send")]
 
 
 @check("ValidationException")
 def a_transaction_cannot_touch_an_item_twice(world: World) -> Any:
     client = world.table()
-    return code(lambda: client.transact_write_items(TransactItems=[{"Update": add("a")}, {"Update": add("a")}]))
+    return code(client.transact_write_items, TransactItems=[{"Update": add("a")}, {"Update": add("a")}])
 
 
 @check(["ok", "ValidationException"])
 def a_transaction_holds_at_most_a_hundred_actions(world: World) -> Any:
     client = world.table()
-    return [
-        code(lambda n=n: client.transact_write_items(TransactItems=[{"Update": add(f"{n}-{i}")} for i in range(n)]))
-        for n in (100, 101)
-    ]
+    return [code(client.transact_write_items, TransactItems=[{"Update": add(f"{n}-{i}")} for i in range(n)]) for n in (100, 101)]
 
 
 @check([["ok", "ok"], {"N": "1"}])
 def a_transaction_repeated_with_its_token_is_applied_once(world: World) -> Any:
     client = world.table()
     request = {"TransactItems": [{"Update": add("a")}], "ClientRequestToken": "token-1"}
-    return [[code(lambda: client.transact_write_items(**request)) for _ in range(2)], get(client, "a")["n"]]
+    return [[code(client.transact_write_items, **request) for _ in range(2)], get(client, "a")["n"]]
 
 
 @check(["ok", "IdempotentParameterMismatchException"])
 def a_token_used_again_for_something_else_is_refused(world: World) -> Any:
     client = world.table()
     return [
-        code(lambda pk=pk: client.transact_write_items(TransactItems=[{"Update": add(pk)}], ClientRequestToken="token-1"))
-        for pk in ("a", "b")
+        code(client.transact_write_items, TransactItems=[{"Update": add(pk)}], ClientRequestToken="token-1") for pk in ("a", "b")
     ]
 
 
@@ -185,7 +179,7 @@ def micros_beyond_a_floats_precision_are_exact(world: World) -> Any:
 @check(["ok", "ValidationException"])
 def a_number_has_at_most_38_digits(world: World) -> Any:
     client = world.table()
-    return [code(lambda digits=digits: put(client, "a", n={"N": "1" * digits})) for digits in (38, 39)]
+    return [code(put, client, "a", n={"N": "1" * digits}) for digits in (38, 39)]
 
 
 @check(["0.1", "100", "0"])
@@ -245,7 +239,8 @@ def an_item_leaves_the_index_with_its_key_attribute(world: World) -> Any:
 def pages_of_an_index_join_without_gap_or_repeat(world: World) -> Any:
     client = world.table()
     fill(client, 5)
-    pages, more = [], {}
+    pages: list[list[str]] = []
+    more: dict[str, Any] = {}
     while True:
         page = due(client, 9, Limit=2, **more)
         pages.append([each["pk"]["S"] for each in page["Items"]])
@@ -275,7 +270,7 @@ def a_page_that_is_just_full_has_a_key_to_go_on(world: World) -> Any:
 @check("ValidationException")
 def an_index_has_no_consistent_read(world: World) -> Any:
     client = world.table()
-    return code(lambda: due(client, 9, ConsistentRead=True))
+    return code(due, client, 9, ConsistentRead=True)
 
 
 @check([["e#2", "e#1"], ["e#2", "f"]])
@@ -298,14 +293,14 @@ def a_query_selects_and_orders_by_the_sort_key(world: World) -> Any:
 def an_item_has_at_most_400_kilobytes(world: World) -> Any:
     client = world.table()
     room = 400 * 1024 - len("pka" + "sk-" + "text")
-    return [code(lambda n=n: put(client, "a", text={"S": "x" * n})) for n in (room, room + 1)]
+    return [code(put, client, "a", text={"S": "x" * n}) for n in (room, room + 1)]
 
 
 @check(["ok", "ValidationException"])
 def a_batch_writes_at_most_25(world: World) -> Any:
     client = world.table()
     return [
-        code(lambda n=n: client.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": key(f"{i}")}} for i in range(n)]}))
+        code(client.batch_write_item, RequestItems={TABLE: [{"PutRequest": {"Item": key(f"{i}")}} for i in range(n)]})
         for n in (25, 26)
     ]
 
@@ -320,7 +315,7 @@ def a_batch_reads_at_most_100_different_keys(world: World) -> Any:
         return client.batch_get_item(RequestItems={TABLE: {"Keys": keys}})["Responses"][TABLE]
 
     hundred = [key(f"{i}") for i in range(100)]
-    return [len(read(hundred)), code(lambda: read([*hundred, key("x")])), code(lambda: read([key("1"), key("1")]))]
+    return [len(read(hundred)), code(read, [*hundred, key("x")]), code(read, [key("1"), key("1")])]
 
 
 @check(["ValidationException", "ValidationException"])
@@ -328,7 +323,7 @@ def reserved_words_and_unused_placeholders_are_refused(world: World) -> Any:
     client = world.table()
     reserved = {"TableName": TABLE, "Key": key("a"), "UpdateExpression": "REMOVE state"}
     unused = {**add("a"), "ExpressionAttributeNames": {"#n": "n", "#other": "x"}}
-    return [code(lambda: client.update_item(**request)) for request in (reserved, unused)]
+    return [code(client.update_item, **request) for request in (reserved, unused)]
 
 
 @check([{"a": {"N": "1"}, "b": {"N": "1"}}, {"a": {"N": "1"}, "b": {"N": "2"}}])

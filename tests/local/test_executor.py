@@ -29,8 +29,10 @@ def test_a_function_sees_its_own_environment_and_nothing_of_the_machines_or_of_a
     web = plane.invoke("web", {})
     at_import, worker = plane.invoke("worker", {})
     assert (web["OWN"], worker["OWN"], at_import) == ("web", "worker", "worker")
-    assert "LEFT_OVER" not in worker and "ADDED" not in worker
-    assert worker["AWS_LAMBDA_FUNCTION_NAME"] == "Worker" and worker["THINGS_TABLE"] == "Things"
+    assert "LEFT_OVER" not in worker
+    assert "ADDED" not in worker
+    assert worker["AWS_LAMBDA_FUNCTION_NAME"] == "Worker"
+    assert worker["THINGS_TABLE"] == "Things"
     assert {name: worker[name] for name in plane.environment("worker")} == plane.environment("worker")
     assert dict(os.environ) == before
 
@@ -91,7 +93,8 @@ def test_a_reserved_concurrency_of_zero_switches_a_function_off(start: Starter, 
     template["Resources"]["Worker"]["Properties"]["ReservedConcurrentExecutions"] = 0
     with start(template) as plane:
         result = plane.executor.invoke("worker", {})
-        assert result.error is not None and result.error["errorType"] == "TooManyRequestsException"
+        assert result.error is not None
+        assert result.error["errorType"] == "TooManyRequestsException"
 
 
 def test_what_a_function_prints_goes_to_the_planes_log(

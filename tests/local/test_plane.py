@@ -104,7 +104,8 @@ def test_secrets_are_secure_strings_where_the_engine_looks_for_them(plane: Plane
     ssm = plane.client("ssm")
     assert ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"] == "aa"
     sealed = ssm.get_parameter(Name=name)["Parameter"]
-    assert sealed["Type"] == "SecureString" and sealed["Value"] != "aa"
+    assert sealed["Type"] == "SecureString"
+    assert sealed["Value"] != "aa"
     with pytest.raises(ValueError, match="other"):
         plane.put_secrets("main", {"other": "x"})
 

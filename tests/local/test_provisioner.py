@@ -133,7 +133,7 @@ def test_a_backend_that_drops_a_property_in_silence_is_found_out(
     def lie(request: AWSPreparedRequest) -> AWSResponse:
         if answer is not None:
             return response(request, 200, {}, json.dumps(answer).encode())
-        honest = backend.answer(request)
+        honest = backend.answer(operation.split(".")[0], request)
         text = (
             honest.content.decode()
             .replace("by_day", "by_night")

@@ -65,7 +65,7 @@ def test_a_parameter_without_default_takes_the_given_value() -> None:
 def test_an_unknown_section_or_resource_attribute_is_an_error() -> None:
     with pytest.raises(TemplateError, match="Transform"):
         Template({"Resources": {}, "Transform": "AWS::Serverless-2016-10-31"})
-    with pytest.raises(TemplateError, match="Table: .*CreationPolicy"):
+    with pytest.raises(TemplateError, match=r"Table: .*CreationPolicy"):
         Template({"Resources": {"Table": {"Type": "T", "CreationPolicy": {}}}})
 
 

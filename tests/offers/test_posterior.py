@@ -58,7 +58,7 @@ def test_a_cell_leans_on_its_offer_and_the_offer_on_its_category_but_never_on_it
     )
     assert soft == pytest.approx(0.05, abs=0.002)
     assert other_segment == pytest.approx(0.05, abs=0.002)  # same offer elsewhere
-    assert 0.02 < sibling  # same category, another offer
+    assert sibling > 0.02  # same category, another offer
     assert health == pytest.approx(0.02)  # another category
     assert posteriors.rate[0, 0] == pytest.approx(12.0)  # nothing of its own: as unsure as before
     # no double count: the cell's own clicks are in its exposure once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ def test_numpy_reads_every_column_as_struct_wrote_it() -> None:
         if name == "schema":
             continue
         for i, row in enumerate(ROWS):
-            expected = getattr(row, name)
-            got = tuple(batch.column(name)[i].tolist()) if count > 1 else batch.column(name)[i].item()
+            expected: Any = getattr(row, name)
+            got: Any = tuple(batch.column(name)[i].tolist()) if count > 1 else batch.column(name)[i].item()
             assert got == pytest.approx(expected) or (math.isnan(got) and math.isnan(expected)), name
 
 

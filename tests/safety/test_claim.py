@@ -75,7 +75,7 @@ def test_caps_gap_hours_and_holdout_hold_at_the_claim_too() -> None:
     ],
 )
 def test_the_gate(autonomy: Autonomy, breaker: BreakerFacts | None, facts: dict[str, Any], reason: str | None) -> None:
-    defaults = {"canary": False, "approval_id": "", "approved": False}
+    defaults: dict[str, Any] = {"canary": False, "approval_id": "", "approved": False}
     assert gate(autonomy, breaker, now=T, **(defaults | facts)) == reason
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import boto3
 import botocore
+from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
@@ -38,8 +39,8 @@ class Backend(Protocol):
     def stop(self) -> None:
         """Forget everything."""
 
-    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
-        """Answer one request; callable from any thread, one request at a time."""
+    def answer(self, service: str, request: AWSPreparedRequest) -> AWSResponse:
+        """Answer one request, which need not be signed; callable from any thread, one request at a time."""
 
     def expire(self, now: datetime) -> int:
         """Delete the items whose time-to-live has passed, as DynamoDB does in its own time; their number."""
@@ -72,8 +73,8 @@ def body_of(request: AWSPreparedRequest) -> bytes:
 class Wire:
     """Everything boto3 sends in this process while it is open. At most one wire is open.
 
-    Answers come from a `responder` registered for the operation, else from the backend. Watchers see a request after it was answered
-    with success.
+    Answers come from a `responder` registered for the operation, else from the backend. Watchers see a request after it was
+    answered with success.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -92,8 +93,8 @@ class Wire:
     def send(self, operation: str, request: AWSPreparedRequest) -> AWSResponse:
         """Answer one prepared request."""
         service = operation.partition(".")[0]
-        responder = self._responders.get(operation) or self._responders.get(service) or self.backend.answer
-        answer = responder(request)
+        responder = self._responders.get(operation) or self._responders.get(service)
+        answer = self.backend.answer(service, request) if responder is None else responder(request)
         if answer.status_code < 300:
             for watcher in self._watchers.get(operation, ()):
                 watcher(request)
@@ -109,10 +110,15 @@ def _before_send(request: AWSPreparedRequest, event_name: str, **_: object) -> A
     return None if wire is None else wire.send(event_name.removeprefix("before-send."), request)
 
 
+# Signing and composing the user agent are a third of a call's cost, and nothing here looks at either: the wire says whose
+# account it is.
+_CHEAP = Config(user_agent="local-plane", signature_version=UNSIGNED)
+
+
 def _every_session(session: Any) -> None:
     session.register("before-send", _before_send)
-    if _open_wire is not None:  # composing botocore's own user agent is a tenth of a call's cost
-        session.set_default_client_config(Config(user_agent="local-plane"))
+    if _open_wire is not None:
+        session.set_default_client_config(_CHEAP)
 
 
 # Registered once for the process: a client made before the wire opened, by whomever, is answered by it too.
@@ -157,10 +163,12 @@ def opened(wire: Wire) -> Iterator[None]:
     try:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with environment({**kept, **aws_environment()}):
+            boto3.DEFAULT_SESSION = None  # it may hold the credentials of whoever used it before
             wire.backend.start()
             yield
     finally:
         wire.backend.stop()
+        boto3.DEFAULT_SESSION = None
         _open_wire = None
 
 
@@ -168,7 +176,7 @@ def opened(wire: Wire) -> Iterator[None]:
 def own_client(service: str) -> Any:
     """The plane's own client of a service, for any plane of the process; no retries, so that a fault is seen where it happens."""
     return _own_session().client(  # type: ignore[call-overload]
-        service, endpoint_url=ENDPOINT, config=Config(retries={"total_max_attempts": 1}, user_agent="local-plane")
+        service, endpoint_url=ENDPOINT, config=_CHEAP.merge(Config(retries={"total_max_attempts": 1}))
     )
 
 

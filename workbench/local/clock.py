@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import time_machine
+from time_machine import Traveller, travel
 
 
 class SimulatedClock:
     """Stands still until it is moved; queues' delays, visibility and stamps follow it."""
 
-    def __init__(self, traveller: time_machine.Coordinates) -> None:
+    def __init__(self, traveller: Traveller) -> None:
         self._traveller = traveller
 
     def now(self) -> datetime:
@@ -31,5 +31,5 @@ def simulated(start: datetime) -> Iterator[SimulatedClock]:
     """Time stands at `start` (aware) inside the block, and is the machine's own again after it."""
     if start.tzinfo is None:
         raise ValueError(f"start {start} has no time zone")
-    with time_machine.travel(start, tick=False) as traveller:
+    with travel(start, tick=False) as traveller:
         yield SimulatedClock(traveller)

@@ -13,7 +13,7 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,7 +147,7 @@ class Executor:
             else:
                 self._running[function.name] = running + 1
                 try:
-                    with environment(self.environment(name)), redirect_stdout(_log):
+                    with environment(self.environment(name)), redirect_stdout(_log), redirect_stderr(_log):
                         result = self._run(function, text)
                 finally:
                     self._running[function.name] = running
@@ -169,7 +169,7 @@ class Executor:
         )
         try:
             answer = json.loads(json.dumps(self._handler(function)(json.loads(text), context)))
-        except Exception as error:  # noqa: BLE001  (whatever a handler raises becomes its error object)
+        except Exception as error:
             extracted = traceback.extract_tb(error.__traceback__)[1:]
             return _failed(
                 function,

@@ -164,7 +164,7 @@ class HttpFront:
                 if self.command != "HEAD":
                     self.wfile.write(answer.body)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer  # noqa: N815
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Paths hold tokens: they are not printed (P4)."""

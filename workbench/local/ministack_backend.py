@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
-from workbench.local.backend import BackendError, body_of, own_client, response
+from workbench.local.backend import ACCOUNT, REGION, BackendError, body_of, own_client, response
 
 KNOWN_VERSION = "1.5.33"
 _lock = threading.RLock()  # AWS applies one call atomically; so do we, whatever the emulator's services do about threads
@@ -49,12 +49,13 @@ class MiniStackBackend:
             self._application._reset_all_state()
             self._loop.close()
 
-    def answer(self, request: AWSPreparedRequest) -> AWSResponse:
+    def answer(self, service: str, request: AWSPreparedRequest) -> AWSResponse:
         url = urlsplit(request.url)
         body = body_of(request)
         headers = [(name.lower().encode(), _bytes(value)) for name, value in request.headers.items()]
-        if not any(name == b"host" for name, _ in headers):
-            headers.append((b"host", url.netloc.encode()))
+        # MiniStack reads account, region and service from the credential's scope, and no signature.
+        credential = f"AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/{service}/aws4_request"
+        headers += [(b"host", url.netloc.encode()), (b"authorization", credential.encode())]
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -83,7 +84,11 @@ class MiniStackBackend:
 
         with _lock:
             self._loop.run_until_complete(self._application.app(scope, receive, send))
-        fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+        fields = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in started["headers"]
+            if not name.startswith(b"Access-Control-")  # for browsers
+        }
         return response(request, started["status"], fields, b"".join(chunks))
 
     def expire(self, now: datetime) -> int:
@@ -174,7 +179,7 @@ def _quiet_import() -> Iterator[None]:
 
 def _load() -> ModuleType:
     with _quiet_import():
-        import ministack.app as application  # type: ignore[import-untyped]
+        import ministack.app as application
 
         application._get_module("dynamodb")
     logging.getLogger("ministack").setLevel(logging.ERROR)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from revenue_engine.aws import names
+from revenue_engine.aws import clients, names, wiring
 from workbench.local.backend import Backend, Wire, environment, opened, own_client
 from workbench.local.clock import SimulatedClock, simulated
 from workbench.local.deployment import Deployment, Rule
@@ -36,8 +36,8 @@ _RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2))
 class Plane:
     """Made by `Plane.start`; usable while its block lasts.
 
-    `ses` is the recorder of mails and publisher of their events, `machines` the state machines' executions, `executor.failures` every
-    failed invocation, `executor.log` what functions printed.
+    `ses` is the recorder of mails and publisher of their events, `machines` the state machines' executions,
+    `executor.failures` every failed invocation, `executor.log` what functions printed.
     """
 
     def __init__(
@@ -104,7 +104,11 @@ class Plane:
         template = Template.read(template_path)
         wire = Wire(backend or MiniStackBackend())
         with simulated(now) as clock, opened(wire):
-            yield cls(template, wire, clock, outbox, functions_root, parameters or {})
+            _forget_containers()
+            try:
+                yield cls(template, wire, clock, outbox, functions_root, parameters or {})
+            finally:
+                _forget_containers()
 
     # --- time -----------------------------------------------------------------------------------------------------------
 
@@ -218,3 +222,9 @@ class Plane:
     def _expire(self) -> None:
         self.expire()
         self.at(self.clock.now() + _EXPIRY_PERIOD, self._expire)
+
+
+def _forget_containers() -> None:
+    """No container outlives its account: what the engine caches per container is dropped with it."""
+    clients.forget()
+    wiring.forget()

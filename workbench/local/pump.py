@@ -148,7 +148,7 @@ def _record(source: EventSource, message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failed_ids(source: EventSource, result: Result, ids: set[str]) -> set[str]:
-    """Which messages stay in the queue. An answer that names a message not in the batch, or none, fails the whole batch, as in AWS."""
+    """Which messages stay in the queue. An answer that names a message not in the batch fails the whole batch, as in AWS."""
     if result.error is not None:
         return ids
     if not source.partial_failures or result.value is None:

@@ -1,4 +1,4 @@
-"""Runs state machines on simulated time: an execution is suspended at a Wait, or before a retry, until the clock has passed it."""
+"""Runs state machines on simulated time: an execution sleeps at a Wait, or before a retry, until the clock has passed it."""
 
 from __future__ import annotations
 

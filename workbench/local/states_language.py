@@ -229,7 +229,7 @@ def choose(rule: Mapping[str, Any], data: Any, context: Any) -> bool:
         case "IsBoolean":
             return isinstance(value, bool) == wanted
         case "BooleanEquals":
-            return isinstance(value, bool) and value == wanted
+            return value is wanted
         case "StringEquals":
             return isinstance(value, str) and value == wanted
         case "NumericEquals":
@@ -237,4 +237,4 @@ def choose(rule: Mapping[str, Any], data: Any, context: Any) -> bool:
         case "NumericLessThan":
             return number and value < wanted
         case _:
-            return number and value >= wanted
+            return bool(number and value >= wanted)

@@ -206,10 +206,8 @@ class Resolver:
             literal, name = match.groups()
             if literal:
                 return "${" + name + "}"
-            if name in variables:
-                value = self.resolve(variables[name])
-            else:
-                value = self._get_att(name) if "." in name else self._ref(name)
+            named = self._get_att if "." in name else self._ref
+            value = self.resolve(variables[name]) if name in variables else named(name)
             return self._texts("Fn::Sub", [value])[0]
 
         return _SUB.sub(replace, text)

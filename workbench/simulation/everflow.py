@@ -20,7 +20,7 @@ from workbench.simulation.truth import Deal
 
 CONVERSIONS = "/v1/affiliates/reporting/conversions"
 _BLANK = """sub2 sub3 sub4 sub5 source_id carrier app_id idfa idfa_md5 idfa_sha1 google_ad_id google_ad_id_md5 google_ad_id_sha1
-android_id android_id_md5 android_id_sha1 order_id adv1 adv2 adv3 adv4 adv5""".split()  # noqa: SIM905
+android_id android_id_md5 android_id_sha1 order_id adv1 adv2 adv3 adv4 adv5""".split()
 Listed = Callable[[datetime, datetime], list[Deal]]
 
 

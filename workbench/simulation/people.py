@@ -31,7 +31,7 @@ _PROVIDERS = (
 )
 _NAMES = """Ada Alma Amos Anna Asa Bea Ben Cal Cara Cleo Cora Dan Dora Edie Eli Ella Ezra Fay Finn Flora Gus Hal Hana Hope Ida
 Ira Iris Ivy Jack Jane Joan Joel Jude June Kit Kurt Lena Leo Lila Lou Luke Mae Max Mia Milo Nan Ned Nell Nora Otis Otto Pam Paul
-Pia Rae Rex Rosa Ruth Sam Seth Sol Tess Theo Tom Una Vera Wes Zoe""".split()  # noqa: SIM905
+Pia Rae Rex Rosa Ruth Sam Seth Sol Tess Theo Tom Una Vera Wes Zoe""".split()
 _CITIES = ("America/New_York", "America/Chicago", "America/Denver", "America/Phoenix", "America/Los_Angeles")
 # Where town and country people live, roughly: weights of _CITIES.
 _LIVING = {
@@ -40,7 +40,7 @@ _LIVING = {
     "Rural": (0.38, 0.40, 0.12, 0.02, 0.08),
 }
 _COLUMNS = """email first_name zone country topics price_sensitivity created_at consent_source consent_at status
-profile.months_since_order profile.spent_last_year""".split()  # noqa: SIM905
+profile.months_since_order profile.spent_last_year""".split()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,7 @@ def load_page(raw: bytes) -> Batch:
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             subscriber, rows, decided_at = archive["subscriber"], archive["rows"], archive["decided_at"]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise Refused("snapshot_unreadable", str(error)[:200]) from None
     if rows.dtype != ROW_DTYPE:
         raise Refused("row_schema_mismatch")

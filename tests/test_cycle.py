@@ -1,0 +1,364 @@
+"""The decision cycle: rails, exact propensities, budgets, and the same answer however it is run."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from revenue_engine.context import Price
+from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.errors import Refused
+from revenue_engine.records.batch import Batch
+from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.decisions import NONE, Decisions
+from revenue_engine.records.evidence import Evidence
+from revenue_engine.records.subscriber import ARMS, PROVIDERS
+from revenue_engine.records.zones import zone_number
+from tests.core_cases import DAY, HOUR, NOW, OFFERS, T, a_context, a_cycle, a_page, a_row, an_offer, many, names
+
+FIXED, NO_MAIL = ARMS.index("fixed"), ARMS.index("no_mail")
+SILENT = {"last_human_click_at": 0, "human_clicks": 0.0}
+
+
+def same(one: Decisions, other: Decisions) -> bool:
+    return all(getattr(one, f.name).tobytes() == getattr(other, f.name).tobytes() for f in fields(Decisions))
+
+
+def decided(page: Batch, **changes: Any) -> Decisions:
+    return decide_batch(page, a_cycle(**changes))
+
+
+def a_crowd(n: int = 400) -> Batch:
+    rng = np.random.default_rng(2)
+    return a_page(
+        [
+            a_row(
+                i + 1,
+                zone=int(rng.integers(0, 300)),
+                arm=int(rng.choice(3, p=[0.8, 0.15, 0.05])),
+                provider=int(rng.integers(0, len(PROVIDERS))),
+                last_send_at=T - int(rng.integers(1, 240)) * HOUR,
+                sends=float(rng.exponential(3)),
+                last_human_click_at=T - int(rng.integers(1, 300)) * DAY,
+                recent_offers=(int(rng.integers(100, 105)), 102, *(0,) * 6),
+                recent_sends=(T - int(rng.integers(2, 9)) * DAY, T - 8 * DAY, *(0,) * 6),
+            )
+            for i in range(n)
+        ]
+    )
+
+
+# --- the same however it is run (D1, D6) -------------------------------------------------------------------------------
+
+
+def test_a_retry_decides_the_same() -> None:
+    page = a_crowd()
+    assert same(decide_batch(page, a_cycle()), decide_batch(page, a_cycle()))
+
+
+@pytest.mark.parametrize("parts", [2, 7, 400])
+def test_another_split_into_pages_decides_the_same(parts: int) -> None:
+    page, cycle = a_crowd(), a_cycle()
+    whole = decide_batch(page, cycle)
+    for rows in np.array_split(np.arange(len(page)), parts):
+        part = Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
+        assert same(decide_batch(part, cycle), whole.take(rows))
+
+
+def test_another_cycle_draws_afresh() -> None:
+    page = many(500)
+    assert (decided(page).arm != decided(page, cycle_id="another").arm).any()
+
+
+def test_an_empty_page_and_an_empty_catalogue_are_decided() -> None:
+    assert len(grant(decided(a_page([])), a_page([]), a_cycle(), 10)) == 0
+    assert names(decided(many(3), offers=()).reason) == ["no_suitable_offer"] * 3
+
+
+def test_posteriors_of_another_catalogue_are_refused() -> None:
+    with pytest.raises(Refused, match="posteriors_mismatch"):
+        a_cycle(posteriors=a_context(offers=OFFERS[:1]).posteriors)
+
+
+# --- rails --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "cycle", "reason"),
+    [
+        ({}, {}, "revenue_opportunity"),
+        ({"arm": NO_MAIL}, {}, "holdout"),
+        ({"zone": zone_number("Asia/Tokyo")}, {"now": NOW + timedelta(hours=2)}, "outside_hours"),
+        ({}, {"budget_left": 0}, "daily_limit_reached"),
+        ({"recent_sends": tuple(T - n * DAY for n in (2, 3, 4, 5)) + (0,) * 4}, {}, "subscriber_frequency_limit"),
+        ({"last_send_at": T - 23 * HOUR}, {}, "too_soon_since_last_email"),
+        ({}, {"controls": Controls(churn_risk_threshold=0.0005)}, "high_churn_risk"),
+        ({}, {"controls": Controls(complaint_risk_threshold=0.00005)}, "high_complaint_risk"),
+        (SILENT, {"controls": Controls(min_engagement_score=0.5)}, "engagement_too_low"),
+        (
+            {"recent_offers": (101, 102, 103, 0, 0, 0, 0, 0), "recent_sends": (T - 5 * DAY,) * 3 + (0,) * 5},
+            {},
+            "no_suitable_offer",
+        ),
+        (SILENT, {"controls": Controls(min_revenue_per_email_micros=10**9)}, "predicted_revenue_too_low"),
+        (SILENT, {"controls": Controls(cost_per_email_micros=10**6, ghost_share=0)}, "below_shadow_price"),
+    ],
+)
+def test_each_reason_has_its_cause(row: dict[str, Any], cycle: dict[str, Any], reason: str) -> None:
+    context = {"controls": Controls(ghost_share=0.0, epsilon_per_day=0.001)} | cycle
+    decisions = decided(a_page([a_row(1, **row)]), **context)
+    assert names(decisions.reason) == [reason]
+    assert decisions.send[0] == (reason == "revenue_opportunity")
+
+
+def test_a_mail_must_beat_the_shadow_price_and_its_cost() -> None:
+    """The best arm is worth 25,000 micros here and costs 1,000."""
+    for price, reason in ((23_999, "revenue_opportunity"), (24_000, "below_shadow_price")):
+        controls = Controls(ghost_share=0, epsilon_per_day=0.001)
+        decisions = decided(many(1), controls=controls, price=Price(price, "p"))
+        assert decisions.best_index_micros.tolist() == [24_000]
+        assert names(decisions.reason) == [reason]
+
+
+def test_the_first_failing_rail_is_the_reason() -> None:
+    worst = a_row(1, arm=NO_MAIL, zone=zone_number("Asia/Tokyo"), last_send_at=T - HOUR)
+    night = {"now": NOW + timedelta(hours=2), "budget_left": 0}
+    assert names(decided(a_page([worst]), **night).reason) == ["holdout"]
+    assert names(decided(a_page([replace(worst, arm=0)]), **night).reason) == ["outside_hours"]
+    assert names(decided(a_page([replace(worst, arm=0, zone=0)]), **night).reason) == ["daily_limit_reached"]
+
+
+def test_every_row_that_is_skipped_is_met_again_at_least_an_hour_later() -> None:
+    assert (decided(a_crowd()).next_decision_at >= T + HOUR).all()
+
+
+def test_a_deterministic_skip_has_propensity_one_and_no_arm() -> None:
+    skipped = decided(many(3), budget_left=0)
+    assert skipped.propensity_joint.tolist() == [1.0] * 3
+    assert skipped.arm.tolist() == [NONE] * 3
+    assert np.isnan(skipped.propensity_offer).all()
+
+
+# --- choice and propensity (D2) ---------------------------------------------------------------------------------------
+
+
+def test_arms_are_played_as_often_as_they_are_logged() -> None:
+    """One draw key is one person: 30,000 people in one state, frequencies against the logged probabilities."""
+    decisions = decided(many(30_000), controls=Controls(ghost_share=0.1, epsilon_per_day=0.2))
+    sent = decisions.send
+    assert names(decisions.reason[~sent]) == ["ghost"] * int((~sent).sum())
+    logged = {int(a): decisions.propensity_joint[sent & (decisions.arm == a)] for a in np.unique(decisions.arm[sent])}
+    assert all(np.ptp(values) < 1e-12 for values in logged.values())
+    probability = np.array([values[0] for values in logged.values()] + [0.1])  # the ghosts are an action of their own
+    counts = np.array([len(values) for values in logged.values()] + [(~sent).sum()])
+    assert len(logged) == 5
+    assert probability.sum() == pytest.approx(1.0, abs=1e-9)
+    assert stats.chisquare(counts, probability / probability.sum() * counts.sum()).pvalue > 1e-3
+    assert (decisions.propensity_joint[~sent] == 0.1).all()
+
+
+def test_no_eligible_arm_is_below_its_floor_and_an_ineligible_one_is_never_played() -> None:
+    page = many(5_000, recent_offers=(102, *(0,) * 7))
+    decisions = decided(page, controls=Controls(ghost_share=0.0, epsilon_per_day=0.2))
+    assert np.unique(decisions.arm).tolist() == [0, 1, 4]
+    floor = 0.2 / 2 * np.where(decisions.arm == 4, 1.0, 0.5)  # two offers, one of them with two variants
+    assert (decisions.propensity_offer * decisions.propensity_content >= floor - 1e-12).all()
+    eligible = np.unpackbits(decisions.eligible, axis=1)[:, :5]
+    assert (eligible == [1, 1, 0, 0, 1]).all()
+
+
+def test_exploration_is_budgeted_per_day_and_named() -> None:
+    page = many(20_000)
+    controls = Controls(ghost_share=0.0, epsilon_per_day=0.2)
+    whole_day = decided(page, controls=controls)
+    an_hour = decided(Batch(page.subscriber, page.rows, np.full(len(page), T - HOUR)), controls=controls)
+    for decisions, epsilon in ((whole_day, 0.2), (an_hour, 0.2 / 24)):
+        assert decisions.epsilon == pytest.approx(np.full(len(page), epsilon))
+        assert decisions.explored.mean() == pytest.approx(epsilon, abs=4 * np.sqrt(epsilon / len(page)))
+        assert [name == "exploration" for name in names(decisions.reason)] == decisions.explored.tolist()
+
+
+HOPELESS = [
+    Evidence(NOW.date() - timedelta(days=30), "101", v, s, clicks=4_000, conversions=1)
+    for v in ("standard", "soft")
+    for s in ("clicker", "new", "opener", "quiet", "silent")
+]
+
+
+def test_the_revenue_floor_looks_at_the_optimistic_bound_so_unknown_offers_are_tried() -> None:
+    """The known offer earns nothing; the new one's mean is below the floor, its upper bound above: it is mailed."""
+    offers = (OFFERS[0], an_offer(103, category="health"))
+    cycle = a_cycle(offers=offers, evidence=HOPELESS, controls=Controls(ghost_share=0, min_revenue_per_email_micros=30_000))
+    page = many(2_000)
+    decisions = decide_batch(page, cycle)
+    assert decisions.send.all()
+    assert decisions.best_index_micros.max() + 1_000 < 30_000 <= decisions.upper_micros.min()
+    new = np.array([cycle.book.arms[a][0] == "103" for a in decisions.arm])
+    assert new.mean() > 0.9
+    known_only = decided(page, offers=offers[:1], evidence=HOPELESS, controls=Controls(min_revenue_per_email_micros=30_000))
+    assert set(names(known_only.reason)) == {"predicted_revenue_too_low"}
+
+
+def test_whether_a_mail_is_sent_does_not_depend_on_the_arm_that_was_drawn() -> None:
+    """Else exploration would be vetoed after the draw, and the logged propensities would be wrong (spec flaw 11)."""
+    evidence = [replace(row, conversions=0) for row in HOPELESS]
+    decisions = decided(many(20_000), evidence=evidence, controls=Controls(ghost_share=0, epsilon_per_day=0.2))
+    losing = decisions.index_micros < 0
+    assert losing.any()
+    assert decisions.send.all()
+    assert set(names(decisions.reason[losing])) == {"exploration"}
+
+
+def test_the_runner_up_is_the_best_arm_that_was_not_chosen() -> None:
+    cycle = a_cycle()
+    decisions = decide_batch(many(3_000), cycle)
+    best = cycle.revenue[1].argsort(kind="stable")[::-1]
+    assert (decisions.runner_up != decisions.arm).all()
+    top = decisions.index_micros == decisions.best_index_micros
+    assert (decisions.runner_up_index_micros[~top] == decisions.best_index_micros[~top]).all()
+    assert decisions.best_index_micros[0] == round(cycle.revenue[1, best[0]]) - 1_000
+
+
+def test_money_is_whole_micros() -> None:
+    decisions = decided(a_crowd())
+    for f in fields(Decisions):
+        if f.name.endswith("_micros"):
+            assert getattr(decisions, f.name).dtype == np.int64, f.name
+    one = decided(many(1), offers=OFFERS[:1], controls=Controls(ghost_share=0))
+    assert one.expected_revenue_micros.tolist() == [20_000]  # 5 % clicks x 2 % conversions x 20 USD
+
+
+def test_an_offer_in_another_currency_is_not_compared() -> None:
+    assert names(decided(many(1), offers=(an_offer(101, currency="EUR"),)).reason) == ["no_suitable_offer"]
+
+
+# --- the randomised arms, ghosts and canaries (D4) ----------------------------------------------------------------------
+
+
+def test_the_fixed_policy_mails_one_offer_weekly_and_heeds_no_judgement_of_the_engine() -> None:
+    cautious = Controls(churn_risk_threshold=0, min_engagement_score=1, min_revenue_per_email_micros=10**12, ghost_share=0.2)
+    page = a_page([a_row(i + 1, arm=FIXED, last_send_at=T - 7 * DAY, recent_sends=(T - 7 * DAY,) + (0,) * 7) for i in range(300)])
+    cycle = a_cycle(controls=cautious)
+    decisions = decide_batch(page, cycle)
+    assert set(names(decisions.reason)) == {"fixed_policy"}
+    assert {cycle.book.arms[a][0] for a in decisions.arm} == {"102"}  # the best by expectation, the same for all
+    assert len(np.unique(decisions.arm)) == 1
+    assert (decisions.propensity_joint == 1.0).all()
+    assert (decisions.next_decision_at >= T + 7 * DAY).all()
+    early = a_page([a_row(1, arm=FIXED, last_send_at=T - 7 * DAY + 1)])
+    assert names(decide_batch(early, cycle).reason) == ["too_soon_since_last_email"]
+
+
+def test_ghosts_are_their_share_keep_their_arm_and_wait_as_if_mailed() -> None:
+    page = many(20_000)
+    with_ghosts = decided(page, controls=Controls(ghost_share=0.05))
+    without = decided(page, controls=Controls(ghost_share=0.0))
+    ghost = with_ghosts.ghost
+    assert ghost.mean() == pytest.approx(0.05, abs=0.006)
+    assert not (with_ghosts.send & ghost).any()
+    assert (with_ghosts.arm == without.arm).all()
+    assert (with_ghosts.next_decision_at == without.next_decision_at).all()
+    assert stats.chi2_contingency([np.bincount(with_ghosts.arm[ghost]), np.bincount(with_ghosts.arm[~ghost])]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("autonomy", list(Autonomy))
+def test_the_switch_says_who_is_mailed_never_what_is_decided(autonomy: Autonomy) -> None:
+    page = many(5_000)
+    decisions, full = decided(page, autonomy=autonomy), decided(page)
+    assert (decisions.send == full.send).all()
+    assert (decisions.arm == full.arm).all()
+    share = {"off": 0, "shadow": 0, "canary": 0.05, "approval": 1, "full": 1}[autonomy]
+    assert decisions.mail.mean() == pytest.approx(share, abs=0.015)
+
+
+def test_canaries_are_the_same_people_in_every_cycle() -> None:
+    page = many(5_000)
+    assert (decided(page).canary == decided(page, cycle_id="another").canary).all()
+    wider = decided(page, controls=Controls(canary_share=0.2)).canary
+    assert (wider | ~decided(page).canary).all()
+
+
+# --- the budget (D6) ------------------------------------------------------------------------------------------------------
+
+
+def granted_of(page: Batch, granted: int, **changes: Any) -> tuple[Decisions, Decisions]:
+    cycle = a_cycle(**changes)
+    before = decide_batch(page, cycle)
+    return before, grant(before, page, cycle, granted)
+
+
+@pytest.mark.parametrize("granted", [0, 1, 57, 10_000])
+def test_never_more_mails_than_granted_and_the_best_are_kept(granted: int) -> None:
+    before, after = granted_of(a_crowd(600), granted, controls=Controls(ghost_share=0.0))
+    assert after.mail.sum() == min(granted, before.mail.sum())
+    engine = before.mail & (before.policy == 0)
+    kept, cut = engine & after.mail, engine & ~after.mail
+    if kept.any() and cut.any():
+        assert before.best_index_micros[kept].min() >= before.best_index_micros[cut].max()
+    assert set(names(after.reason[before.mail & ~after.mail])) <= {"daily_limit_reached"}
+
+
+def test_the_fixed_policy_is_not_thinned_out_by_the_engine_s_wishes() -> None:
+    before, after = granted_of(a_crowd(600), 40)
+    fixed = before.mail & (before.policy == FIXED)
+    assert 0 < fixed.sum() <= 40
+    assert after.mail[fixed].all()
+
+
+def test_the_cut_ignores_the_drawn_arm_so_exploration_survives_it() -> None:
+    before, after = granted_of(many(20_000), 1_000, controls=Controls(ghost_share=0, epsilon_per_day=0.2))
+    assert after.mail.sum() == 1_000
+    assert after.explored[after.mail].mean() == pytest.approx(before.explored.mean(), abs=0.04)
+
+
+def test_a_row_that_was_cut_is_a_skip_like_any_other() -> None:
+    before, after = granted_of(many(100), 30)
+    cut = before.send & ~after.send
+    assert cut.sum() == 70
+    assert (after.arm[cut] == NONE).all()
+    assert (after.propensity_joint[cut] == 1).all()
+    assert (after.expected_revenue_micros[cut] == 0).all()
+    assert (after.next_decision_at[cut] >= T + 12 * HOUR).all()  # tomorrow
+    assert (after.minute[cut] == NONE).all()
+
+
+def test_ghosts_use_no_budget_and_are_ghosts_only_among_those_who_would_be_mailed() -> None:
+    page = many(4_000)
+    _, after = granted_of(page, 500, controls=Controls(ghost_share=0.2))
+    _, none = granted_of(page, 500, controls=Controls(ghost_share=0.0))
+    assert after.mail.sum() == none.mail.sum() == 500
+    assert after.ghost.sum() == pytest.approx(500 * 0.2 / 0.8, abs=40)
+    assert granted_of(page, 0, controls=Controls(ghost_share=0.2))[1].ghost.sum() == 0
+
+
+def test_mails_beyond_what_a_cycle_carries_wait_without_spending_the_day() -> None:
+    _, after = granted_of(many(400), 300, controls=Controls(ghost_share=0, sends_per_minute=10))
+    assert after.mail.sum() == 150
+    late = np.array(names(after.reason)) == "velocity_limit"
+    assert late.sum() == 150
+    assert (np.array(names(after.reason)) == "daily_limit_reached").sum() == 100
+    assert (after.next_decision_at[late] <= T + 3 * HOUR).all()
+    assert np.bincount(after.minute[after.mail]).tolist() == [10] * 15
+
+
+def test_in_shadow_nothing_is_cut_and_nothing_leaves() -> None:
+    before, after = granted_of(many(100), 0, autonomy=Autonomy.SHADOW)
+    assert not after.mail.any()
+    assert (after.send == before.send).all()
+    assert (after.reason == before.reason).all()
+
+
+def test_in_canary_the_budget_is_the_canaries_alone() -> None:
+    before, after = granted_of(many(4_000), 50, autonomy=Autonomy.CANARY)
+    assert after.mail.sum() == 50
+    assert (after.send[~before.canary] == before.send[~before.canary]).all()
+
+
+def test_the_same_grant_gives_the_same_minutes() -> None:
+    page = a_crowd()
+    assert same(granted_of(page, 80)[1], granted_of(page, 80)[1])

@@ -1,0 +1,50 @@
+"""What people see: plain tables, progress bars, error reports. Progress goes to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from workbench.cli.files import FileProblem
+
+MOST_PROBLEMS = 50
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; wide cells fold."""
+    drawn = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(file=sys.stdout, soft_wrap=False, highlight=False).print(drawn)
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr; the block calls what it is given once a record."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+def report_problems(path: Path, problems: Sequence[FileProblem], *, kind: str) -> None:
+    """One line each on stderr, the first fifty of them."""
+    for problem in problems[:MOST_PROBLEMS]:
+        click.echo(f"{problem.text(path)}" if kind == "error" else f"{kind}: {problem.text(path)}", err=True)
+    if len(problems) > MOST_PROBLEMS:
+        click.echo(f"... and {len(problems) - MOST_PROBLEMS} more", err=True)
+
+
+def refuse(path: Path, problems: Sequence[FileProblem], *, advice: str = "") -> None:
+    """The whole file is refused: the report, and exit code 2. Nothing has been written."""
+    report_problems(path, problems, kind="error")
+    lines = "problem" if len(problems) == 1 else "problems"
+    click.echo(f"{path}: {len(problems)} {lines}, nothing was imported" + (f"; {advice}" if advice else ""), err=True)
+    raise SystemExit(2)

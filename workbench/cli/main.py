@@ -1,0 +1,57 @@
+"""The entry point of `revenue-engine`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from revenue_engine import __version__
+from revenue_engine.errors import RevenueEngineError
+from workbench.cli import importing, operating
+from workbench.cli.connection import Connection
+from workbench.cli.demo import demo
+
+
+class Commands(click.Group):
+    """What goes wrong on purpose or outside is one clear line, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (RevenueEngineError, BotoCoreError, OSError) as error:
+            raise click.ClickException(_line(error)) from None
+        except ClientError as error:
+            told = error.response["Error"]
+            raise click.ClickException(f"AWS {error.operation_name}: {told['Code']}: {told.get('Message', '')}") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="revenue-engine")
+@click.option("--org", default="main", show_default=True, help="Whose subscribers, offers and books.")
+@click.option("--stage", default="dev", show_default=True, help="Which deployed stack.")
+@click.option("--endpoint-url", default=None, help="AWS under another address.")
+@click.pass_context
+def main(ctx: click.Context, org: str, stage: str, endpoint_url: str | None) -> None:
+    """The Autonomous Revenue Engine: run a deployed stack, or see it all on this machine (`demo`)."""
+    if ctx.obj is None:
+        ctx.obj = Connection(org, stage, endpoint_url)
+
+
+for command in (
+    importing.group,
+    operating.init,
+    operating.secret,
+    operating.autonomy,
+    operating.controls,
+    operating.quarantine,
+    operating.approvals,
+    operating.status,
+    demo,
+):
+    main.add_command(command)

@@ -1,0 +1,197 @@
+"""Commands that look at a running stack and steer it."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from revenue_engine.aws import names
+from revenue_engine.clock import from_epoch
+from revenue_engine.errors import BadInput
+from revenue_engine.money import format_micros
+from revenue_engine.records.controls import parse_autonomy, parse_controls
+from revenue_engine.services import approvals as approving
+from revenue_engine.services import quarantine as quarantining
+from revenue_engine.services.setup import set_up
+from revenue_engine.services.status import status as state_of
+from workbench.cli import display
+from workbench.cli.connection import Connection
+
+
+@click.command()
+@click.pass_obj
+def init(connection: Connection) -> None:
+    """Make the org's secrets and its day-one model. Running it again changes nothing."""
+    made = set_up(connection.wiring, connection.org, now=connection.now())
+    for thing in made.created or ("nothing: everything was there",):
+        click.echo(f"created {thing}" if made.created else thing)
+    if made.webhook_path is not None:
+        base = connection.wiring.value(names.PUBLIC_BASE_URL)
+        click.echo(f"postback URL, shown this once (docs/ say how to set it up in Everflow):\n{base}{made.webhook_path}")
+
+
+@click.command()
+@click.argument("secret", type=click.Choice([names.EVERFLOW_API_KEY]))
+@click.pass_obj
+def secret(connection: Connection, secret: str) -> None:
+    """Store a secret that others gave you; it is asked for, and not shown."""
+    value = click.prompt(secret, hide_input=True).strip()
+    connection.wiring.parameters.put(names.secret_parameter(connection.stage, connection.org, secret), value, secure=True)
+
+
+@click.group()
+def autonomy() -> None:
+    """The operator's switch: off | shadow | approval | canary | full."""
+
+
+@autonomy.command("show")
+@click.pass_obj
+def autonomy_show(connection: Connection) -> None:
+    """What it stands at."""
+    click.echo(connection.wiring.parameters.autonomy(connection.org).value)
+
+
+@autonomy.command("set")
+@click.argument("value")
+@click.pass_obj
+def autonomy_set(connection: Connection, value: str) -> None:
+    """Turn it. `off` stops every mail within a minute."""
+    wanted = parse_autonomy(value).value
+    connection.wiring.parameters.put(names.autonomy_parameter(connection.stage, connection.org), wanted)
+    click.echo(wanted)
+
+
+@click.group()
+def controls() -> None:
+    """Goals, thresholds, caps and hours: one JSON document."""
+
+
+@controls.command("show")
+@click.pass_obj
+def controls_show(connection: Connection) -> None:
+    """The document in force, defaults filled in."""
+    click.echo(connection.wiring.parameters.controls(connection.org).model_dump_json(indent=2))
+
+
+@controls.command("set")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def controls_set(connection: Connection, file: Path) -> None:
+    """Replace the document by FILE; what it leaves out has the default. A value beyond a limit is refused by name."""
+    document = file.read_text(encoding="utf-8")
+    parse_controls(document)
+    connection.wiring.parameters.put(names.controls_parameter(connection.stage, connection.org), document)
+    click.echo("controls set")
+
+
+@click.group()
+def quarantine() -> None:
+    """Postbacks that could not be understood: kept, never lost."""
+
+
+@quarantine.command("list")
+@click.option("--replayed", is_flag=True, help="Those that a replay has settled, instead of the open ones.")
+@click.pass_obj
+def quarantine_list(connection: Connection, replayed: bool) -> None:
+    """Every entry with its reason, oldest first."""
+    entries = quarantining.listed(connection.wiring, connection.org, state="replayed" if replayed else "open")
+    if not entries:
+        click.echo("nothing in quarantine")
+        return
+    rows = [(e["sk"].partition("#")[0], e["receipt_id"], e["field"], e["reason"], e.get("detail", "")) for e in entries]
+    display.table("", ("received", "receipt", "field", "reason", "detail"), rows)
+
+
+@quarantine.command("replay")
+@click.argument("receipt", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every open entry.")
+@click.pass_obj
+def quarantine_replay(connection: Connection, receipt: str | None, everything: bool) -> None:
+    """Queue an entry again, when its cause is gone. It closes when it has been booked."""
+    if (receipt is None) == (not everything):
+        raise click.UsageError("give a RECEIPT, or --all")
+    w, org = connection.wiring, connection.org
+    # what came from the report has no raw postback: the next reconciliation looks at it again by itself
+    wanted = [receipt] if receipt else [e["receipt_id"] for e in quarantining.listed(w, org) if e["raw_key"]]
+    queued = sum(quarantining.replay(w, org, one) for one in wanted)
+    if receipt and not queued:
+        raise BadInput("receipt", "no_open_entry", receipt[:40])
+    click.echo(f"{queued} queued again")
+
+
+@click.group()
+def approvals() -> None:
+    """Plans that wait for a person, when the switch stands at `approval`."""
+
+
+@approvals.command("list")
+@click.pass_obj
+def approvals_list(connection: Connection) -> None:
+    """Every plan on record."""
+    currency = connection.wiring.parameters.controls(connection.org).currency
+    rows = [
+        (p["approval_id"], p["status"], p["sends"], format_micros(p["predicted_revenue_micros"], currency), from_epoch(p["valid_until"]))
+        for p in approving.listed(connection.wiring, connection.org)
+    ]
+    if not rows:
+        click.echo("no plans")
+        return
+    display.table("", ("plan", "status", "sends", "predicted revenue", "valid until"), rows)
+
+
+@approvals.command("approve")
+@click.argument("plan")
+@click.pass_obj
+def approvals_approve(connection: Connection, plan: str) -> None:
+    """Let a plan go."""
+    queued = approving.approve(connection.wiring, connection.org, plan, by=getpass.getuser(), now=connection.now())
+    if not queued:
+        raise BadInput("plan", "does_not_wait", f"{plan[:60]}: unknown, decided, too old, or no budget left")
+    click.echo(f"{queued} sends queued")
+
+
+@approvals.command("reject")
+@click.argument("plan")
+@click.pass_obj
+def approvals_reject(connection: Connection, plan: str) -> None:
+    """Never send a plan."""
+    if not approving.reject(connection.wiring, connection.org, plan, by=getpass.getuser(), now=connection.now()):
+        raise BadInput("plan", "does_not_wait", f"{plan[:60]}: unknown, decided, or too old")
+    click.echo("rejected")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def status(connection: Connection, as_json: bool) -> None:
+    """The switch, the breaker, the last cycle and today's counters."""
+    found = state_of(connection.wiring, connection.org, now=connection.now())
+    if as_json:
+        click.echo(json.dumps(found, default=str, indent=2))
+        return
+    rows = list(_flat(found))
+    display.table("", ("", ""), [(name, _shown(name, value)) for name, value in rows])
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> Any:
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if name.endswith(("_at", ".since")) and isinstance(value, int):
+        moment: datetime = from_epoch(value)
+        return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    if "_micros#" in name:
+        return format_micros(value, name.partition("#")[2])
+    return str(value)
