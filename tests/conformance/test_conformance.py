@@ -29,10 +29,7 @@ DIVERGENCES: dict[str, dict[str, Any]] = {
         ],
         "numbers_are_normalised": ["0.100", "1E2", "-0"],
     },
-    "ministack": {
-        "a_delay_is_at_most_fifteen_minutes": ["ok", "ok"],
-        "a_value_outside_the_allowed_pattern_is_refused": "ok",
-    },
+    "ministack": {"a_delay_is_at_most_fifteen_minutes": ["ok", "ok"], "a_value_outside_the_allowed_pattern_is_refused": "ok"},
 }
 
 

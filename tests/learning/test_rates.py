@@ -61,6 +61,13 @@ def test_an_offer_is_not_credited_with_its_audience() -> None:
     assert np.abs(got[:, 0] / got[:, 3] - 1).max() < 0.15
 
 
+def test_a_segment_is_not_credited_with_the_offers_it_got() -> None:
+    """Clickers got the best offer five times as often as the others, the silent the worst."""
+    level = fit_rates(a_history(400), CATEGORIES, NOW).click_level
+    assert level["clicker"] / level["new"] == pytest.approx(4.0, rel=0.06)
+    assert level["opener"] / level["quiet"] == pytest.approx(3.0, rel=0.06)
+
+
 def test_chance_is_shrunk_away_when_offers_do_not_differ() -> None:
     rows = a_history(15, flat=True)
     raw = np.array(

@@ -154,11 +154,7 @@ DEFINITION: dict[str, Any] = {
     "StartAt": "A",
     "States": {
         "A": {"Type": "Pass", "Parameters": {"x.$": "$.a"}, "Next": "B"},
-        "B": {
-            "Type": "Choice",
-            "Choices": [{"Not": {"Variable": "$.x", "NumericLessThan": 3}, "Next": "C"}],
-            "Default": "C",
-        },
+        "B": {"Type": "Choice", "Choices": [{"Not": {"Variable": "$.x", "NumericLessThan": 3}, "Next": "C"}], "Default": "C"},
         "C": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "f"}, "End": True},
     },
 }

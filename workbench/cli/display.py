@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -23,6 +25,24 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(file=sys.stdout, soft_wrap=False, highlight=False).print(drawn)
+
+
+@contextmanager
+def engine_logs_to(stream: TextIO) -> Iterator[None]:
+    """The engine's loggers write to stdout, as Lambda wants it; inside the block they write to `stream`."""
+    handlers = [
+        handler
+        for name in ("revenue-engine", "revenue_engine")
+        for handler in logging.getLogger(name).handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    before = [handler.setStream(stream) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, old in zip(handlers, before, strict=True):
+            if old is not None:
+                handler.setStream(old)
 
 
 @contextmanager

@@ -135,7 +135,13 @@ def approvals_list(connection: Connection) -> None:
     """Every plan on record."""
     currency = connection.wiring.parameters.controls(connection.org).currency
     rows = [
-        (p["approval_id"], p["status"], p["sends"], format_micros(p["predicted_revenue_micros"], currency), from_epoch(p["valid_until"]))
+        (
+            p["approval_id"],
+            p["status"],
+            p["sends"],
+            format_micros(p["predicted_revenue_micros"], currency),
+            from_epoch(p["valid_until"]),
+        )
         for p in approving.listed(connection.wiring, connection.org)
     ]
     if not rows:

@@ -24,6 +24,7 @@ REGION = "eu-west-1"
 
 Responder = Callable[[AWSPreparedRequest], AWSResponse]
 Watcher = Callable[[AWSPreparedRequest], None]
+Authoriser = Callable[[str, str, Mapping[str, Any]], None]
 
 
 class BackendError(RuntimeError):
@@ -74,11 +75,12 @@ class Wire:
     """Everything boto3 sends in this process while it is open. At most one wire is open.
 
     Answers come from a `responder` registered for the operation, else from the backend. Watchers see a request after it was
-    answered with success.
+    answered with success. `authorise` is asked before every call but those of the plane's own clients, and raises what refuses it.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self.authorise: Authoriser = lambda service, operation, parameters: None
         self._responders: dict[str, Responder] = {}
         self._watchers: dict[str, list[Watcher]] = {}
 
@@ -115,8 +117,14 @@ def _before_send(request: AWSPreparedRequest, event_name: str, **_: object) -> A
 _CHEAP = Config(user_agent="local-plane", signature_version=UNSIGNED)
 
 
+def _before_call(params: Mapping[str, Any], model: Any, **_: object) -> None:
+    if _open_wire is not None:
+        _open_wire.authorise(model.service_model.service_id.hyphenize(), model.name, params)
+
+
 def _every_session(session: Any) -> None:
     session.register("before-send", _before_send)
+    session.register("before-parameter-build", _before_call)
     if _open_wire is not None:
         session.set_default_client_config(_CHEAP)
 
@@ -182,4 +190,6 @@ def own_client(service: str) -> Any:
 
 @functools.cache
 def _own_session() -> boto3.session.Session:
-    return boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="local", region_name=REGION)
+    session = boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="local", region_name=REGION)
+    session.events.unregister("before-parameter-build", _before_call)  # the plane itself may do everything
+    return session

@@ -9,6 +9,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What a role is allowed, with IAM's wildcards."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function: where its code lies, and exactly the environment that the template gives it."""
 
@@ -18,6 +26,7 @@ class Function:
     directory: Path
     module: str  # `handler`
     attribute: str  # `handle`
+    role: str  # the name of the role it acts as
     environment: Mapping[str, str]
     timeout_seconds: int
     memory_megabytes: int
@@ -95,6 +104,7 @@ class StateMachine:
 
     name: str
     arn: str
+    role: str
     definition: Mapping[str, Any]
 
 
@@ -121,6 +131,7 @@ class Deployment:
     event_destinations: tuple[EventDestination, ...]
     state_machines: tuple[StateMachine, ...]
     permissions: tuple[Permission, ...]
+    roles: Mapping[str, tuple[Statement, ...]]
     outputs: Mapping[str, str]
 
     def function(self, name: str) -> Function:

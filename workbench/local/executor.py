@@ -20,16 +20,7 @@ from typing import Any
 from workbench.local.backend import aws_environment, environment
 from workbench.local.deployment import Deployment, Function
 
-_FROM_THE_MACHINE = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "PYTHONPATH",
-    "SYSTEMROOT",
-    "COVERAGE_PROCESS_START",
-)
+_FROM_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 LOG_LINES_KEPT = 20_000
 
 

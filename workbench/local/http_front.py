@@ -42,18 +42,11 @@ class HttpFront:
     def __init__(self, deployment: Deployment, executor: Executor, clock: SimulatedClock) -> None:
         self._executor = executor
         self._clock = clock
-        self._routes = sorted(
-            ((_pattern(route.path), route) for route in deployment.routes),
-            key=_precedence,
-        )
+        self._routes = sorted(((_pattern(route.path), route) for route in deployment.routes), key=_precedence)
         self._requests = 0
 
     def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | str | None = None,
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | str | None = None
     ) -> Response:
         """Answer one request. `url` is a path with its query, or absolute: the host is not looked at."""
         parts = urlsplit(url)
@@ -64,17 +57,9 @@ class HttpFront:
                 if route.authorization == "AWS_IAM" and not given.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
                     return _message(403, "Forbidden")
                 data = body.encode() if isinstance(body, str) else body or b""
-                event = self._event(
-                    route,
-                    method,
-                    path,
-                    parts.query,
-                    parts.netloc,
-                    given,
-                    data,
-                    match.groupdict(),
-                )
-                result = self._executor.invoke(route.function_arn, event)
+                with self._executor.lock:
+                    event = self._event(route, method, path, parts.query, parts.netloc, given, data, match.groupdict())
+                    result = self._executor.invoke(route.function_arn, event)
                 return _message(500, "Internal Server Error") if result.error is not None else _response(result.value)
         return _message(404, "Not Found")
 
@@ -112,21 +97,13 @@ class HttpFront:
             "timeEpoch": int(now.timestamp() * 1000),
         }
         if route.authorization == "AWS_IAM":
-            context["authorizer"] = {
-                "iam": {
-                    "accountId": ACCOUNT,
-                    "userArn": f"arn:aws:iam::{ACCOUNT}:user/local",
-                }
-            }
+            context["authorizer"] = {"iam": {"accountId": ACCOUNT, "userArn": f"arn:aws:iam::{ACCOUNT}:user/local"}}
         event: dict[str, Any] = {
             "version": "2.0",
             "routeKey": key,
             "rawPath": path,
             "rawQueryString": query,
-            "headers": {
-                "host": domain,
-                **{name: value for name, value in headers.items() if name != "cookie"},
-            },
+            "headers": {"host": domain, **{name: value for name, value in headers.items() if name != "cookie"}},
             "requestContext": context,
             "isBase64Encoded": False,
         }
@@ -150,12 +127,7 @@ class HttpFront:
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
-                answer = front.request(
-                    self.command,
-                    self.path,
-                    dict(self.headers.items()),
-                    self.rfile.read(length),
-                )
+                answer = front.request(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
@@ -207,11 +179,7 @@ def _common_log_time(moment: datetime) -> str:
 
 
 def _message(status: int, text: str) -> Response:
-    return Response(
-        status,
-        {"content-type": "application/json"},
-        json.dumps({"message": text}).encode(),
-    )
+    return Response(status, {"content-type": "application/json"}, json.dumps({"message": text}).encode())
 
 
 def _response(value: Any) -> Response:

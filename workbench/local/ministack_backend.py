@@ -37,9 +37,9 @@ class MiniStackBackend:
         if found != KNOWN_VERSION:
             raise BackendError(f"MiniStack {found} is installed, {KNOWN_VERSION} is what this adapter was proven with")
         self._application = _load()
-        self._loop = asyncio.new_event_loop()
 
     def start(self) -> None:
+        self._loop = asyncio.new_event_loop()
         self._application._reset_all_state()
         self_test()
         self._application._reset_all_state()
@@ -120,18 +120,11 @@ def self_test() -> None:
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    put = {
-        "TableName": "self-test",
-        "Item": {"pk": {"S": "a"}},
-        "ConditionExpression": "attribute_not_exists(pk)",
-    }
+    put = {"TableName": "self-test", "Item": {"pk": {"S": "a"}}, "ConditionExpression": "attribute_not_exists(pk)"}
     table.put_item(**put)
     _refused("ConditionalCheckFailedException", lambda: table.put_item(**put))
     other = {"TableName": "self-test", "Item": {"pk": {"S": "b"}}}
-    _refused(
-        "TransactionCanceledException",
-        lambda: table.transact_write_items(TransactItems=[{"Put": other}, {"Put": put}]),
-    )
+    _refused("TransactionCanceledException", lambda: table.transact_write_items(TransactItems=[{"Put": other}, {"Put": put}]))
     if "Item" in table.get_item(TableName="self-test", Key={"pk": {"S": "b"}}):
         raise BackendError("a cancelled transaction left an item behind")
     url = queues.create_queue(QueueName="self-test")["QueueUrl"]
@@ -169,10 +162,7 @@ def _quiet_import() -> Iterator[None]:
             start(thread)
 
     handlers, level = list(root.handlers), root.level
-    with (
-        mock.patch.dict(os.environ, {"LOG_LEVEL": "ERROR"}),
-        mock.patch.object(threading.Thread, "start", start_unless_reaper),
-    ):
+    with mock.patch.dict(os.environ, {"LOG_LEVEL": "ERROR"}), mock.patch.object(threading.Thread, "start", start_unless_reaper):
         yield
     root.handlers[:], root.level = handlers, level
 

@@ -37,7 +37,7 @@ class Plane:
     """Made by `Plane.start`; usable while its block lasts.
 
     `ses` is the recorder of mails and publisher of their events, `machines` the state machines' executions,
-    `executor.failures` every failed invocation, `executor.log` what functions printed.
+    `executor.failures` every failed invocation, `executor.log` what functions printed, `wire` the place to break a service.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class Plane:
         parameters: Mapping[str, str],
     ) -> None:
         self.clock = clock
+        self.wire = wire
         self.deployment: Deployment = provision(template, functions_root, parameters)
         self.executor = Executor(self.deployment)
         self.pump = Pump(self.deployment, self.executor, wire, clock)
         self.ses = SesRecorder(self.deployment, wire, clock, outbox)
         self.machines = StateMachines(self.deployment, self.executor, wire, clock)
         self.front = HttpFront(self.deployment, self.executor, clock)
-        self._backend = wire.backend
         self._order = itertools.count()
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
         made_at = clock.now()
@@ -123,11 +123,7 @@ class Plane:
         """
         while True:
             self.settle()
-            stops = [
-                self.pump.next_due(),
-                self.machines.next_due(),
-                self._agenda[0][0] if self._agenda else None,
-            ]
+            stops = [self.pump.next_due(), self.machines.next_due(), self._agenda[0][0] if self._agenda else None]
             due = min((stop for stop in stops if stop is not None), default=None)
             if due is None or due > moment:
                 break
@@ -136,18 +132,17 @@ class Plane:
 
     def settle(self) -> None:
         """Do all that is due now without moving the clock."""
-        while True:
-            now = self.clock.now()
-            if self._agenda and self._agenda[0][0] <= now:
-                action = heapq.heappop(self._agenda)[2]
-                with self.executor.lock:
-                    action()
-            elif not (self.pump.drain() or self.machines.run_due()):
-                return
+        more = True
+        while more:
+            with self.executor.lock:  # requests from other threads come in between, not amidst
+                if more := bool(self._agenda and self._agenda[0][0] <= self.clock.now()):
+                    heapq.heappop(self._agenda)[2]()
+                else:
+                    more = bool(self.pump.drain() or self.machines.run_due())
 
     def expire(self) -> int:
         """Delete the items whose time-to-live has passed, now; it also happens every simulated hour."""
-        return self._backend.expire(self.clock.now())
+        return self.wire.backend.expire(self.clock.now())
 
     # --- the system -----------------------------------------------------------------------------------------------------
 
@@ -155,13 +150,7 @@ class Plane:
         """Invoke a function and return its answer. Raises FunctionError."""
         return self.executor.invoke(name, event).unwrap()
 
-    def http(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | str | None = None,
-    ) -> Response:
+    def http(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | str | None = None) -> Response:
         """A request to the HTTP API; `url` is a path, or absolute with any host."""
         return self.front.request(method, url, headers, body)
 
@@ -200,8 +189,9 @@ class Plane:
     # --- the agenda -----------------------------------------------------------------------------------------------------
 
     def _move_to(self, moment: datetime) -> None:
-        if moment > self.clock.now():
-            self.clock.move_to(moment)
+        with self.executor.lock:
+            if moment > self.clock.now():
+                self.clock.move_to(moment)
 
     def _schedule(self, rule: Rule, schedule: Schedule) -> None:
         due = schedule.next_after(self.clock.now())

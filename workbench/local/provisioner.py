@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workbench.local import resources_compute as compute
 from workbench.local import resources_data as data
+from workbench.local import permissions
 from workbench.local import resources_messaging as messaging
 from workbench.local.deployment import Deployment
 from workbench.local.stack import Maker, Records, Stack
@@ -23,6 +24,8 @@ MAKERS: Mapping[str, Maker] = {
     "AWS::ApiGatewayV2::Stage": compute.make_stage,
     "AWS::DynamoDB::Table": data.make_table,
     "AWS::Events::Rule": compute.make_rule,
+    "AWS::IAM::Policy": permissions.make_policy,
+    "AWS::IAM::Role": permissions.make_role,
     "AWS::Lambda::EventSourceMapping": compute.make_event_source,
     "AWS::Lambda::Function": compute.make_function,
     "AWS::Lambda::Permission": compute.make_permission,
@@ -41,19 +44,13 @@ MAKERS: Mapping[str, Maker] = {
 # Whole types without local meaning. Their references are still resolved, so a dangling one is an error.
 INERT: Mapping[str, str] = {
     "AWS::CloudWatch::Alarm": "alarms watch metrics, and metrics are not collected on one machine",
-    "AWS::IAM::Policy": "requests are not authorised locally; infra's own tests read the grants",
-    "AWS::IAM::Role": "as policies",
     "AWS::Lambda::LayerVersion": "the engine and its packages are importable here",
     "AWS::Logs::LogGroup": "lines go to the plane's log",
-    "AWS::S3::BucketPolicy": "requests are not authorised locally",
+    "AWS::S3::BucketPolicy": "it refuses plain HTTP, which nothing speaks here",
 }
 
 
-def provision(
-    template: Template,
-    functions_root: Path,
-    parameters: Mapping[str, str] | None = None,
-) -> Deployment:
+def provision(template: Template, functions_root: Path, parameters: Mapping[str, str] | None = None) -> Deployment:
     """Make everything in the template, in the empty account on the open wire, and read back what the engine depends on.
 
     Parameters
@@ -87,6 +84,7 @@ def provision(
         tuple(records.event_destinations),
         tuple(records.state_machines),
         tuple(records.permissions),
+        {role: tuple(statements) for role, statements in records.roles.items()},
         outputs,
     )
 
@@ -99,40 +97,18 @@ def _wired(records: Records) -> None:
             raise TemplateError(f"the mapping of {source.queue_arn} names an unknown function {source.function_arn}")
     for rule in records.rules:
         for function_arn, _ in rule.targets:
-            _permitted(
-                records,
-                known,
-                f"rule {rule.name}",
-                function_arn,
-                "events.amazonaws.com",
-                rule.arn,
-            )
+            _permitted(records, known, f"rule {rule.name}", function_arn, "events.amazonaws.com", rule.arn)
     for route in records.routes:
         what = f"route {route.method} {route.path}"
-        _permitted(
-            records,
-            known,
-            what,
-            route.function_arn,
-            "apigateway.amazonaws.com",
-            f":{route.api_id}/",
-        )
+        _permitted(records, known, what, route.function_arn, "apigateway.amazonaws.com", f":{route.api_id}/")
 
 
-def _permitted(
-    records: Records,
-    known: set[str],
-    what: str,
-    function_arn: str,
-    principal: str,
-    source: str,
-) -> None:
+def _permitted(records: Records, known: set[str], what: str, function_arn: str, principal: str, source: str) -> None:
     if function_arn not in known:
         raise TemplateError(f"{what} names an unknown function {function_arn}")
     for permission in records.permissions:
-        if (permission.function_arn, permission.principal) == (
-            function_arn,
-            principal,
-        ) and (permission.source_arn is None or source in permission.source_arn):
+        if (permission.function_arn, permission.principal) == (function_arn, principal) and (
+            permission.source_arn is None or source in permission.source_arn
+        ):
             return
     raise TemplateError(f"{what}: no AWS::Lambda::Permission lets {principal} invoke {function_arn}")

@@ -27,13 +27,7 @@ _MOST_BATCHES = 100_000  # in one drain: more means that functions feed each oth
 class Pump:
     """Polls every enabled event source of the deployment when something may be in it."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        executor: Executor,
-        wire: Wire,
-        clock: SimulatedClock,
-    ) -> None:
+    def __init__(self, deployment: Deployment, executor: Executor, wire: Wire, clock: SimulatedClock) -> None:
         self._sqs: Any = own_client("sqs")
         self._executor = executor
         self._clock = clock
@@ -90,10 +84,7 @@ class Pump:
                 break
         if not messages:
             return 0
-        result = self._executor.invoke(
-            source.function_arn,
-            {"Records": [_record(source, message) for message in messages]},
-        )
+        result = self._executor.invoke(source.function_arn, {"Records": [_record(source, message) for message in messages]})
         failed = _failed_ids(source, result, {message["MessageId"] for message in messages})
         done = [message for message in messages if message["MessageId"] not in failed]
         for at in range(0, len(done), _MOST_PER_RECEIVE):

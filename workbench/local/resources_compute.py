@@ -8,19 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.local.backend import REGION
-from workbench.local.deployment import (
-    EventSource,
-    Function,
-    Permission,
-    Route,
-    Rule,
-    StateMachine,
-)
+from workbench.local.deployment import EventSource, Function, Permission, Route, Rule, StateMachine
 from workbench.local.stack import Made, Stack, arn
 from workbench.local.template import Properties, TemplateError
 
 _FUNCTION_WITHOUT_MEANING = {
-    "Role": "requests are not authorised locally; infra's own tests read the grants",
     "Architectures": "the code runs on this machine's processor",
     "Layers": "the engine and its packages are importable here",
     "LoggingConfig": "lines go to the plane's log",
@@ -59,6 +51,7 @@ def make_function(stack: Stack, logical_id: str, properties: Properties) -> Made
         directory,
         module,
         attribute,
+        _role(properties.require("Role")),
         environment,
         int(properties.take("Timeout", 3)),
         int(properties.take("MemorySize", 128)),
@@ -75,9 +68,7 @@ def make_permission(stack: Stack, logical_id: str, properties: Properties) -> Ma
     properties.ignore({"SourceAccount": "one account"})
     stack.records.permissions.append(
         Permission(
-            _function_arn(properties.require("FunctionName")),
-            properties.require("Principal"),
-            properties.take("SourceArn"),
+            _function_arn(properties.require("FunctionName")), properties.require("Principal"), properties.take("SourceArn")
         )
     )
     return Made(logical_id)
@@ -124,13 +115,7 @@ def make_rule(stack: Stack, logical_id: str, properties: Properties) -> Made:
         body.finish()
     properties.ignore({"Description": "for people", "Tags": "nothing reads tags"})
     state = properties.take("State", "ENABLED")
-    rule = Rule(
-        name,
-        arn("events", f"rule/{name}"),
-        properties.require("ScheduleExpression"),
-        state == "ENABLED",
-        tuple(targets),
-    )
+    rule = Rule(name, arn("events", f"rule/{name}"), properties.require("ScheduleExpression"), state == "ENABLED", tuple(targets))
     stack.records.rules.append(rule)
     return Made(name, {"Arn": rule.arn})
 
@@ -139,21 +124,9 @@ def make_api(stack: Stack, logical_id: str, properties: Properties) -> Made:
     """`AWS::ApiGatewayV2::Api`, HTTP."""
     if (protocol := properties.require("ProtocolType")) != "HTTP":
         raise TemplateError(f"{logical_id}: ProtocolType {protocol} is not supported")
-    properties.ignore(
-        {
-            "Name": "for people",
-            "Description": "for people",
-            "Tags": "nothing reads tags",
-        }
-    )
+    properties.ignore({"Name": "for people", "Description": "for people", "Tags": "nothing reads tags"})
     identifier = re.sub(r"[^a-z0-9]", "", logical_id.lower())[:32]
-    return Made(
-        identifier,
-        {
-            "ApiId": identifier,
-            "ApiEndpoint": f"https://{identifier}.execute-api.{REGION}.amazonaws.com",
-        },
-    )
+    return Made(identifier, {"ApiId": identifier, "ApiEndpoint": f"https://{identifier}.execute-api.{REGION}.amazonaws.com"})
 
 
 def make_stage(stack: Stack, logical_id: str, properties: Properties) -> Made:
@@ -176,10 +149,7 @@ def make_stage(stack: Stack, logical_id: str, properties: Properties) -> Made:
 def make_integration(stack: Stack, logical_id: str, properties: Properties) -> Made:
     """`AWS::ApiGatewayV2::Integration` to a function with payload 2.0."""
     properties.require("ApiId")
-    for name, known in (
-        ("IntegrationType", "AWS_PROXY"),
-        ("PayloadFormatVersion", "2.0"),
-    ):
+    for name, known in (("IntegrationType", "AWS_PROXY"), ("PayloadFormatVersion", "2.0")):
         if (value := properties.require(name)) != known:
             raise TemplateError(f"{logical_id}: {name} {value} is not supported, only {known}")
     properties.ignore({"TimeoutInMillis": "the function has its own time-out"})
@@ -206,7 +176,6 @@ def make_state_machine(stack: Stack, logical_id: str, properties: Properties) ->
     name = properties.take("StateMachineName", logical_id)
     properties.ignore(
         {
-            "RoleArn": "requests are not authorised locally",
             "LoggingConfiguration": "the plane keeps every execution's history",
             "TracingConfiguration": "nothing collects traces",
             "StateMachineType": "standard",
@@ -214,9 +183,13 @@ def make_state_machine(stack: Stack, logical_id: str, properties: Properties) ->
         }
     )
     definition: Mapping[str, Any] = json.loads(properties.require("DefinitionString"))
-    machine = StateMachine(name, arn("states", f"stateMachine:{name}"), definition)
+    machine = StateMachine(name, arn("states", f"stateMachine:{name}"), _role(properties.require("RoleArn")), definition)
     stack.records.state_machines.append(machine)
     return Made(machine.arn, {"Arn": machine.arn, "Name": name})
+
+
+def _role(role_arn: str) -> str:
+    return role_arn.rpartition("/")[2]
 
 
 def _function_arn(text: str) -> str:

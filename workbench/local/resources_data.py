@@ -32,47 +32,25 @@ def make_table(stack: Stack, logical_id: str, properties: Properties) -> Made:
     client = own_client("dynamodb")
     expiry = properties.take("TimeToLiveSpecification")
     request: dict[str, Any] = properties.take_present(
-        "KeySchema",
-        "AttributeDefinitions",
-        "BillingMode",
-        "GlobalSecondaryIndexes",
-        "DeletionProtectionEnabled",
+        "KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "DeletionProtectionEnabled"
     )
     description = client.create_table(TableName=name, **request)["TableDescription"]
     if expiry is not None:
         client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
-    client.update_continuous_backups(
-        TableName=name,
-        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": recovery},
-    )
+    client.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": recovery})
 
     def read_back() -> None:
         found = client.describe_table(TableName=name)["Table"]
         expect(logical_id, "TableStatus", "ACTIVE", found["TableStatus"])
         expect(logical_id, "KeySchema", request["KeySchema"], found["KeySchema"])
         wanted = request.get("GlobalSecondaryIndexes", [])
-        expect(
-            logical_id,
-            "GlobalSecondaryIndexes",
-            _indexes(wanted),
-            _indexes(found.get("GlobalSecondaryIndexes", [])),
-        )
+        expect(logical_id, "GlobalSecondaryIndexes", _indexes(wanted), _indexes(found.get("GlobalSecondaryIndexes", [])))
         ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
         attribute = expiry["AttributeName"] if expiry is not None and expiry.get("Enabled") else None
-        expect(
-            logical_id,
-            "TimeToLive",
-            attribute,
-            ttl.get("AttributeName") if ttl["TimeToLiveStatus"] == "ENABLED" else None,
-        )
+        expect(logical_id, "TimeToLive", attribute, ttl.get("AttributeName") if ttl["TimeToLiveStatus"] == "ENABLED" else None)
         backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
         status = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
-        expect(
-            logical_id,
-            "PointInTimeRecovery",
-            "ENABLED" if recovery else "DISABLED",
-            status,
-        )
+        expect(logical_id, "PointInTimeRecovery", "ENABLED" if recovery else "DISABLED", status)
 
     stack.records.checks.append(read_back)
     return Made(name, {"Arn": description["TableArn"]})
@@ -102,23 +80,11 @@ def make_bucket(stack: Stack, logical_id: str, properties: Properties) -> Made:
 
     def read_back() -> None:
         wanted = None if versioning is None else versioning["Status"]
-        expect(
-            logical_id,
-            "VersioningConfiguration",
-            wanted,
-            client.get_bucket_versioning(Bucket=name).get("Status"),
-        )
+        expect(logical_id, "VersioningConfiguration", wanted, client.get_bucket_versioning(Bucket=name).get("Status"))
 
     stack.records.checks.append(read_back)
     host = f"{name}.s3.{region}.amazonaws.com"
-    return Made(
-        name,
-        {
-            "Arn": f"arn:aws:s3:::{name}",
-            "RegionalDomainName": host,
-            "DomainName": f"{name}.s3.amazonaws.com",
-        },
-    )
+    return Made(name, {"Arn": f"arn:aws:s3:::{name}", "RegionalDomainName": host, "DomainName": f"{name}.s3.amazonaws.com"})
 
 
 def make_parameter(stack: Stack, logical_id: str, properties: Properties) -> Made:

@@ -27,11 +27,7 @@ def make_queue(stack: Stack, logical_id: str, properties: Properties) -> Made:
     attributes = {
         key: str(value)
         for key, value in properties.take_present(
-            "VisibilityTimeout",
-            "MessageRetentionPeriod",
-            "DelaySeconds",
-            "ReceiveMessageWaitTimeSeconds",
-            "MaximumMessageSize",
+            "VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "ReceiveMessageWaitTimeSeconds", "MaximumMessageSize"
         ).items()
     }
     redrive = properties.take("RedrivePolicy")
@@ -41,33 +37,15 @@ def make_queue(stack: Stack, logical_id: str, properties: Properties) -> Made:
     url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     queue_arn = found["QueueArn"]
-    stack.records.queues.append(
-        Queue(
-            name,
-            queue_arn,
-            url,
-            int(found.get("DelaySeconds", 0)),
-            int(found["VisibilityTimeout"]),
-        )
-    )
+    stack.records.queues.append(Queue(name, queue_arn, url, int(found.get("DelaySeconds", 0)), int(found["VisibilityTimeout"])))
 
     def read_back() -> None:
         now = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         for key, value in attributes.items():
             if key == "RedrivePolicy":
                 policy = json.loads(now["RedrivePolicy"])
-                expect(
-                    logical_id,
-                    "RedrivePolicy target",
-                    redrive["deadLetterTargetArn"],
-                    policy["deadLetterTargetArn"],
-                )
-                expect(
-                    logical_id,
-                    "RedrivePolicy count",
-                    int(redrive["maxReceiveCount"]),
-                    int(policy["maxReceiveCount"]),
-                )
+                expect(logical_id, "RedrivePolicy target", redrive["deadLetterTargetArn"], policy["deadLetterTargetArn"])
+                expect(logical_id, "RedrivePolicy count", int(redrive["maxReceiveCount"]), int(policy["maxReceiveCount"]))
                 if redrive["deadLetterTargetArn"] not in {queue.arn for queue in stack.records.queues}:
                     raise TemplateError(f"{logical_id}: RedrivePolicy names a queue that is not in the template")
             else:
@@ -101,12 +79,7 @@ def make_topic(stack: Stack, logical_id: str, properties: Properties) -> Made:
     )
     topic = own_client("sns").create_topic(Name=name)["TopicArn"]
     for subscription in properties.take("Subscription", []):
-        _subscribe(
-            stack,
-            logical_id,
-            Properties(f"{logical_id}.Subscription", subscription),
-            topic,
-        )
+        _subscribe(stack, logical_id, Properties(f"{logical_id}.Subscription", subscription), topic)
     return Made(topic, {"TopicArn": topic, "TopicName": name})
 
 
@@ -133,11 +106,7 @@ def _subscribe(stack: Stack, logical_id: str, properties: Properties, topic: str
     properties.finish()
     client = own_client("sns")
     subscription: str = client.subscribe(
-        TopicArn=topic,
-        Protocol=protocol,
-        Endpoint=endpoint,
-        Attributes=attributes,
-        ReturnSubscriptionArn=True,
+        TopicArn=topic, Protocol=protocol, Endpoint=endpoint, Attributes=attributes, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
     stack.records.subscriptions.append(Subscription(topic, protocol, endpoint))
 

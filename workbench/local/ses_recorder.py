@@ -33,7 +33,8 @@ class Fault(enum.Enum):
     THROTTLED = (429, "TooManyRequestsException", "Maximum sending rate exceeded.")
     PAUSED = (400, "SendingPausedException", "Email sending is paused for the account.")
     REJECTED = (400, "MessageRejected", "Email address is not verified.")
-    LOST_ANSWER = (0, "", "accepted, but the answer never arrives")
+    LOST_REQUEST = (0, "", "never arrived; the caller sees a time-out")
+    LOST_ANSWER = (0, "ok", "accepted, but the answer never arrives; the caller sees the same time-out")
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,7 @@ class SesRecorder:
     `fault` is asked before every mail (a test's way to break the provider); `subscribers` are told every accepted mail.
     """
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        wire: Wire,
-        clock: SimulatedClock,
-        outbox: Path | None,
-    ) -> None:
+    def __init__(self, deployment: Deployment, wire: Wire, clock: SimulatedClock, outbox: Path | None) -> None:
         self.mails: list[Mail] = []
         self.subscribers: list[Callable[[Mail], None]] = []
         self.fault: Callable[[Mapping[str, Any]], Fault | None] = lambda request: None
@@ -103,24 +98,16 @@ class SesRecorder:
         asked: dict[str, Any] = json.loads(body_of(request))
         name = asked.get("ConfigurationSetName")
         if name is not None and name not in self._sets:
-            return _error(
-                request,
-                404,
-                "NotFoundException",
-                f"Configuration set <{name}> does not exist.",
-            )
+            return _error(request, 404, "NotFoundException", f"Configuration set <{name}> does not exist.")
         fault = self.fault(asked)
-        if fault is not None and fault is not Fault.LOST_ANSWER:
+        if fault in (Fault.LOST_REQUEST, Fault.LOST_ANSWER):
+            if fault is Fault.LOST_ANSWER:
+                self._accept(asked)
+            raise ReadTimeoutError(endpoint_url=request.url)
+        if fault is not None:
             return _error(request, *fault.value)
         mail = self._accept(asked)
-        if fault is Fault.LOST_ANSWER:
-            raise ReadTimeoutError(endpoint_url=request.url)
-        return response(
-            request,
-            200,
-            {"content-type": "application/json"},
-            json.dumps({"MessageId": mail.message_id}).encode(),
-        )
+        return response(request, 200, {"content-type": "application/json"}, json.dumps({"MessageId": mail.message_id}).encode())
 
     def _accept(self, asked: Mapping[str, Any]) -> Mail:
         now = self._clock.now()

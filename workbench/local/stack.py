@@ -17,15 +17,10 @@ from workbench.local.deployment import (
     Route,
     Rule,
     StateMachine,
+    Statement,
     Subscription,
 )
-from workbench.local.template import (
-    Properties,
-    Resolver,
-    Resource,
-    Template,
-    TemplateError,
-)
+from workbench.local.template import Properties, Resolver, Resource, Template, TemplateError
 
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
@@ -59,6 +54,7 @@ class Records:
     event_destinations: list[EventDestination] = field(default_factory=list)
     state_machines: list[StateMachine] = field(default_factory=list)
     permissions: list[Permission] = field(default_factory=list)
+    roles: dict[str, list[Statement]] = field(default_factory=dict)  # name → what it is allowed
     integrations: dict[str, str] = field(default_factory=dict)  # id → function ARN
     policies: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # topic ARN or queue URL → statements
     checks: list[Callable[[], None]] = field(default_factory=list)  # read-backs, run when everything is made
@@ -151,6 +147,11 @@ class Stack:
 def arn(service: str, resource: str) -> str:
     """An ARN in the plane's account and region."""
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+def account_arn(service: str, resource: str) -> str:
+    """An ARN of a service without regions."""
+    return f"arn:aws:{service}::{ACCOUNT}:{resource}"
 
 
 def expect(logical_id: str, what: str, wanted: object, found: object) -> None:

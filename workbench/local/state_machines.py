@@ -15,15 +15,7 @@ from workbench.local.backend import BackendError, Wire, body_of, own_client, res
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, StateMachine
 from workbench.local.executor import Executor
-from workbench.local.states_language import (
-    StatesError,
-    check,
-    choose,
-    fill,
-    read,
-    task,
-    write,
-)
+from workbench.local.states_language import StatesError, check, choose, fill, read, task, write
 
 _MOST_STEPS = 25_000  # AWS's limit of history events
 
@@ -52,13 +44,7 @@ class Execution:
 class StateMachines:
     """All machines of a deployment. Answers `StartExecution`; every other call of the service is refused loudly."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        executor: Executor,
-        wire: Wire,
-        clock: SimulatedClock,
-    ) -> None:
+    def __init__(self, deployment: Deployment, executor: Executor, wire: Wire, clock: SimulatedClock) -> None:
         self.executions: list[Execution] = []
         self._machines = {machine.arn: machine for machine in deployment.state_machines}
         for machine in deployment.state_machines:
@@ -67,14 +53,8 @@ class StateMachines:
         self._clock = clock
         clients: Any = {name: own_client(name) for name in ("dynamodb", "ssm", "sns")}
         self._tasks: Mapping[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
-            "dynamodb:updateItem": (
-                "DynamoDB",
-                lambda parameters: clients["dynamodb"].update_item(**parameters),
-            ),
-            "aws-sdk:ssm:putParameter": (
-                "Ssm",
-                lambda parameters: clients["ssm"].put_parameter(**parameters),
-            ),
+            "dynamodb:updateItem": ("DynamoDB", lambda parameters: clients["dynamodb"].update_item(**parameters)),
+            "aws-sdk:ssm:putParameter": ("Ssm", lambda parameters: clients["ssm"].put_parameter(**parameters)),
             "sns:publish": ("SNS", lambda parameters: clients["sns"].publish(**parameters)),
             "lambda:invoke": ("Lambda", self._invoke),
         }
@@ -83,10 +63,7 @@ class StateMachines:
 
     def next_due(self) -> datetime | None:
         """When the next execution goes on."""
-        return min(
-            (each.wake_at for each in self.executions if each.wake_at is not None),
-            default=None,
-        )
+        return min((each.wake_at for each in self.executions if each.wake_at is not None), default=None)
 
     def run_due(self) -> int:
         """Run every execution whose time has come, each until it waits or ends; their number."""
@@ -98,12 +75,7 @@ class StateMachines:
                     break
                 self._step(execution)
             else:
-                _end(
-                    execution,
-                    "FAILED",
-                    "States.Runtime",
-                    f"more than {_MOST_STEPS} steps without waiting",
-                )
+                _end(execution, "FAILED", "States.Runtime", f"more than {_MOST_STEPS} steps without waiting")
         return len(due)
 
     def _start(self, request: AWSPreparedRequest) -> AWSResponse:
@@ -125,12 +97,7 @@ class StateMachines:
             known = Execution(arn, name, machine, data, now, machine.definition["StartAt"], data, now)
             self.executions.append(known)
         answer = {"executionArn": arn, "startDate": known.started_at.timestamp()}
-        return response(
-            request,
-            200,
-            {"content-type": "application/x-amz-json-1.0"},
-            json.dumps(answer).encode(),
-        )
+        return response(request, 200, {"content-type": "application/x-amz-json-1.0"}, json.dumps(answer).encode())
 
     def _refuse(self, request: AWSPreparedRequest) -> AWSResponse:
         target = request.headers.get("X-Amz-Target", b"")
@@ -153,11 +120,7 @@ class StateMachines:
                     _choice(execution, state, context)
                 case "Pass":
                     result = fill(state["Parameters"], execution.data, context) if "Parameters" in state else execution.data
-                    execution.data = write(
-                        state.get("ResultPath", "$"),
-                        execution.data,
-                        state.get("Result", result),
-                    )
+                    execution.data = write(state.get("ResultPath", "$"), execution.data, state.get("Result", result))
                     _go_on(execution, state)
                 case "Succeed":
                     _end(execution, "SUCCEEDED")
@@ -183,11 +146,7 @@ class StateMachines:
         result = self._executor.invoke(parameters["FunctionName"], parameters.get("Payload", {}))
         if result.error is not None:
             raise StatesError(result.error["errorType"], json.dumps(result.error))
-        return {
-            "ExecutedVersion": "$LATEST",
-            "Payload": result.value,
-            "StatusCode": 200,
-        }
+        return {"ExecutedVersion": "$LATEST", "Payload": result.value, "StatusCode": 200}
 
     def _wait(self, execution: Execution, state: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         if execution.waited:
@@ -251,18 +210,8 @@ def _enter(execution: Execution, state: str) -> None:
     execution.attempts.clear()
 
 
-def _end(
-    execution: Execution,
-    status: str,
-    error: str | None = None,
-    cause: str | None = None,
-) -> None:
-    execution.status, execution.error, execution.cause, execution.wake_at = (
-        status,
-        error,
-        cause,
-        None,
-    )
+def _end(execution: Execution, status: str, error: str | None = None, cause: str | None = None) -> None:
+    execution.status, execution.error, execution.cause, execution.wake_at = (status, error, cause, None)
 
 
 def _context(execution: Execution) -> dict[str, Any]:

@@ -11,24 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-TASKS = (
-    "dynamodb:updateItem",
-    "aws-sdk:ssm:putParameter",
-    "sns:publish",
-    "lambda:invoke",
-)
+TASKS = ("dynamodb:updateItem", "aws-sdk:ssm:putParameter", "sns:publish", "lambda:invoke")
 _COMMON = {"Type", "Comment", "Next", "End"}
 _FIELDS = {
-    "Task": _COMMON
-    | {
-        "Resource",
-        "Parameters",
-        "ResultSelector",
-        "ResultPath",
-        "TimeoutSeconds",
-        "Retry",
-        "Catch",
-    },
+    "Task": _COMMON | {"Resource", "Parameters", "ResultSelector", "ResultPath", "TimeoutSeconds", "Retry", "Catch"},
     "Choice": {"Type", "Comment", "Choices", "Default"},
     "Wait": _COMMON | {"Seconds", "SecondsPath"},
     "Pass": _COMMON | {"Result", "Parameters", "ResultPath"},
@@ -193,17 +179,11 @@ def _evaluate(expression: str, data: Any, context: Any) -> Any:
             texts = [each if isinstance(each, str) else json.dumps(each) for each in arguments]
             pieces = match[1].split("{}")
             if len(pieces) != len(texts) + 1:
-                raise StatesError(
-                    "States.IntrinsicFailure",
-                    f"{expression}: {len(texts)} values for {len(pieces) - 1} places",
-                )
+                raise StatesError("States.IntrinsicFailure", f"{expression}: {len(texts)} values for {len(pieces) - 1} places")
             return "".join(piece + text for piece, text in zip(pieces, [*texts, ""], strict=True))
         return read(expression, data, context)
     except KeyError as error:
-        raise StatesError(
-            "States.ParameterPathFailure",
-            f"the path {error.args[0]} is not in the data",
-        ) from error
+        raise StatesError("States.ParameterPathFailure", f"the path {error.args[0]} is not in the data") from error
 
 
 def choose(rule: Mapping[str, Any], data: Any, context: Any) -> bool:
@@ -227,7 +207,7 @@ def choose(rule: Mapping[str, Any], data: Any, context: Any) -> bool:
         case "IsPresent":
             return bool(wanted)
         case "IsBoolean":
-            return isinstance(value, bool) == wanted
+            return isinstance(value, bool) is bool(wanted)
         case "BooleanEquals":
             return value is wanted
         case "StringEquals":

@@ -29,28 +29,11 @@ class Template:
     """Reads and checks the outer form. Raises TemplateError on sections or resource attributes it does not know."""
 
     _SECTIONS = frozenset(
-        {
-            "AWSTemplateFormatVersion",
-            "Description",
-            "Metadata",
-            "Parameters",
-            "Rules",
-            "Conditions",
-            "Resources",
-            "Outputs",
-        }
+        {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Rules", "Conditions", "Resources", "Outputs"}
     )
     # Deletion and replacement policies have no local meaning: an account lives as long as its plane.
     _RESOURCE_KEYS = frozenset(
-        {
-            "Type",
-            "Properties",
-            "DependsOn",
-            "Condition",
-            "DeletionPolicy",
-            "UpdateReplacePolicy",
-            "Metadata",
-        }
+        {"Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"}
     )
 
     def __init__(self, document: Mapping[str, Any]) -> None:

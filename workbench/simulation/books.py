@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from revenue_engine.attribution.models import MODELS, PRIMARY
 from revenue_engine.aws.items import Item, decode
 from revenue_engine.records.subscriber import unpack
 from workbench.simulation.truth import Truth
 
-MODELS_ALWAYS = ("primary", "time_decay")
+_VIEWS = frozenset({PRIMARY, *MODELS})
 _KINDS = ("provisional", "approved", "unattributed")
 
 
@@ -63,7 +64,7 @@ def _count_entry(counted: Recount, item: Item, sums: dict[str, list[int]]) -> No
     key, currency = item["pk"], item["currency"]
     delta = item["provisional_delta_micros"] + item["approved_delta_micros"]
     shares = {model: sum(share["micros"] for share in given) for model, given in item["attribution"].items()}
-    if delta and not set(MODELS_ALWAYS) <= set(shares):
+    if delta and _VIEWS != set(shares):
         counted.mismatches.append(f"{key} {item['sk']} is not attributed by every model: {sorted(shares)}")
     for model, given in shares.items():
         if given + item["unattributed_micros"] != delta:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from itertools import pairwise
 from pathlib import Path
 
 from revenue_engine import ids
@@ -58,7 +59,7 @@ def faults(
     *,
     gap: timedelta,
     per_week: int,
-    per_day: int,
+    most: int,
     never: Collection[str],
     forbidden: Collection[tuple[str, str]],
 ) -> list[str]:
@@ -68,8 +69,8 @@ def faults(
     ----------
     gap, per_week
         Between two mails of one person, and the most of any seven days.
-    per_day
-        The most mails of one budget; checked by the caller's day count of the whole outbox.
+    most
+        What the budgets of all org days together allow.
     never
         Addresses that were opted out before anything began.
     forbidden
@@ -78,8 +79,8 @@ def faults(
     wrong: list[str] = []
     if len(letters) != truth.accepted:
         wrong.append(f"{len(letters)} mails in the outbox, {truth.accepted} accepted")
-    if len(letters) > per_day:
-        wrong.append(f"{len(letters)} mails left, the days' caps allow {per_day}")
+    if len(letters) > most:
+        wrong.append(f"{len(letters)} mails left, the days' caps allow {most}")
     sends = [letter.send_id for letter in letters]
     if len(set(sends)) != len(sends):
         wrong.append("a send was mailed twice")
@@ -97,7 +98,7 @@ def faults(
         if not letter.one_click:
             wrong.append(f"{letter.file}: no one-click opt-out")
     for mails in by_person.values():
-        for earlier, later in zip(mails, mails[1:], strict=False):
+        for earlier, later in pairwise(mails):
             if later.at - earlier.at < gap:
                 wrong.append(f"{later.file}: {later.at - earlier.at} after the mail before, {gap} is promised")
         for first, over in zip(mails, mails[per_week:], strict=False):

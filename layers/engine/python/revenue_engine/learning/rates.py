@@ -23,7 +23,7 @@ from revenue_engine.records.evidence import SEGMENTS, Evidence
 LEVEL_MAILS = 200.0  # what a segment's prior rate is worth
 HAZARD_MAILS = 2_000.0  # and its prior hazards: exits are rare
 FEWEST, MOST, UNKNOWN = 5.0, 1_000.0, 20.0  # limits of k, and k where one ratio alone cannot tell
-ROUNDS = 20
+ROUNDS = 5  # levels and ratios settle to a percent in two or three
 _LEVELS = 4
 
 
@@ -125,6 +125,7 @@ def _ratios(
         seen, due = _sums(member, observed, len(names)), _sums(member, base * product[kept], len(names))
         k = _strength(seen, due)
         ratio = (seen + k) / (due + k)
+        ratio /= (due * ratio).sum() / due.sum() if due.sum() > 0 else 1.0  # 1 on average: what all share belongs to the level
         result.update({label: float(r) for label, r in zip(names, ratio, strict=True)})
         product[kept] *= ratio[member]
     return result, product

@@ -23,6 +23,7 @@ from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.errors import Refused
 from revenue_engine.offers.posterior import fold
+from revenue_engine.pacing.spread import CYCLE_MINUTES
 from revenue_engine.plans import mail_columns
 from revenue_engine.prediction.bundle import load
 from revenue_engine.records.batch import Batch, decode
@@ -174,7 +175,9 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
-    wanted = int(decisions.mail.sum())
+    # the velocity bounds the cycle, whatever the number of its pages
+    room = CYCLE_MINUTES * context.controls.sends_per_minute - report.planned
+    wanted = max(0, min(int(decisions.mail.sum()), room))
     granted = wanted
     if context.autonomy is not Autonomy.APPROVAL:  # a plan that waits reserves on approval
         granted = w.control.reserve(

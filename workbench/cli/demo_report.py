@@ -1,0 +1,52 @@
+"""The demo's closing table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from revenue_engine.money import format_micros
+from workbench.cli import display
+from workbench.simulation.day import Outcome
+from workbench.simulation.truth import Truth
+
+MAILED = ("revenue_opportunity", "exploration", "fixed_policy")
+
+
+def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> None:
+    """Rows of `what | how much | remarks`."""
+    counters = found.counters
+    sent = counters["sent"]
+    skipped = {name: n for name, n in found.reasons.most_common() if name not in MAILED}
+    dropped = {name: n for name, n in found.sends.items() if name != "SENT"}
+    booked = found.books.provisional[currency] + found.books.approved[currency]
+    rows: list[tuple[str, str, str]] = [
+        ("decided", f"{found.decided:,}", _counts({name: found.reasons[name] for name in MAILED})),
+        ("skipped", f"{sum(skipped.values()):,}", _counts(skipped)),
+        ("mails sent", f"{sent:,}", _counts(dropped) or "every plan"),
+        ("delivered", f"{counters['delivered']:,}", f"{counters['bounces']} hard bounces, {counters['soft_bounces']} soft ones"),
+        ("opens, human", f"{counters['human_opens']:,}", f"{counters['machine_opens']:,} more by machines"),
+        ("clicks, human", f"{counters['human_clicks']:,}", f"{counters['machine_clicks']:,} more by machines; {_share(counters['clicked_mails'], sent)} of mails"),
+        ("opt-outs", f"{counters['unsubscribes']:,}", f"{counters['complaints']} complaints"),
+        ("conversions", f"{found.books.conversions:,}", f"{found.books.doubtful} contradicting postbacks kept aside"),
+        ("provisional revenue", _money(found.books.kept("provisional")), "by postback, not yet confirmed"),
+        ("approved revenue", _money(found.books.kept("approved")), "confirmed by Everflow's report"),
+        ("unattributed", _money(found.books.kept("unattributed")), "of these: sub1 blank or foreign"),
+        ("revenue per mail", format_micros(booked // sent, currency, decimals=4) if sent else "-", f"{currency} alone, provisional and approved"),
+        ("quarantined", f"{found.quarantined.total():,}", _counts(found.quarantined)),
+        ("books reconciled", "yes" if not found.wrong else "NO", f"{found.books.entries} entries = counters = allocations + unattributed = the world's payments"),
+        ("world", f"{truth.postbacks:,} postbacks", f"{truth.accepted:,} mails taken, nobody twice, nobody after an opt-out" if not found.wrong else ""),
+        ("wall time", f"{seconds:.1f} s", ""),
+    ]  # fmt: skip
+    display.table("", ("", "", ""), rows)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
+
+
+def _money(by_currency: Mapping[str, int]) -> str:
+    return ", ".join(format_micros(micros, code) for code, micros in by_currency.items()) or "0.00"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
