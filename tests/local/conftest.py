@@ -143,6 +143,19 @@ def _allow(service: str, action: str, resource: Any) -> Document:
 SMALL: Document = {
     "Resources": {
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
+        "Grants": {
+            "Type": "AWS::IAM::Policy",
+            "Properties": {
+                "PolicyName": "grants",
+                "Roles": [{"Ref": "Role"}],
+                "PolicyDocument": {
+                    "Statement": [
+                        {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Things", "Arn"]}},
+                        {"Effect": "Allow", "Action": "sqs:*", "Resource": {"Fn::GetAtt": ["Jobs", "Arn"]}},
+                    ]
+                },
+            },
+        },
         "Things": {
             "Type": "AWS::DynamoDB::Table",
             "Properties": {

@@ -83,7 +83,7 @@ def test_the_context_names_the_invocation_and_counts_down(plane: Plane, function
 
 def test_a_function_that_takes_longer_than_its_time_out_fails_whatever_it_answers(plane: Plane) -> None:
     ticks = iter([0.0, 10.5])
-    result = Executor(plane.deployment, timer=lambda: next(ticks)).invoke("worker", {})
+    result = Executor(plane.deployment, plane.permissions, timer=lambda: next(ticks)).invoke("worker", {})
     assert result.error is not None
     assert result.error["errorType"] == "Sandbox.Timedout"
     assert "Task timed out after 10.00 seconds" in result.error["errorMessage"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -45,6 +45,13 @@ _MARK = ".revenue-engine-demo"
 @click.option("--days", default=1, show_default=True, type=click.IntRange(1, 14), help="Simulated days.")
 @click.option("--cycles", default=None, type=click.IntRange(1, 96 * 14), help="15-minute cycles, instead of whole days.")
 @click.option(
+    "--start",
+    default=f"{day.START:%Y-%m-%dT%H:%M}",
+    show_default=True,
+    type=click.DateTime(["%Y-%m-%dT%H:%M"]),
+    help="When simulated time begins, UTC.",
+)
+@click.option(
     "--out",
     default=Path("demo-out"),
     show_default=True,
@@ -52,11 +59,11 @@ _MARK = ".revenue-engine-demo"
     help="What is left to look at.",
 )
 @click.option("--serve", is_flag=True, help="Keep it running afterwards, with its HTTP API on localhost.")
-def demo(subscribers: int, seed: int, days: int, cycles: int | None, out: Path, serve: bool) -> None:
+def demo(subscribers: int, seed: int, days: int, cycles: int | None, start: datetime, out: Path, serve: bool) -> None:
     """Run the whole engine on this machine for a simulated day: nothing leaves it, no account is needed."""
     begun = time.perf_counter()
     _empty(out)
-    stop = cycles or days * day.CYCLES_A_DAY
+    stop, start = cycles or days * day.CYCLES_A_DAY, start.replace(tzinfo=UTC)
     randomness = random.Random(seed)  # keys and identities too: the same seed gives the same day
     api = EverflowApi(f"demo-{randomness.randbytes(12).hex()}")
     wiring.forget()
@@ -64,14 +71,17 @@ def demo(subscribers: int, seed: int, days: int, cycles: int | None, out: Path, 
     with (
         _logs(out / "functions.log") as take_log,
         api.serve() as everflow,
-        Plane.start(now=day.START, outbox=out / "outbox", parameters={"EverflowBaseUrl": everflow}) as plane,
+        Plane.start(now=start, outbox=out / "outbox", parameters={"EverflowBaseUrl": everflow}) as plane,
     ):
         click.echo(f"the stack of {_counted(plane)} stands, from infra/golden/template.json")
-        scene = _prepare(plane, subscribers, seed, randomness, out, api, end=stop)
-        for n in range(-(-stop // day.CYCLES_A_DAY)):
-            scene.world.bustle(day.START + timedelta(days=n))
+        scene = _prepare(plane, subscribers, seed, randomness, out, api, end=day.end_of(start, stop))
         with _clock(stop) as show:
-            day.run(plane, cycles=stop, each=lambda n: (show(n, plane, scene.world), take_log(plane)) and None)
+
+            def each(n: int) -> None:
+                show(n, plane, scene.world)
+                take_log(plane)
+
+            day.run(plane, cycles=stop, each=each)
         found = day.examine(
             plane,
             scene.w,
@@ -79,7 +89,6 @@ def demo(subscribers: int, seed: int, days: int, cycles: int | None, out: Path, 
             org=ORG,
             out=out,
             controls=scene.controls,
-            days=-(-stop // day.CYCLES_A_DAY),
             never=scene.never,
             forbidden=scene.forbidden,
         )
@@ -106,7 +115,7 @@ class Scene:
 
 
 def _prepare(
-    plane: Plane, subscribers: int, seed: int, randomness: random.Random, out: Path, api: EverflowApi, *, end: int
+    plane: Plane, subscribers: int, seed: int, randomness: random.Random, out: Path, api: EverflowApi, *, end: datetime
 ) -> Scene:
     """What an operator does on the first day, by the same functions as his commands."""
     connection = Connection(ORG, plane.stage, now=plane.clock.now)
@@ -124,13 +133,14 @@ def _prepare(
     )
     catalogue = catalogue_of(OFFERS)
     import_offers(w, ORG, catalogue.offers)
-    forbidden = _import_advertisers_list(w, people, catalogue.offers, seed, out)
+    forbidden = _import_advertisers_list(w, people, catalogue.offers, seed, out, now=now)
     w.parameters.put(names.autonomy_parameter(plane.stage, ORG), "full")
     counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(loaded.items()))
     click.echo(f"subscribers: {source}: {counts}; {len(catalogue.offers)} offers; autonomy full")
 
     offers = {offer.offer: offer for offer in catalogue.offers}
-    world = World(plane, people, offers, webhook_path=made.webhook_path, seed=seed, end=day.end_of(end))
+    world = World(plane, people, offers, webhook_path=made.webhook_path, seed=seed, end=end)
+    world.bustle(now, end - now)
     api.listed = lambda start, until: world.network.listed(start, until, plane.clock.now())
     never = frozenset(person.email for person in people if person.status != "active")
     return Scene(w, world, controls, made.webhook_path, never, forbidden)
@@ -149,13 +159,13 @@ def _controls(subscribers: int) -> Controls:
 
 
 def _import_advertisers_list(
-    w: Wiring, people: list[Person], offers: tuple[Offer, ...], seed: int, out: Path
+    w: Wiring, people: list[Person], offers: tuple[Offer, ...], seed: int, out: Path, *, now: datetime
 ) -> frozenset[tuple[str, str]]:
     """The list as a file, imported; who may not be mailed which offer."""
     opted_out = advertiser_opt_outs(people, seed)
     file = out / f"suppression-{ADVERTISERS_LIST}.txt"
     file.write_text("email\n" + "".join(f"{address}\n" for address in opted_out), encoding="utf-8")
-    import_suppression_list(w, ORG, ADVERTISERS_LIST, opt_outs_of(file).hashes, now=day.START)
+    import_suppression_list(w, ORG, ADVERTISERS_LIST, opt_outs_of(file).hashes, now=now)
     return frozenset((address, o.offer) for o in offers if o.suppression_list == ADVERTISERS_LIST for address in opted_out)
 
 
@@ -186,7 +196,7 @@ def _clock(cycles: int) -> Iterator[Callable[[int, Plane, World], None]]:
     """A progress bar of simulated time with running counts, on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=False) as progress:
-        task = progress.add_task(f"{day.START:%a %d %b %H:%M} UTC", total=cycles, counts="")
+        task = progress.add_task("", total=cycles, counts="")
 
         def show(n: int, plane: Plane, world: World) -> None:
             truth = world.truth

@@ -19,24 +19,28 @@ def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> No
     skipped = {name: n for name, n in found.reasons.most_common() if name not in MAILED}
     dropped = {name: n for name, n in found.sends.items() if name != "SENT"}
     booked = found.books.provisional[currency] + found.books.approved[currency]
+    clicked = f"{counters['machine_clicks']:,} more by machines; {_share(counters['clicked_mails'], sent)} of mails"
+    per_mail = format_micros(booked // sent, currency, decimals=4) if sent else "-"
+    sums = f"{found.books.entries} ledger entries = counters = allocations + unattributed = what the world paid"
+    kept = f"{truth.postbacks:,} postbacks; nobody mailed twice, after an opt-out or too soon" if not found.wrong else ""
     rows: list[tuple[str, str, str]] = [
         ("decided", f"{found.decided:,}", _counts({name: found.reasons[name] for name in MAILED})),
         ("skipped", f"{sum(skipped.values()):,}", _counts(skipped)),
-        ("mails sent", f"{sent:,}", _counts(dropped) or "every plan"),
+        ("mails sent", f"{sent:,}", _counts(dropped)),
         ("delivered", f"{counters['delivered']:,}", f"{counters['bounces']} hard bounces, {counters['soft_bounces']} soft ones"),
         ("opens, human", f"{counters['human_opens']:,}", f"{counters['machine_opens']:,} more by machines"),
-        ("clicks, human", f"{counters['human_clicks']:,}", f"{counters['machine_clicks']:,} more by machines; {_share(counters['clicked_mails'], sent)} of mails"),
+        ("clicks, human", f"{counters['human_clicks']:,}", clicked),
         ("opt-outs", f"{counters['unsubscribes']:,}", f"{counters['complaints']} complaints"),
         ("conversions", f"{found.books.conversions:,}", f"{found.books.doubtful} contradicting postbacks kept aside"),
         ("provisional revenue", _money(found.books.kept("provisional")), "by postback, not yet confirmed"),
         ("approved revenue", _money(found.books.kept("approved")), "confirmed by Everflow's report"),
         ("unattributed", _money(found.books.kept("unattributed")), "of these: sub1 blank or foreign"),
-        ("revenue per mail", format_micros(booked // sent, currency, decimals=4) if sent else "-", f"{currency} alone, provisional and approved"),
+        ("revenue per mail", per_mail, f"{currency} alone, provisional and approved"),
         ("quarantined", f"{found.quarantined.total():,}", _counts(found.quarantined)),
-        ("books reconciled", "yes" if not found.wrong else "NO", f"{found.books.entries} entries = counters = allocations + unattributed = the world's payments"),
-        ("world", f"{truth.postbacks:,} postbacks", f"{truth.accepted:,} mails taken, nobody twice, nobody after an opt-out" if not found.wrong else ""),
+        ("books reconciled", "NO" if found.wrong else "yes", sums),
+        ("the world", f"{truth.accepted:,} mails", kept),
         ("wall time", f"{seconds:.1f} s", ""),
-    ]  # fmt: skip
+    ]
     display.table("", ("", "", ""), rows)
 
 

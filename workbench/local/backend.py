@@ -17,6 +17,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 ENDPOINT = "http://127.0.0.1:1"  # never connected to; the wire answers first, and port 1 refuses if it ever does not
 ACCOUNT = "123456789012"
@@ -122,7 +123,14 @@ def _before_call(params: Mapping[str, Any], model: Any, **_: object) -> None:
         _open_wire.authorise(model.service_model.service_id.hyphenize(), model.name, params)
 
 
+@functools.cache
+def _service_models() -> Any:
+    return create_loader()
+
+
 def _every_session(session: Any) -> None:
+    if _open_wire is not None:  # reading the service models anew is half of what a small plane costs
+        session.register_component("data_loader", _service_models())
     session.register("before-send", _before_send)
     session.register("before-parameter-build", _before_call)
     if _open_wire is not None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from workbench.local.backend import aws_environment, environment
 from workbench.local.deployment import Deployment, Function
+from workbench.local.permissions import Permissions
 
 _FROM_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 LOG_LINES_KEPT = 20_000
@@ -95,16 +96,19 @@ class Executor:
     ----------
     deployment
         The functions and their environments.
+    permissions
+        What their roles are allowed.
     timer
         Seconds that run on; the time limit is measured by it, since simulated time stands still while a function runs.
     """
 
-    def __init__(self, deployment: Deployment, timer: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, deployment: Deployment, permissions: Permissions, timer: Callable[[], float] = time.perf_counter) -> None:
         self.failures: list[Result] = []
         self.lock = threading.RLock()
         self.log = _log.lines
         self.log.clear()
         self._deployment = deployment
+        self._permissions = permissions
         self._timer = timer
         self._handlers: dict[str, Callable[[Any, Context], Any]] = {}
         self._running: dict[str, int] = {}
@@ -138,7 +142,8 @@ class Executor:
             else:
                 self._running[function.name] = running + 1
                 try:
-                    with environment(self.environment(name)), redirect_stdout(_log), redirect_stderr(_log):
+                    acting = self._permissions.acting(function.role)
+                    with environment(self.environment(name)), redirect_stdout(_log), redirect_stderr(_log), acting:
                         result = self._run(function, text)
                 finally:
                     self._running[function.name] = running

@@ -12,7 +12,7 @@ The plane's own clients, and code that runs outside an invocation, are the opera
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from workbench.local.backend import BackendError
-from workbench.local.deployment import Statement
+from workbench.local.deployment import Deployment, Statement
 from workbench.local.stack import Made, Stack, account_arn, arn
 from workbench.local.template import Properties, TemplateError
 
@@ -29,6 +29,8 @@ Parameters = Mapping[str, Any]
 
 _SECRET_PATH = "/secrets/"  # SecureStrings: reading one in clear also decrypts
 _KEY = arn("kms", "key/aws-ssm")
+# Lambda polls a queue in the function's name, and refuses the mapping of a role that may not.
+_POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 # Services name the refusal differently; the engine's error handling sees what it would see in AWS.
 _CODES = {"s3": "AccessDenied", "sqs": "AccessDenied", "sns": "AuthorizationError"}
@@ -44,12 +46,20 @@ class Denial:
 
 
 class Permissions:
-    """Asks the acting role's statements before every call; `denials` keeps what was refused."""
+    """Asks the acting role's statements before every call; `denials` keeps what was refused.
 
-    def __init__(self, roles: Mapping[str, Sequence[Statement]]) -> None:
+    Raises TemplateError for an event source whose function may not poll it.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
         self.denials: list[Denial] = []
         self._acting: list[str] = []
-        self._roles = {role: [_Compiled(statement) for statement in statements] for role, statements in roles.items()}
+        self._roles = {role: list(map(_Compiled, statements)) for role, statements in deployment.roles.items()}
+        for source in deployment.event_sources:
+            role = deployment.function(source.function_arn).role
+            for action in _POLLING:
+                if not self._allows(role, action, source.queue_arn):
+                    raise TemplateError(f"the mapping of {source.queue_arn}: role {role} lacks {action}")
 
     @contextmanager
     def acting(self, role: str) -> Iterator[None]:
@@ -68,11 +78,14 @@ class Permissions:
     def demand(self, role: str, service: str, operation: str, parameters: Parameters) -> None:
         """The same for a role by name. Raises BackendError on an operation whose action is not known here."""
         for action, resource in needed(service, operation, parameters):
-            if not any(each.allows(action, resource) for each in self._roles.get(role, ())):
+            if not self._allows(role, action, resource):
                 self.denials.append(Denial(role, action, resource))
                 said = f"role {role} is not authorized to perform {action} on resource {resource}"
                 code = _CODES.get(service, "AccessDeniedException")
                 raise ClientError({"Error": {"Code": code, "Message": said}}, operation)
+
+    def _allows(self, role: str, action: str, resource: str) -> bool:
+        return any(each.allows(action, resource) for each in self._roles.get(role, ()))
 
 
 def needed(service: str, operation: str, parameters: Parameters) -> list[Needed]:

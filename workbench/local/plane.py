@@ -18,6 +18,7 @@ from workbench.local.deployment import Deployment, Rule
 from workbench.local.executor import Executor
 from workbench.local.http_front import HttpFront, Response
 from workbench.local.ministack_backend import MiniStackBackend
+from workbench.local.permissions import Permissions
 from workbench.local.provisioner import provision
 from workbench.local.pump import Pump
 from workbench.local.schedules import Schedule, parse
@@ -37,7 +38,8 @@ class Plane:
     """Made by `Plane.start`; usable while its block lasts.
 
     `ses` is the recorder of mails and publisher of their events, `machines` the state machines' executions,
-    `executor.failures` every failed invocation, `executor.log` what functions printed, `wire` the place to break a service.
+    `executor.failures` every failed invocation, `executor.log` what functions printed, `permissions.denials` the calls
+    that a role was refused, `wire` the place to break a service.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class Plane:
         self.clock = clock
         self.wire = wire
         self.deployment: Deployment = provision(template, functions_root, parameters)
-        self.executor = Executor(self.deployment)
+        self.permissions = Permissions(self.deployment)
+        wire.authorise = self.permissions.authorise
+        self.executor = Executor(self.deployment, self.permissions)
         self.pump = Pump(self.deployment, self.executor, wire, clock)
         self.ses = SesRecorder(self.deployment, wire, clock, outbox)
-        self.machines = StateMachines(self.deployment, self.executor, wire, clock)
+        self.machines = StateMachines(self.deployment, self.executor, self.permissions, wire, clock)
         self.front = HttpFront(self.deployment, self.executor, clock)
         self._order = itertools.count()
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []

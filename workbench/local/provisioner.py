@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from workbench.local import permissions
 from workbench.local import resources_compute as compute
 from workbench.local import resources_data as data
-from workbench.local import permissions
 from workbench.local import resources_messaging as messaging
 from workbench.local.deployment import Deployment
 from workbench.local.stack import Maker, Records, Stack

@@ -15,6 +15,7 @@ from workbench.local.backend import BackendError, Wire, body_of, own_client, res
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, StateMachine
 from workbench.local.executor import Executor
+from workbench.local.permissions import Permissions
 from workbench.local.states_language import StatesError, check, choose, fill, read, task, write
 
 _MOST_STEPS = 25_000  # AWS's limit of history events
@@ -44,12 +45,15 @@ class Execution:
 class StateMachines:
     """All machines of a deployment. Answers `StartExecution`; every other call of the service is refused loudly."""
 
-    def __init__(self, deployment: Deployment, executor: Executor, wire: Wire, clock: SimulatedClock) -> None:
+    def __init__(
+        self, deployment: Deployment, executor: Executor, permissions: Permissions, wire: Wire, clock: SimulatedClock
+    ) -> None:
         self.executions: list[Execution] = []
         self._machines = {machine.arn: machine for machine in deployment.state_machines}
         for machine in deployment.state_machines:
             check(machine.name, machine.definition)
         self._executor = executor
+        self._permissions = permissions
         self._clock = clock
         clients: Any = {name: own_client(name) for name in ("dynamodb", "ssm", "sns")}
         self._tasks: Mapping[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
@@ -130,9 +134,12 @@ class StateMachines:
             self._failed(execution, state, error)
 
     def _task(self, execution: Execution, state: Mapping[str, Any], context: Mapping[str, Any]) -> None:
-        service, call = self._tasks[task(state["Resource"])]
+        name = task(state["Resource"])
+        service, call = self._tasks[name]
         parameters = fill(state.get("Parameters", {}), execution.data, context)
+        *_, called, operation = name.split(":")
         try:
+            self._permissions.demand(execution.machine.role, called, operation[0].upper() + operation[1:], parameters)
             answer = call(parameters)
         except ClientError as error:
             raise StatesError(f"{service}.{_exception(error)}", str(error)) from error

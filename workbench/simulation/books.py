@@ -88,7 +88,7 @@ def counters_of(control: list[Item], org: str) -> Counter[str]:
     """All hours' counters of an org, summed."""
     total: Counter[str] = Counter()
     for item in control:
-        if item["pk"] == org and item["sk"].startswith("counter#"):
+        if item["pk"] == f"{org}#counters" and item["sk"].startswith("counter#"):
             total.update({name: value for name, value in item.items() if name not in ("pk", "sk", "expires_at")})
     return total
 

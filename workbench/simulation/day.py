@@ -13,6 +13,7 @@ from typing import Any
 
 from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import day_in, from_epoch
 from revenue_engine.records.controls import Controls
 from workbench.local.plane import Plane
 from workbench.simulation.books import Recount, compare, counters_of, recount, scan
@@ -25,17 +26,18 @@ CYCLES_A_DAY = 96
 LAST_MINUTES = timedelta(minutes=14, seconds=59)  # what the last cycle queued still leaves; the next one does not begin
 
 
-def end_of(cycles: int) -> datetime:
+def end_of(start: datetime, cycles: int) -> datetime:
     """When the world stops."""
-    return START + cycles * CYCLE + LAST_MINUTES
+    return start + cycles * CYCLE + LAST_MINUTES
 
 
 def run(plane: Plane, *, cycles: int, each: Callable[[int], None]) -> None:
     """All cycles, and then the last minutes; `each(n)` after every cycle."""
+    start = plane.clock.now()
     for n in range(1, cycles + 1):
-        plane.run_until(START + n * CYCLE)
+        plane.run_until(start + n * CYCLE)
         each(n)
-    plane.run_until(end_of(cycles))
+    plane.run_until(end_of(start, cycles))
     each(cycles)
 
 
@@ -58,7 +60,7 @@ def export_receipts(w: Wiring, org: str, folder: Path) -> tuple[int, Counter[str
     folder.mkdir(parents=True, exist_ok=True)
     for key in w.decisions.keys(f"decisions/{org}/"):
         lines = gzip.decompress(w.decisions.get(key) or b"")
-        _, _, day, cycle_id, page = key.split("/")
+        *_, cycle_id, page = key.split("/")
         (folder / f"{cycle_id}-{page.removesuffix('.gz')}").write_bytes(lines)
         for line in lines.splitlines():
             decided += 1
@@ -74,7 +76,6 @@ def examine(
     org: str,
     out: Path,
     controls: Controls,
-    days: int,
     never: Collection[str],
     forbidden: Collection[tuple[str, str]],
 ) -> Outcome:
@@ -94,13 +95,14 @@ def examine(
         item["reason"] for item in ledger if item["pk"] == f"{org}#quarantine" and item["state"] == "open"
     )
 
+    sent_on = {day_in(from_epoch(send["sent_at"]), controls.zone) for send in sends if "sent_at" in send}
     found.wrong += compare(world.truth, found.books, found.counters, sends, items(names.SUBSCRIBERS_TABLE))
     found.wrong += faults(
         read_outbox(out / "outbox", org=org, tracking_key=w.parameters.tracking_key(org)),
         world.truth,
         gap=timedelta(hours=controls.min_hours_between_emails),
         per_week=controls.max_emails_per_subscriber_per_week,
-        most=controls.max_daily_emails * (days + 1 if days > 1 else 1),
+        most=controls.max_daily_emails * len(sent_on),
         never=never,
         forbidden=forbidden,
     )

@@ -59,8 +59,8 @@ class Network:
         micros = known.payout_micros or self._share_of_sale(transaction)
         self._agree(known, "conversion", transaction, micros, sub1, at, at, currency=currency, faithful=True)
 
-    def rubbish(self, start: datetime) -> None:
-        """One postback of every kind that cannot be understood, spread over the day that begins at `start`."""
+    def rubbish(self, start: datetime, span: timedelta) -> None:
+        """One postback of every kind that cannot be understood, spread over a span of time."""
         seed, offer = self._seed, next(iter(self._offers))
         forged = "1" + "".join(OUR_CHARACTERS[int(between(0, 32, seed, "forged", i))] for i in range(52))
         cases: tuple[tuple[str, dict[str, str]], ...] = (
@@ -75,10 +75,10 @@ class Network:
             ("wrong_token", {}),
         )
         for reason, changed in cases:
-            at = start + timedelta(hours=between(3, 21, seed, "rubbish", reason))
+            at = start + span * between(0.1, 0.9, seed, "rubbish", reason, start.isoformat())
             query = {
                 "kind": "conversion",
-                "transaction_id": hexadecimal(32, seed, "rubbish", reason),
+                "transaction_id": hexadecimal(32, seed, "rubbish", reason, start.isoformat()),
                 "payout": "20",
                 "offer_id": offer,
                 "sub1": "",

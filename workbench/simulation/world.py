@@ -44,17 +44,17 @@ class World:
         self.network = Network(offers, feed, self.truth, seed)
         plane.ses.subscribers.append(self.take)
 
-    def bustle(self, start: datetime) -> None:
-        """A day of what happens without any mail: strays and rubbish in the postback feed."""
+    def bustle(self, start: datetime, span: timedelta) -> None:
+        """What happens without any mail, spread over a span of time: strays and rubbish in the postback feed."""
         offers = [offer for offer in self._offers.values() if offer.payout_micros is not None]
-        hours = (between(4, 20, self._seed, "stray", n, start.isoformat()) for n in range(4))
         strays = (("", None), ("", None), ("someone-elses-value", None), ("", "EUR"))
-        for n, ((sub1, currency), hour) in enumerate(zip(strays, hours, strict=True)):
-            self.network.stray(offers[n % len(offers)].offer, sub1=sub1, at=start + timedelta(hours=hour), currency=currency)
+        for n, (sub1, currency) in enumerate(strays):
+            at = start + span * between(0.05, 0.9, self._seed, "stray", n, start.isoformat())
+            self.network.stray(offers[n % len(offers)].offer, sub1=sub1, at=at, currency=currency)
         hidden = next((offer for offer in self._offers.values() if offer.payout_micros is None), None)
         if hidden is not None:  # a share of a sale: three decimals
-            self.network.stray(hidden.offer, sub1="", at=start + timedelta(hours=9))
-        self.network.rubbish(start)
+            self.network.stray(hidden.offer, sub1="", at=start + span * 0.4)
+        self.network.rubbish(start, span)
 
     def take(self, mail: Mail) -> None:
         """SES has accepted a mail."""

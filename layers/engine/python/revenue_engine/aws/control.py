@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,9 +29,9 @@ class Control:
         """`state`, `reason`, `since`, `judged_at`: a strong read. None or an old `judged_at` means no sends (D5)."""
         return self.table.get(org, "breaker")
 
-    def heartbeat(self, org: str, *, at: int) -> None:
-        """The judge looked: sets `judged_at`, and `closed` where there is no state yet."""
-        self.table.update(
+    def heartbeat(self, org: str, *, at: int) -> Item:
+        """The judge looked: sets `judged_at`, and `closed` where there is no state yet. The breaker as it is now."""
+        return self.table.update(
             org,
             "breaker",
             Expression(
@@ -62,11 +62,11 @@ class Control:
         self.table.update(org, "breaker", changes(set_=facts, remove=["execution"]))
 
     def note_failures(self, org: str, *, in_a_row: int, all_failed: bool) -> None:
-        """Consecutive provider failures up to now; a success in between starts anew."""
-        if all_failed and in_a_row:
-            self.table.update(org, "failures", changes(add={"in_a_row": in_a_row}))
-        else:
+        """Consecutive provider failures up to now; only a success in between starts anew, a message without attempts does not."""
+        if not all_failed:
             self.table.update(org, "failures", changes(set_={"in_a_row": in_a_row}))
+        elif in_a_row:
+            self.table.update(org, "failures", changes(add={"in_a_row": in_a_row}))
 
     def failures_in_a_row(self, org: str) -> int:
         """What `note_failures` counted."""
@@ -143,6 +143,10 @@ class Control:
         except ConditionFailed:
             return None
 
+    def release_cycle(self, org: str, cycle_id: str) -> None:
+        """The attempt failed: the next one need not wait for the lease to run out."""
+        self.table.update(org, f"cycle#{cycle_id}", changes(remove=["lease_until"]))
+
     def finish_cycle(self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any]) -> None:
         """The cycle ran to its end."""
         self.table.update(
@@ -193,17 +197,18 @@ class Control:
         """Adds to the hour's counters inside the transaction that books the fact they count (M2)."""
         sk = f"counter#{utc_hour(at)}#{stable_hash(shard_by) % COUNTER_SHARDS}"
         expires_at = epoch_seconds(at) + _COUNTER_DAYS * 86_400
-        return self.table.updating(org, sk, changes(add=amounts, set_={"expires_at": expires_at}))
+        return self.table.updating(_counters_of(org), sk, changes(add=amounts, set_={"expires_at": expires_at}))
 
-    def counters(self, org: str, *, since: datetime, until: datetime) -> dict[str, int]:
-        """Sums over the hours of [since, until]: a bounded number of small items, whatever the traffic was."""
+    def counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str] = ()) -> dict[str, int]:
+        """Sums over the hours of [since, until], of all counters or these: a bounded number of items, whatever the traffic was."""
         total: Counter[str] = Counter()
         last = utc_hour(until + timedelta(hours=1))
         for item in self.table.query(
             "#pk = :org AND #sk BETWEEN :first AND :last",
-            {":org": org, ":first": f"counter#{utc_hour(since)}", ":last": f"counter#{last}"},
+            {":org": _counters_of(org), ":first": f"counter#{utc_hour(since)}", ":last": f"counter#{last}"},
             names={"#pk": "pk", "#sk": "sk"},
             consistent=True,
+            only=only,
         ):
             total.update({k: int(v) for k, v in item.items() if k not in ("pk", "sk", "expires_at")})
         return dict(total)
@@ -231,3 +236,8 @@ class Control:
                 consistent=True,
             )
         )
+
+
+def _counters_of(org: str) -> str:
+    """Counters are a partition of their own: the hot writes stay away from breaker and budget."""
+    return f"{org}#counters"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -12,6 +14,9 @@ from revenue_engine.aws.clients import client
 from revenue_engine.aws.items import Item, decode, encode, encode_value
 
 TRANSACTION_LIMIT = 100
+# A write that meets another transaction on the same item (a counter's shard, a person opting out) is refused, not queued.
+CONFLICT_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2)
+_T = TypeVar("_T")
 
 
 class ConditionFailed(Exception):
@@ -97,15 +102,13 @@ class Table:
 
     def put(self, item: Item, condition: Expression | None = None) -> None:
         """Raises ConditionFailed."""
-        with _Conditions():
-            client("dynamodb").put_item(TableName=self.name, Item=encode(item), **(condition.arguments() if condition else {}))
+        arguments = {"Item": encode(item), **(condition.arguments() if condition else {})}
+        _patiently(lambda: client("dynamodb").put_item(TableName=self.name, **arguments))
 
     def update(self, pk: str, sk: str | None, expression: Expression) -> Item:
         """The whole item as it is after the update. Raises ConditionFailed."""
-        with _Conditions():
-            answer = client("dynamodb").update_item(
-                TableName=self.name, Key=key(pk, sk), ReturnValues="ALL_NEW", **expression.arguments()
-            )
+        arguments = {"Key": key(pk, sk), "ReturnValues": "ALL_NEW", **expression.arguments()}
+        answer = _patiently(lambda: client("dynamodb").update_item(TableName=self.name, **arguments))
         return decode(answer["Attributes"])
 
     def query(
@@ -118,14 +121,16 @@ class Table:
         limit: int | None = None,
         newest_first: bool = False,
         consistent: bool = False,
+        only: Sequence[str] = (),
     ) -> Iterator[Item]:
-        """All items of a key condition, page by page, at most `limit`."""
+        """All items of a key condition, page by page, at most `limit`; of each the attributes in `only`, if any are named."""
         arguments: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": condition,
-            "ExpressionAttributeNames": dict(names),
+            "ExpressionAttributeNames": {**names, **{f"#only{i}": name for i, name in enumerate(only)}},
             "ExpressionAttributeValues": {k: encode_value(v) for k, v in values.items()},
             "ScanIndexForward": not newest_first,
+            **({"ProjectionExpression": ", ".join(f"#only{i}" for i in range(len(only)))} if only else {}),
             **({"IndexName": index} if index else {"ConsistentRead": consistent}),
         }
         left = limit
@@ -157,24 +162,28 @@ class Table:
         return {"ConditionCheck": {"TableName": self.name, "Key": key(pk, sk), **condition.arguments()}}
 
 
-class _Conditions:
-    """Turns DynamoDB's refusal of a condition into ConditionFailed."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise ConditionFailed from error
-
-
 def commit(actions: Sequence[dict[str, Any]]) -> None:
     """All of it or nothing. Raises TransactionCancelled."""
     if len(actions) > TRANSACTION_LIMIT:
         raise ValueError(f"a transaction holds at most {TRANSACTION_LIMIT} actions, not {len(actions)}")
-    try:
-        client("dynamodb").transact_write_items(TransactItems=list(actions))
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "TransactionCanceledException":
-            raise
-        reasons = error.response.get("CancellationReasons", [])
-        raise TransactionCancelled([reason.get("Code", "None") for reason in reasons]) from error
+    _patiently(lambda: client("dynamodb").transact_write_items(TransactItems=list(actions)))
+
+
+def _patiently(call: Callable[[], _T]) -> _T:
+    """A write, repeated while only contention refuses it: nothing was written then. Raises ConditionFailed, TransactionCancelled."""
+    for seconds in (*CONFLICT_PAUSES_SECONDS, None):
+        try:
+            return call()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ConditionalCheckFailedException":
+                raise ConditionFailed from error
+            if code == "TransactionCanceledException":
+                reasons = error.response.get("CancellationReasons", [])
+                cancelled = TransactionCancelled([reason.get("Code", "None") for reason in reasons])
+                if seconds is None or not cancelled.conflicted:
+                    raise cancelled from error
+            elif seconds is None or code != "TransactionConflictException":
+                raise
+            time.sleep(seconds * random.uniform(0.5, 1.5))
+    raise AssertionError("unreachable")

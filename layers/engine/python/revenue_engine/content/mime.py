@@ -34,17 +34,29 @@ def build_mail(
         message["Subject"] = content.subject
         if reply_to:
             message["Reply-To"] = reply_to
-        message["Feedback-ID"] = ":".join((*feedback_id, "revenue-engine"))
     except (ValueError, IndexError) as error:
         raise BadInput("header", "not_a_header", str(error)[:200]) from None
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
-    # Written by hand: Python's folding would turn a long URI into RFC 2047 encoded words, which no mailbox provider follows.
-    return _one_click_headers(unsubscribe_url) + message.as_bytes()
+    by_hand = {
+        "List-Unsubscribe": f"<{unsubscribe_url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "Feedback-ID": ":".join((*feedback_id, "revenue-engine")),
+    }
+    return b"".join(_one_line(name, value) for name, value in by_hand.items()) + message.as_bytes()
 
 
-def _one_click_headers(unsubscribe_url: str) -> bytes:
-    value = f"<{unsubscribe_url}>"
+def ascii_address(address: str) -> str:
+    """The address as it travels: an international domain in its ASCII form (SES takes no other). Raises BadInput."""
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        raise BadInput("address", "not_an_address") from None
+
+
+def _one_line(name: str, value: str) -> bytes:
+    """Python's folding would turn a long word into RFC 2047 encoded words, which no mailbox provider reads."""
     if not value.isascii() or not value.isprintable() or " " in value or len(value) > MAX_HEADER_VALUE:
-        raise BadInput("List-Unsubscribe", "not_a_header")
-    return f"List-Unsubscribe: {value}\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
+        raise BadInput(name, "not_a_header")
+    return f"{name}: {value}\r\n".encode()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from revenue_engine.errors import BadInput
@@ -47,7 +47,7 @@ def render(
     try:
         subject = _TEXT.from_string(creative.subject).render(merged)
         body = _HTML.from_string(creative.html).render(merged)
-    except TemplateError as error:
+    except Exception as error:  # whatever a template does wrong in here, it is the template's fault
         raise BadInput("creative", "does_not_render", str(error)[:200]) from None
     if "\n" in subject or "\r" in subject:
         raise BadInput("creative.subject", "line_break")

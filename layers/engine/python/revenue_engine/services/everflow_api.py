@@ -8,7 +8,7 @@ from datetime import datetime
 
 import httpx
 
-from revenue_engine.errors import RevenueEngineError
+from revenue_engine.errors import BadInput, RevenueEngineError
 from revenue_engine.intake.everflow import ReportPage, api_error, conversions_request, parse_conversions_page
 
 PAGE_SIZE = 500
@@ -35,7 +35,10 @@ def conversion_pages(
     with httpx.Client(base_url=base_url, headers={"X-Eflow-API-Key": api_key}, timeout=20) as http:
         for number in range(1, 10_000):
             text = _post(http, {"page": number, "page_size": PAGE_SIZE}, conversions_request(start, end), pause)
-            page = parse_conversions_page(text, org=org, received_at=received_at)
+            try:
+                page = parse_conversions_page(text, org=org, received_at=received_at)
+            except BadInput as bad:  # answered 200, but with something else than data
+                raise EverflowUnavailable(str(bad)) from None
             rows = len(page.rows) + len(page.problems)
             seen += rows
             yield page

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from revenue_engine import ids
 from revenue_engine.aws import names
@@ -18,7 +18,7 @@ from revenue_engine.aws.queues import Message
 from revenue_engine.aws.subscribers import row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
-from revenue_engine.content.mime import build_mail
+from revenue_engine.content.mime import ascii_address, build_mail
 from revenue_engine.content.render import render
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.intake.everflow import tracking_link
@@ -67,6 +67,7 @@ class Run:
     offers: dict[str, Offer | None] = field(default_factory=dict)
     list_ages: dict[str, int | None] = field(default_factory=dict)
     failures_in_a_row: int = 0
+    accepted: int = 0
 
     def offer(self, offer: str) -> Offer | None:
         """The catalogue's offer, read once per message."""
@@ -108,11 +109,19 @@ def execute_message(
             report.requeued = len(rest)
             break
         report.outcomes[_one(run, plan, pause)] += 1
-    w.control.note_failures(org, in_a_row=run.failures_in_a_row, all_failed=run.failures_in_a_row == len(planned))
+    w.control.note_failures(org, in_a_row=run.failures_in_a_row, all_failed=run.accepted == 0)
     return report
 
 
 def _one(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
+    try:
+        return _attempt(run, plan, pause)
+    except Refused as refused:  # D5: a row of another layout stops this mail, not the batch
+        log.error("mail %s: %s", plan.send_id, refused)
+        return _drop(run, plan, refused.reason)
+
+
+def _attempt(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
     reason = run.gate.refusal(plan)
     if reason is not None:
         return _drop(run, plan, reason)
@@ -132,6 +141,13 @@ def _one(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
 
 def _prepare(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     """The mail, or why there is none. Everything that can say no says it before the claim, on facts read now."""
+    try:
+        return _mail(run, plan, person)
+    except Refused as refused:  # D5: a row or a key we cannot read stops this mail
+        return refused.reason
+
+
+def _mail(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     now, offer = run.now(), run.offer(plan.offer)
     if person is None:
         return "unknown_subscriber"
@@ -160,6 +176,7 @@ def _prepare(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     unsubscribe_url = f"{base}/u/{run.org}/{token}"
     sender = run.controls.sender
     try:
+        to_address = ascii_address(person["address"])
         content = render(
             creative,
             fields={k: str(v) for k, v in person.get("profile", {}).items()},
@@ -171,7 +188,7 @@ def _prepare(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
             content,
             from_name=creative.from_name,
             from_address=sender.from_address,
-            to_address=person["address"],
+            to_address=to_address,
             reply_to=sender.reply_to,
             unsubscribe_url=unsubscribe_url,
             feedback_id=(plan.campaign, f"{plan.offer}-{plan.variant}", run.org),
@@ -179,7 +196,7 @@ def _prepare(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     except BadInput as bad:  # stops this mail, not the batch
         log.warning("mail %s does not render: %s", plan.send_id, bad)
         return "content_incomplete"
-    return Mail(person["address"], sender.from_address, mime)
+    return Mail(to_address, sender.from_address, mime)
 
 
 def _advertiser_says_no(run: Run, offer: Offer, address: str) -> str | None:
@@ -230,6 +247,7 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     now = run.now()
     if answer.result is Result.ACCEPTED:
         run.failures_in_a_row = 0
+        run.accepted += 1
         counting = run.w.control.counting(run.org, now, {"sent": 1, f"sent@{plan.offer}": 1}, shard_by=plan.send_id)
         facts = {"message_id": answer.message_id, "sent_at": epoch_seconds(now)}
         run.w.sends.move(plan.send_id, org=run.org, to=SendState.SENT, facts=facts, counting=counting)
@@ -239,7 +257,7 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     log.error("mail %s: %s %s", plan.send_id, answer.result, answer.code)
     to = SendState.UNKNOWN if unknown else SendState.FAILED
     if run.w.sends.move(plan.send_id, org=run.org, to=to, facts={"reason": answer.code}) and not unknown:
-        run.w.control.give_back(run.org, _day(run))
+        _give_back(run, plan)
     if answer.result is Result.STOP:
         run.gate.stop("provider_stopped")
     return "unknown" if unknown else "failed"
@@ -252,8 +270,15 @@ def _send(run: Run, mail: Mail, tags: dict[str, str]) -> Answer:
 def _drop(run: Run, plan: PlannedSend, reason: str) -> str:
     """A plan that was never claimed ends here, with its reason; its budget goes back on the same org day."""
     if run.w.sends.dropping_unclaimed(plan, reason=reason, now=run.now(), day=_day(run)):
-        run.w.control.give_back(run.org, _day(run))
+        _give_back(run, plan)
     return reason
+
+
+def _give_back(run: Run, plan: PlannedSend) -> None:
+    """D6: on the org day it was reserved on, never out of the next day's budget. A cycle's id names its quarter of an hour in UTC."""
+    reserved_on = datetime.strptime(plan.cycle_id, "%Y%m%dT%H%M").replace(tzinfo=UTC)
+    if day_in(reserved_on, run.controls.zone).isoformat() == _day(run):
+        run.w.control.give_back(run.org, _day(run))
 
 
 def _day(run: Run) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+ORG = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # what a path may name as an org
 
 
 @dataclass(frozen=True, slots=True)

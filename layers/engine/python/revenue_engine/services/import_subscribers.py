@@ -70,16 +70,16 @@ def _one(
 ) -> str:
     digest = ids.address_hash(key, record.email)
     for _ in range(ATTEMPTS):
-        known = w.subscribers.by_address(org, digest)
-        if known is not None:
-            return _again(w, org, known, record, controls, now)
-        if w.suppression.is_suppressed(org, digest):
-            return "opted_out"  # a person once erased or never imported, but on our list
         person = _person(org, record, digest, controls, now, random_bytes)
         try:
-            commit(w.subscribers.creating(person))
-        except TransactionCancelled:
-            continue  # the same address came in by another import meanwhile
+            commit([*w.subscribers.creating(person), w.suppression.checking(org, digest)])
+        except TransactionCancelled as cancelled:
+            known = w.subscribers.by_address(org, digest)
+            if known is not None:
+                return _again(w, org, known, record, controls, now)
+            if cancelled.codes[-1] == "ConditionalCheckFailed":
+                return "opted_out"  # a person once erased or never imported, but on our list
+            continue
         if record.status != ACTIVE:
             w.suppression.suppress(org, digest, reason=record.status, at=epoch_seconds(now))
         return "created"

@@ -22,6 +22,7 @@ CLAIM_SETTLES_WITHIN = timedelta(minutes=15)
 UNKNOWN_SETTLES_WITHIN = timedelta(hours=72)
 MACHINE_STARTS_WITHIN_SECONDS = 120
 SWEEP = 200
+_RATES = ("sent", "complaints", "bounces", "unsubscribes", "clicked_mails", "conversions")
 
 
 def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
@@ -34,8 +35,7 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
         log.error("breaker trips: %s", judgement.findings)
     elif judgement.warn and not judgement.trip:
         _warn_once_an_hour(w, org, judgement, now)
-    w.control.heartbeat(org, at=epoch_seconds(now))
-    _ensure_machine(w, org, controls, now)
+    _ensure_machine(w, org, w.control.heartbeat(org, at=epoch_seconds(now)), controls, now)
     return {"trip": judgement.trip, "warn": judgement.warn, "reason": judgement.reason, "swept": swept}
 
 
@@ -47,7 +47,8 @@ def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 
 
 def _judgement(w: Wiring, org: str, controls: Controls, now: datetime) -> Judgement:
-    counted = w.control.counters(org, since=now - WINDOW, until=now)
+    money = [f"{kind}_micros#{controls.currency}" for kind in ("provisional", "approved")]
+    counted = w.control.counters(org, since=now - WINDOW, until=now, only=(*_RATES, *money))
     counts = WindowCounts(
         mails=counted.get("sent", 0),
         complaints=counted.get("complaints", 0),
@@ -55,7 +56,7 @@ def _judgement(w: Wiring, org: str, controls: Controls, now: datetime) -> Judgem
         unsubscribes=counted.get("unsubscribes", 0),
         human_clicks=counted.get("clicked_mails", 0),
         conversions=counted.get("conversions", 0),
-        revenue_micros=sum(counted.get(f"{kind}_micros#{controls.currency}", 0) for kind in ("provisional", "approved")),
+        revenue_micros=sum(counted.get(name, 0) for name in money),
     )
     return breaker.judge(counts, controls, HealthFacts(consecutive_failures=w.control.failures_in_a_row(org)))
 
@@ -72,10 +73,9 @@ def _sweep(w: Wiring, org: str, now: datetime) -> int:
     return swept
 
 
-def _ensure_machine(w: Wiring, org: str, controls: Controls, now: datetime) -> None:
+def _ensure_machine(w: Wiring, org: str, state: Item, controls: Controls, now: datetime) -> None:
     """An open breaker has a machine: started at the trip, and again while none has signed the breaker's item."""
-    state = w.control.breaker(org)
-    if state is None or state["state"] != "open" or "execution" in state or "tripped_at" not in state:
+    if state["state"] != "open" or "execution" in state or "tripped_at" not in state:
         return
     waited = epoch_seconds(now) - state["tripped_at"]
     attempt = waited // MACHINE_STARTS_WITHIN_SECONDS

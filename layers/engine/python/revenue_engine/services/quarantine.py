@@ -40,7 +40,7 @@ def replay(w: Wiring, org: str, receipt_id: str) -> bool:
     The entry closes only when the replay has been booked; what fails again stays, with its new reason.
     """
     entry = next((item for item in listed(w, org) if item["receipt_id"] == receipt_id), None)
-    if entry is None:
+    if entry is None or not entry["raw_key"]:  # a row of the report has no raw object: the next reconciliation reads it again
         return False
     w.postbacks_queue.send([queue_message(org, receipt_id, entry["raw_key"], token_state="ok")])
     return True

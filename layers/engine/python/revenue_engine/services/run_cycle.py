@@ -40,7 +40,6 @@ from revenue_engine.snapshot import load_context, load_page, save_context, save_
 log = logging.getLogger(__name__)
 
 CYCLE = timedelta(minutes=15)
-LEASE_SECONDS = 14 * 60  # a cycle that died leaves its lease to the retry within the same quarter of an hour
 PAGE_ROWS = 20_000
 EVIDENCE_DAYS = 180  # with forgetting of 0.99 a day, older evidence weighs less than a sixth
 WRITERS = 8  # due times are written side by side: the calls wait on the network
@@ -70,8 +69,12 @@ def cycle_id_at(now: datetime) -> str:
     return f"{start:%Y%m%dT%H}{start.minute // 15 * 15:02d}"
 
 
-def run_cycle(w: Wiring, *, org: str, now: datetime) -> CycleReport:
-    """Decides everybody whose time has come. What is missing or stale means no mail, its own reason and a metric (D5)."""
+def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> CycleReport:
+    """Decides everybody whose time has come. What is missing or stale means no mail, its own reason and a metric (D5).
+
+    The lease ends with the invocation that holds it: given back when it fails, run out when it is killed, so that the retry
+    within the same quarter of an hour goes on where it stopped (D6).
+    """
     report = CycleReport(cycle_id_at(now))
     try:
         autonomy = w.parameters.autonomy(org)
@@ -80,20 +83,30 @@ def run_cycle(w: Wiring, *, org: str, now: datetime) -> CycleReport:
             observe.count(names.METRIC_CYCLE_COMPLETED, org)  # the operator's wish, not a missing cycle
             return report
         _refuse_unless_closed(w, org, autonomy, now)
-        lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=LEASE_SECONDS)
+        lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=lease_seconds)
         if lease is None:
             report.outcome = "leased_or_done"
             return report
-        cycle = prepare(_context(w, org, report.cycle_id, autonomy, now))
     except Refused as refused:
-        log.error("no cycle: %s %s", refused.reason, refused.detail)
-        observe.count(names.METRIC_CYCLE_REFUSED, org)
-        report.outcome = refused.reason
-        return report
-    for number, batch in enumerate(_pages(w, cycle, resumed=lease["attempts"] > 1)):
-        _run_page(w, cycle, number, batch, report)
+        return _refused(report, org, refused)
+    try:
+        cycle = prepare(_context(w, org, report.cycle_id, autonomy, now))
+        for number, batch in enumerate(_pages(w, cycle, resumed=lease["attempts"] > 1)):
+            _run_page(w, cycle, number, batch, report)
+    except BaseException as error:
+        w.control.release_cycle(org, report.cycle_id)
+        if isinstance(error, Refused):
+            return _refused(report, org, error)
+        raise
     w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict())
     observe.count(names.METRIC_CYCLE_COMPLETED, org)
+    return report
+
+
+def _refused(report: CycleReport, org: str, refused: Refused) -> CycleReport:
+    log.error("no cycle: %s %s", refused.reason, refused.detail)
+    observe.count(names.METRIC_CYCLE_REFUSED, org)
+    report.outcome = refused.reason
     return report
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import re
 from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +15,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.intake.everflow import RawPostback
 from revenue_engine.services import quarantine
-from revenue_engine.services.http import Request, Response
+from revenue_engine.services.http import ORG, Request, Response
 from revenue_engine.services.receipts import queue_message, raw_key
 
 log = logging.getLogger(__name__)
@@ -24,14 +23,13 @@ log = logging.getLogger(__name__)
 MAX_QUERY = 16_384
 MAX_BODY = 65_536
 WRONG_TOKENS_PER_DAY = 1_000
-_ORG = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _TAKEN = Response(200, "ok")
 
 
 def take_postback(w: Wiring, request: Request, *, now: datetime) -> Response:
     """Answers 200 whatever arrives on a well-formed path: ten failures in a row make Everflow switch the feed off (contracts 1.4)."""
     org = request.path_parameters.get("org", "")
-    if not _ORG.fullmatch(org):
+    if not ORG.fullmatch(org):
         return Response(404, "no such feed")
     if request.method == "HEAD":
         return Response(200)
