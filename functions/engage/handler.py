@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from revenue_engine.aws import observe, wiring
@@ -13,7 +13,7 @@ from revenue_engine.services.engage import engage_message
 from revenue_engine.services.http import request_of
 from revenue_engine.services.unsubscribe import unsubscribe
 
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = observe.sqs_processor()
 
 
 def engage_one(record: SQSRecord) -> None:

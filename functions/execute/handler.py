@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from revenue_engine.aws import names, observe, wiring
 from revenue_engine.clock import utc_now
 from revenue_engine.services.execute import execute_message
 
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = observe.sqs_processor()
 
 
 def execute_one(record: SQSRecord, lambda_context: Any) -> None:

@@ -123,7 +123,12 @@ def test_the_decision_is_on_record_and_replays_to_the_byte(converted: House) -> 
     assert receipt["decision_id"] == send["decision_id"] == audit.decision_id(CYCLE, send["subscriber"])
     assert receipt["propensity_joint"] == send["propensity"]
     assert 0 < receipt["propensity_joint"] < 1
-    assert (receipt["action"], receipt["mailed"], receipt["offer"], receipt["content"]) == ("send", True, mail.offer, mail.variant)
+    assert (receipt["action"], receipt["mailed"], receipt["offer"], receipt["content"]) == (
+        "send",
+        True,
+        mail.offer,
+        mail.variant,
+    )
     assert receipt["expected_revenue_micros"] == send["predicted_revenue_micros"]
 
     stored = converted.object(f"decisions/{ORG}/2026-03-02/{CYCLE}/page-0000.ndjson.gz")
@@ -138,7 +143,12 @@ def test_the_same_postback_again_changes_nothing(converted: House) -> None:
 
     def books() -> tuple[object, ...]:
         send = converted.send(mail)
-        return converted.counters(), send, converted.person(send["subscriber"]), converted.w.offers.evidence(ORG, since_day="2026")
+        return (
+            converted.counters(),
+            send,
+            converted.person(send["subscriber"]),
+            converted.w.offers.evidence(ORG, since_day="2026"),
+        )
 
     before = books()
     for _ in range(3):

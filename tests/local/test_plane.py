@@ -119,7 +119,8 @@ def test_the_engines_code_can_be_called_in_a_functions_environment(plane: Plane)
 
 def test_no_thread_of_the_emulator_runs_beside_the_plane(plane: Plane) -> None:
     plane.run_until(START + timedelta(hours=2))
-    assert [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()] == []
+    running = {thread.name for thread in threading.enumerate() if thread is not threading.main_thread()}
+    assert running <= {"process.stderr_sink"}  # CDK's, where its tests ran before in this process
 
 
 def test_another_version_of_the_emulator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def _prepare(
     plane: Plane, subscribers: int, seed: int, randomness: random.Random, out: Path, api: EverflowApi, *, end: datetime
 ) -> Scene:
     """What an operator does on the first day, by the same functions as his commands."""
-    connection = Connection(ORG, plane.stage, now=plane.clock.now)
+    connection = Connection(ORG, plane.stage, clock=plane.clock.now)
     w, now = connection.wiring, plane.clock.now()
     made = set_up(w, ORG, now=now, random_bytes=randomness.randbytes)
     assert made.webhook_path is not None, "a fresh stack has no token yet"
@@ -213,7 +213,8 @@ def _counted(plane: Plane) -> str:
 
 def _serve(plane: Plane, scene: Scene) -> None:
     """Simulated time goes on at the pace of real time until the operator interrupts."""
-    with plane.serve() as origin:
+    with plane.serve() as origin, plane.serve_aws() as endpoint:
+        click.echo(f"in another terminal: revenue-engine --endpoint-url {endpoint} status   (or quarantine list, import …)")
         click.echo(f"postbacks:   {origin}{scene.webhook_path}?kind=conversion&transaction_id=…&payout=…&offer_id=…&sub1=…")
         click.echo(f"opt-out:     {origin}/u/{ORG}/<token of a mail's List-Unsubscribe header>")
         click.echo(f"console:     curl -H 'authorization: AWS4-HMAC-SHA256 local' {origin}/console/{ORG}/status")

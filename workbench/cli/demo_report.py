@@ -37,6 +37,7 @@ def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> No
         ("unattributed", _money(found.books.kept("unattributed")), "of these: sub1 blank or foreign"),
         ("revenue per mail", per_mail, f"{currency} alone, provisional and approved"),
         ("quarantined", f"{found.quarantined.total():,}", _counts(found.quarantined)),
+        ("breaker", f"{len(found.trips)} trips", ", ".join(found.trips) or "closed all the time"),
         ("books reconciled", "NO" if found.wrong else "yes", sums),
         ("the world", f"{truth.accepted:,} mails", kept),
         ("wall time", f"{seconds:.1f} s", ""),

@@ -12,16 +12,20 @@ from typing import TextIO
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from workbench.cli.files import FileProblem
 
 MOST_PROBLEMS = 50
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout; wide cells fold."""
-    drawn = Table(*columns, title=title or None, title_justify="left")
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()) -> None:
+    """A table on stdout; wide cells fold, but for the columns in `whole`, which people copy."""
+    drawn = Table(
+        *(Column(name, no_wrap=name in whole, overflow="ignore" if name in whole else "fold") for name in columns),
+        title=title or None,
+        title_justify="left",
+    )
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(file=sys.stdout, soft_wrap=False, highlight=False).print(drawn)
@@ -49,7 +53,8 @@ def engine_logs_to(stream: TextIO) -> Iterator[None]:
 def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """A progress bar on stderr; the block calls what it is given once a record."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 

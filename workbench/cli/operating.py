@@ -22,6 +22,19 @@ from revenue_engine.services.status import status as state_of
 from workbench.cli import display
 from workbench.cli.connection import Connection
 
+# Everflow replaces what is in braces; the names before = are ours.
+_MACROS = "&".join(
+    f"{ours}={{{theirs}}}"
+    for ours, theirs in (
+        ("transaction_id", "transaction_id"),
+        ("payout", "payout_amount"),
+        ("offer_id", "offer_id"),
+        ("sub1", "sub1"),
+        ("event_id", "event_id"),
+        ("event_name", "event_name"),
+    )
+)
+
 
 @click.command()
 @click.pass_obj
@@ -32,7 +45,9 @@ def init(connection: Connection) -> None:
         click.echo(f"created {thing}" if made.created else thing)
     if made.webhook_path is not None:
         base = connection.wiring.value(names.PUBLIC_BASE_URL)
-        click.echo(f"postback URL, shown this once (docs/ say how to set it up in Everflow):\n{base}{made.webhook_path}")
+        click.echo("partner postbacks to set up in Everflow; the token in them is shown this once:")
+        for kind in ("conversion", "event"):
+            click.echo(f"{base}{made.webhook_path}?kind={kind}&{_MACROS}")
 
 
 @click.command()
@@ -103,8 +118,8 @@ def quarantine_list(connection: Connection, replayed: bool) -> None:
     if not entries:
         click.echo("nothing in quarantine")
         return
-    rows = [(e["sk"].partition("#")[0], e["receipt_id"], e["field"], e["reason"], e.get("detail", "")) for e in entries]
-    display.table("", ("received", "receipt", "field", "reason", "detail"), rows)
+    rows = [(e["receipt_id"], e["sk"][:16], e["field"], e["reason"], e.get("detail", "")) for e in entries]
+    display.table("", ("receipt", "received", "field", "reason", "detail"), rows, whole=("receipt",))
 
 
 @quarantine.command("replay")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import logging
 import os
 import sys
 import threading
@@ -12,8 +13,8 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +90,24 @@ class _Log(io.TextIOBase):
 _log = _Log()
 
 
+@contextmanager
+def _logging() -> Iterator[None]:
+    """The engine's loggers write here too: they were born with whatever the importing process had for its output."""
+    handlers = [
+        handler
+        for name in ("revenue-engine", "revenue_engine")
+        for handler in logging.getLogger(name).handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    before = [handler.setStream(_log) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, before, strict=True):
+            if stream is not None:  # None: it was this stream already
+                handler.setStream(stream)
+
+
 class Executor:
     """Invokes the functions of a deployment, one invocation at a time whichever thread asks.
 
@@ -143,7 +162,7 @@ class Executor:
                 self._running[function.name] = running + 1
                 try:
                     acting = self._permissions.acting(function.role)
-                    with environment(self.environment(name)), redirect_stdout(_log), redirect_stderr(_log), acting:
+                    with environment(self.environment(name)), redirect_stdout(_log), redirect_stderr(_log), _logging(), acting:
                         result = self._run(function, text)
                 finally:
                     self._running[function.name] = running

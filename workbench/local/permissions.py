@@ -82,7 +82,8 @@ class Permissions:
                 self.denials.append(Denial(role, action, resource))
                 said = f"role {role} is not authorized to perform {action} on resource {resource}"
                 code = _CODES.get(service, "AccessDeniedException")
-                raise ClientError({"Error": {"Code": code, "Message": said}}, operation)
+                error: Any = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+                raise ClientError(error, operation)
 
     def _allows(self, role: str, action: str, resource: str) -> bool:
         return any(each.allows(action, resource) for each in self._roles.get(role, ()))

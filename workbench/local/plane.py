@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from revenue_engine.aws import clients, names, wiring
+from workbench.local.aws_front import serve_aws
 from workbench.local.backend import Backend, Wire, environment, opened, own_client
 from workbench.local.clock import SimulatedClock, simulated
 from workbench.local.deployment import Deployment, Rule
@@ -161,6 +162,10 @@ class Plane:
     def serve(self, port: int = 0) -> AbstractContextManager[str]:
         """The HTTP API on 127.0.0.1 while a block lasts; yields its origin."""
         return self.front.serve(port)
+
+    def serve_aws(self, port: int = 0) -> AbstractContextManager[str]:
+        """The AWS services on 127.0.0.1 while a block lasts; yields their endpoint URL."""
+        return serve_aws(self.wire, self.executor.lock, port)
 
     def environment(self, name: str) -> dict[str, str]:
         """The whole environment that a function sees."""

@@ -14,7 +14,7 @@ from workbench.simulation.people import Person
 # The demo's truths, chosen so that a thousand mails show something: see the package's docstring.
 CLICK_BASE = -3.45
 CLICK_SPAN = 1.2
-BUY_BASE = -1.4
+BUY_BASE = -1.25
 OPEN_LIKELIER = 4.5  # somebody opens so much more often than clicks
 HARD_BOUNCE, SOFT_BOUNCE, DELAYED = 0.004, 0.004, 0.01
 COMPLAINT, UNSUBSCRIBE = 0.0003, 0.002

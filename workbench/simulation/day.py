@@ -51,6 +51,7 @@ class Outcome:
     counters: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     books: Recount = field(default_factory=Recount)
+    trips: list[str] = field(default_factory=list)  # when and why the breaker opened
     wrong: list[str] = field(default_factory=list)
 
 
@@ -94,6 +95,8 @@ def examine(
     found.quarantined = Counter(
         item["reason"] for item in ledger if item["pk"] == f"{org}#quarantine" and item["state"] == "open"
     )
+
+    found.trips = [f"{run.started_at:%H:%M} {run.input['reason']}" for run in plane.machines.executions]
 
     sent_on = {day_in(from_epoch(send["sent_at"]), controls.zone) for send in sends if "sent_at" in send}
     found.wrong += compare(world.truth, found.books, found.counters, sends, items(names.SUBSCRIBERS_TABLE))

@@ -192,6 +192,10 @@ class Control:
             return False
         return True
 
+    def note_queued(self, org: str, approval_id: str, *, at: int) -> None:
+        """An approved plan lies in the queue."""
+        self.table.update(org, f"approval#{approval_id}", changes(set_={"queued_at": at}))
+
     # --- counters ----------------------------------------------------------------------------------------------------
     def counting(self, org: str, at: datetime, amounts: Mapping[str, int], *, shard_by: str) -> dict[str, Any]:
         """Adds to the hour's counters inside the transaction that books the fact they count (M2)."""

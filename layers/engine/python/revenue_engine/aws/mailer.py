@@ -12,7 +12,13 @@ from revenue_engine.aws.clients import client
 
 _THROTTLES = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling"})
 _STOP_ALL = frozenset(
-    {"SendingPausedException", "AccountSuspendedException", "MailFromDomainNotVerifiedException", "NotFoundException"}
+    {
+        "AccessDeniedException",
+        "AccountSuspendedException",
+        "MailFromDomainNotVerifiedException",
+        "NotFoundException",
+        "SendingPausedException",
+    }
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from revenue_engine.aws import names
 
@@ -21,3 +23,16 @@ def count(name: str, org: str, value: float = 1) -> None:
     with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=names.METRICS_NAMESPACE) as metric:
         metric.add_dimension("org", org)
         metric.add_dimension("stage", os.environ.get(names.STAGE, ""))
+
+
+class _LoggedBatch(BatchProcessor):
+    """Powertools tells nobody why a record failed; an operator must find the cause before the dead-letter queue's alarm."""
+
+    def failure_handler(self, record: Any, exception: Any) -> Any:
+        logger.error("record failed", exc_info=exception)
+        return super().failure_handler(record, exception)
+
+
+def sqs_processor() -> BatchProcessor:
+    """Partial batch answers: each record that failed comes back alone, and its cause is in the log."""
+    return _LoggedBatch(event_type=EventType.SQS, raise_on_entire_batch_failure=False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from html.parser import HTMLParser
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from revenue_engine.errors import BadInput
@@ -45,17 +46,23 @@ def render(
     """
     merged = {**fields, "offer_url": offer_url}
     try:
-        subject = _TEXT.from_string(creative.subject).render(merged)
-        body = _HTML.from_string(creative.html).render(merged)
+        subject = _compiled(_TEXT, creative.subject).render(merged)
+        body = _compiled(_HTML, creative.html).render(merged)
     except Exception as error:  # whatever a template does wrong in here, it is the template's fault
         raise BadInput("creative", "does_not_render", str(error)[:200]) from None
     if "\n" in subject or "\r" in subject:
         raise BadInput("creative.subject", "line_break")
     if "offer_url" not in creative.html:
         raise BadInput("creative.html", "no_offer_link")
-    footer = _HTML.from_string(_FOOTER).render(postal_address=postal_address, unsubscribe_url=unsubscribe_url)
+    footer = _compiled(_HTML, _FOOTER).render(postal_address=postal_address, unsubscribe_url=unsubscribe_url)
     html = _insert_before_end(body, footer)
     return Content(subject.strip(), html, plain_text(html))
+
+
+@lru_cache(maxsize=256)
+def _compiled(environment: ImmutableSandboxedEnvironment, source: str) -> Template:
+    """A template is compiled once, not once a mail."""
+    return environment.from_string(source)
 
 
 def _insert_before_end(body: str, footer: str) -> str:

@@ -19,11 +19,16 @@ def listed(w: Wiring, org: str) -> list[Item]:
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
     """Reserves the day's budget and queues the plan; returns how many sends were queued, 0 when it no longer waits.
 
-    Everything is checked anew by execute, which sends only what is approved and still valid.
+    Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
+    but never queued, because the first attempt died in between, goes on where that one stopped.
     """
     body = w.decisions.get(f"plans/{org}/{approval_id}.json.gz")
-    if body is None or not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
+    if body is None:
         return 0
+    if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
+        known = w.control.approval(org, approval_id)
+        if known is None or known["status"] != "approved" or "queued_at" in known or known["valid_until"] <= epoch_seconds(now):
+            return 0
     planned = send_messages.decode(gzip.decompress(body).decode())
     controls = w.parameters.controls(org)
     granted = w.control.reserve(
@@ -36,6 +41,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         expires_at=epoch_seconds(now) + 30 * 86_400,
     )
     w.sends_queue.send(send_messages.messages((0, plan) for plan in planned[:granted]))
+    w.control.note_queued(org, approval_id, at=epoch_seconds(now))
     return granted
 
 

@@ -114,14 +114,6 @@ def execute_message(
 
 
 def _one(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
-    try:
-        return _attempt(run, plan, pause)
-    except Refused as refused:  # D5: a row of another layout stops this mail, not the batch
-        log.error("mail %s: %s", plan.send_id, refused)
-        return _drop(run, plan, refused.reason)
-
-
-def _attempt(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
     reason = run.gate.refusal(plan)
     if reason is not None:
         return _drop(run, plan, reason)
@@ -144,6 +136,7 @@ def _prepare(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     try:
         return _mail(run, plan, person)
     except Refused as refused:  # D5: a row or a key we cannot read stops this mail
+        log.error("mail %s: %s", plan.send_id, refused)
         return refused.reason
 
 

@@ -17,7 +17,9 @@ from revenue_engine.safety.breaker import HealthFacts, Judgement, WindowCounts
 
 log = logging.getLogger(__name__)
 
-WINDOW = timedelta(hours=24)
+# A storm shows in the last hours, a drift in a day: every minute looks for the one, every quarter of an hour for both.
+SHORT_WINDOW = timedelta(hours=3)
+LONG_WINDOW = timedelta(hours=24)
 CLAIM_SETTLES_WITHIN = timedelta(minutes=15)
 UNKNOWN_SETTLES_WITHIN = timedelta(hours=72)
 MACHINE_STARTS_WITHIN_SECONDS = 120
@@ -30,7 +32,7 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     swept = _sweep(w, org, now)
     observe.count(names.METRIC_POSTBACKS_TAKEN, org, 0)  # the silence alarm compares sums: silence must be a figure too
     controls = w.parameters.controls(org)
-    judgement = _judgement(w, org, controls, now)
+    judgement = _judgement(w, org, controls, now, window=SHORT_WINDOW if now.minute % 15 else LONG_WINDOW)
     if judgement.trip and judgement.reason is not None and w.control.trip(org, reason=judgement.reason, now=now):
         log.error("breaker trips: %s", judgement.findings)
     elif judgement.warn and not judgement.trip:
@@ -42,13 +44,13 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     """The machine asks after its cool-down: may the breaker close? Failures in a row are forgiven once, rates are not."""
     w.control.note_failures(org, in_a_row=0, all_failed=False)
-    judgement = _judgement(w, org, w.parameters.controls(org), now)
+    judgement = _judgement(w, org, w.parameters.controls(org), now, window=LONG_WINDOW)
     return {"healthy": not judgement.trip, "human_needed": judgement.human_needed, "reason": judgement.reason or ""}
 
 
-def _judgement(w: Wiring, org: str, controls: Controls, now: datetime) -> Judgement:
+def _judgement(w: Wiring, org: str, controls: Controls, now: datetime, *, window: timedelta) -> Judgement:
     money = [f"{kind}_micros#{controls.currency}" for kind in ("provisional", "approved")]
-    counted = w.control.counters(org, since=now - WINDOW, until=now, only=(*_RATES, *money))
+    counted = w.control.counters(org, since=now - window, until=now, only=(*_RATES, *money))
     counts = WindowCounts(
         mails=counted.get("sent", 0),
         complaints=counted.get("complaints", 0),

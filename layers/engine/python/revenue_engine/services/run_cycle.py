@@ -93,12 +93,12 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
         cycle = prepare(_context(w, org, report.cycle_id, autonomy, now))
         for number, batch in enumerate(_pages(w, cycle, resumed=lease["attempts"] > 1)):
             _run_page(w, cycle, number, batch, report)
+        w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict())
     except BaseException as error:
         w.control.release_cycle(org, report.cycle_id)
         if isinstance(error, Refused):
             return _refused(report, org, error)
         raise
-    w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict())
     observe.count(names.METRIC_CYCLE_COMPLETED, org)
     return report
 

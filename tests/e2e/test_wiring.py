@@ -1,0 +1,180 @@
+"""Every wire of the template carries something: without it the loop breaks in the way one expects, and in no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from revenue_engine.services.receipts import queue_message
+from tests.e2e.house import MINUTE, ORG, House, Template, golden, house
+from workbench.local.template import TemplateError
+
+WIRES = (
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Events::Rule",
+    "AWS::SNS::Subscription",
+    "AWS::SES::ConfigurationSetEventDestination",
+    "AWS::ApiGatewayV2::Route",
+)
+SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=operator"}
+NEEDS_MAIL = {"mailed", "touched", "opt_out_page", "unsubscribed"}
+
+# What is lost without each wire; a wire is found by its type and a text in its body.
+LOST: dict[tuple[str, str], set[str]] = {
+    ("AWS::Lambda::EventSourceMapping", "SendQueue"): NEEDS_MAIL,
+    ("AWS::Lambda::EventSourceMapping", "PostbackQueue"): {"booked", "booked_posted"},
+    ("AWS::Lambda::EventSourceMapping", "EngagementQueue"): {"touched"},
+    ("AWS::Events::Rule", "DecisionLoopDecide"): {"cycled", *NEEDS_MAIL},
+    ("AWS::Events::Rule", "SafetyBreakerSafety"): {"judged", "cycled", *NEEDS_MAIL},  # D5: an unwatched engine does not mail
+    ("AWS::Events::Rule", "IngressReconcile"): {"reconciled"},
+    ("AWS::Events::Rule", "LearningTrain"): {"trained"},
+    ("AWS::SNS::Subscription", ""): {"touched"},
+    ("AWS::SES::ConfigurationSetEventDestination", ""): {"touched"},
+    ("AWS::ApiGatewayV2::Route", "GET /everflow"): {"booked"},
+    ("AWS::ApiGatewayV2::Route", "POST /everflow"): {"booked_posted"},
+    ("AWS::ApiGatewayV2::Route", "HEAD /everflow"): {"probed"},
+    ("AWS::ApiGatewayV2::Route", "GET /u/"): {"opt_out_page"},
+    ("AWS::ApiGatewayV2::Route", "POST /u/"): {"unsubscribed"},
+    ("AWS::ApiGatewayV2::Route", "GET /console"): {"console_read"},
+    ("AWS::ApiGatewayV2::Route", "POST /console"): {"console_command"},
+}
+IN_THE_NIGHT = {"reconciled", "trained"}
+
+
+def wire(template: Template, kind: str, text: str) -> str:
+    """The one resource of this type whose body holds this text."""
+    found: list[str] = [
+        logical_id
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == kind and text in json.dumps(resource["Properties"])
+    ]
+    assert len(found) == 1, (kind, text, found)
+    return found[0]
+
+
+def without(kind: str, text: str) -> Template:
+    """The template without one wire, and without the permission that only this wire needs."""
+    template = golden()
+    resources = template["Resources"]
+    gone = wire(template, kind, text)
+    del resources[gone]
+    for logical_id in [key for key, each in resources.items() if json.dumps({"Fn::GetAtt": [gone, "Arn"]}) in json.dumps(each)]:
+        del resources[logical_id]
+    return template
+
+
+def test_every_wire_of_the_template_has_its_case() -> None:
+    template = golden()
+    wires = {logical_id for logical_id, resource in template["Resources"].items() if resource["Type"] in WIRES}
+    assert wires == {wire(template, kind, text) for kind, text in LOST}
+
+
+def test_with_all_wires_nothing_is_lost() -> None:
+    assert _day(golden()) == set().union(*LOST.values()) - IN_THE_NIGHT
+    assert _night(golden()) == IN_THE_NIGHT
+
+
+@pytest.mark.parametrize(("kind", "text"), [case for case, lost in LOST.items() if not lost & IN_THE_NIGHT])
+def test_without_a_wire_just_its_part_of_the_loop_is_lost(kind: str, text: str) -> None:
+    everything = set().union(*LOST.values()) - IN_THE_NIGHT
+    assert everything - _day(without(kind, text)) == LOST[kind, text]
+
+
+@pytest.mark.parametrize(("kind", "text"), [case for case, lost in LOST.items() if lost & IN_THE_NIGHT])
+def test_without_a_nightly_rule_its_work_is_not_done(kind: str, text: str) -> None:
+    assert IN_THE_NIGHT - _night(without(kind, text)) == LOST[kind, text]
+
+
+@pytest.mark.parametrize("function", ["Decide", "Safety", "Reconcile", "Train", "Webhook", "Engage", "Console"])
+def test_a_function_that_nobody_may_invoke_is_refused_before_anything_runs(function: str) -> None:
+    template = golden()
+    gone = [
+        logical_id
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Lambda::Permission"
+        and f"{function}Function" in json.dumps(resource["Properties"]["FunctionName"])
+    ]
+    assert gone
+    for logical_id in gone:
+        del template["Resources"][logical_id]
+    with pytest.raises(TemplateError, match="no AWS::Lambda::Permission"), house(0, template=template):
+        pass
+
+
+def test_an_event_type_that_the_destination_does_not_match_never_arrives() -> None:
+    template = golden()
+    destination = template["Resources"][wire(template, "AWS::SES::ConfigurationSetEventDestination", "")]
+    destination["Properties"]["EventDestination"]["MatchingEventTypes"].remove("click")
+    assert "touched" not in _day(template)
+
+
+def _day(template: Template) -> set[str]:
+    """A quarter of an hour and what follows it: the facts one can read back."""
+    with house(template=template) as made:
+        made.run(16)
+        return set(_facts(made))
+
+
+def _facts(made: House) -> Iterator[str]:
+    plane, w = made.plane, made.w
+    yield from _if(w.control.breaker(ORG) is not None, "judged")
+    yield from _if(w.control.last_cycle(ORG) is not None, "cycled")
+    yield from _if(bool(made.mails), "mailed")
+
+    def booked(transaction: str) -> bool:
+        plane.settle()
+        return w.ledger.head(f"{ORG}#conversion#{transaction}#0") is not None
+
+    query = "kind=conversion&payout=20&offer_id=1001&event_id=0&currency=USD&sub1=&transaction_id="
+    yield from _if(plane.http("HEAD", made.webhook_path).status == 200, "probed")
+    plane.http("GET", f"{made.webhook_path}?{query}by-get")
+    yield from _if(booked("by-get"), "booked")
+    plane.http("POST", made.webhook_path, {"content-type": "application/x-www-form-urlencoded"}, f"{query}by-post")
+    yield from _if(booked("by-post"), "booked_posted")
+
+    yield from _if(plane.http("GET", f"/console/{ORG}/status", SIGNED).status == 200, "console_read")
+    plane.http("POST", f"/console/{ORG}/autonomy/shadow", SIGNED)
+    w.parameters.forget()
+    yield from _if(w.parameters.autonomy(ORG).value == "shadow", "console_command")
+
+    for mail in made.mails:
+        made.delivered(mail)
+        made.clicked(mail)
+        yield from _if("first_human_click_at" in made.send(mail), "touched")
+        yield from _if(b"<form" in plane.http("GET", mail.unsubscribe_url).body, "opt_out_page")
+        made.unsubscribed(mail)
+        yield from _if(made.person(made.send(mail)["subscriber"])["status"] == "unsubscribed", "unsubscribed")
+
+
+def _night(template: Template) -> set[str]:
+    """Sunday at three the models are trained; at a quarter past eleven the books are reconciled."""
+    facts: set[str] = set()
+    for moment, arrange, fact in (
+        (datetime(2026, 3, 1, 23, 15, tzinfo=UTC), _leave_a_postback_unqueued, "reconciled"),
+        (datetime(2026, 3, 1, 3, 0, tzinfo=UTC), _know_the_bundles, "trained"),
+    ):
+        with house(0, template=template, start=moment - MINUTE) as made:
+            done = arrange(made)
+            made.run(1.5)
+            facts |= {fact} if done() else set()
+    return facts
+
+
+def _leave_a_postback_unqueued(made: House) -> Callable[[], bool]:
+    message = queue_message(ORG, "receipt", "raw/nowhere.json", token_state="ok")
+    made.w.postbacks.put(f"unqueued/{ORG}/receipt.json", message.body.encode())
+    return lambda: made.w.postbacks.keys("unqueued/") == []
+
+
+def _know_the_bundles(made: House) -> Callable[[], bool]:
+    bucket = made.w.bundles.bucket
+    before = bucket.keys("models/")
+    return lambda: set(bucket.keys("models/")) > set(before)
+
+
+def _if(holds: bool, fact: str) -> Iterator[str]:
+    if holds:
+        yield fact

@@ -1,0 +1,256 @@
+"""The books under any order, repetition and concurrency: ledger = counters = allocations (M1, M2, M4)."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from revenue_engine import ids
+from revenue_engine.attribution.ledger import Head, fold, unbalanced_models
+from revenue_engine.aws import names
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.ledger import Ledger
+from revenue_engine.records.conversion import Arrival
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.services.attribute import book
+from revenue_engine.services.engage import engage_message
+from tests.builders import DAY, NOW, Org
+from workbench.local.plane import Plane
+
+_orgs = itertools.count(1)
+LATER = NOW + timedelta(hours=4)
+
+
+def arrival(org: Org, plan: PlannedSend | None = None, **changes: object) -> Arrival:
+    sub1 = "" if plan is None else ids.tracking_id(org.key, org=org.name, send_id=plan.send_id)
+    base = Arrival(
+        org=org.name,
+        kind="conversion",
+        transaction_id="t1",
+        event_id="0",
+        event_name="Base",
+        payout_micros=10_000_001,
+        currency="USD",
+        offer="1042",
+        sub1=sub1,
+        source="postback",
+        conversion_id=None,
+        converted_at=LATER,
+        received_at=LATER,
+        receipt_id="r1",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def report(org: Org, plan: PlannedSend | None, conversion_id: str, **changes: object) -> Arrival:
+    return arrival(org, plan, source="report", conversion_id=conversion_id, receipt_id=conversion_id, **changes)
+
+
+def upsell(org: Org, plan: PlannedSend | None) -> tuple[Arrival, Arrival]:
+    """One event as the postback knows it, by its id, and as the report does, by its name."""
+    facts = {"kind": "event", "event_name": "Upsell", "payout_micros": 4_250_000}
+    return arrival(org, plan, event_id="77", receipt_id="r2", **facts), report(org, plan, "e1", event_id="", **facts)
+
+
+def booked(org: Org, *arrivals: Arrival) -> list[str]:
+    controls = org.w.parameters.controls(org.name)
+    return [book(org.w, each, controls=controls, now=LATER) for each in arrivals]
+
+
+def totals(org: Org) -> dict[str, int]:
+    counted = org.counters()
+    return {n: counted.get(f"{n}_micros#USD", 0) for n in ("provisional", "approved", "unattributed")} | {
+        "conversions": counted.get("conversions", 0)
+    }
+
+
+def check(org: Org) -> None:
+    """The ledger's heads, its entries, the counters, the allocations, the mails' outcomes and the rows say the same."""
+    keys = {item["pk"] for item in org.items(names.LEDGER_TABLE) if item["sk"] == "head"}
+    sums: Counter[str] = Counter()
+    by_mail: Counter[str] = Counter()
+    for key in keys:
+        entries, head = org.w.ledger.entries(key), org.w.ledger.head(key)
+        assert head == fold(entries, head.doubtful if head else ())
+        for number, entry in enumerate(entries):
+            assert unbalanced_models(entry) == ()
+            sums.update({"provisional": entry.provisional_delta_micros, "approved": entry.approved_delta_micros})
+            sums.update({"unattributed": entry.unattributed_micros, "conversions": int(number == 0)})
+            for share in entry.attribution.get("primary", ()):
+                by_mail[share.send_id] += share.micros
+    assert totals(org) == {name: sums[name] for name in ("provisional", "approved", "unattributed", "conversions")}
+    counted = org.counters()
+    assert counted.get("provisional_micros#USD@1042", 0) == sums["provisional"]
+    assert counted.get("approved_micros#USD@1042", 0) == sums["approved"]
+    outcomes = {row["pk"]: row.get("revenue_micros#USD", 0) for row in sends(org)}
+    assert outcomes == {send_id: by_mail[send_id] for send_id in outcomes}
+    assert sum(by_mail.values()) + sums["unattributed"] == sums["provisional"] + sums["approved"]
+    for message in org.drained(names.ENGAGEMENT_QUEUE_URL):
+        engage_message(org.w, message, now=LATER)
+    assert sum(org.row(row["subscriber"]).revenue_micros for row in sends(org)) == sum(by_mail.values())
+    evidence = org.evidence()
+    assert sum(day.get("conversion_micros", 0) for day in evidence.values()) == sum(by_mail.values())
+
+
+def sends(org: Org) -> list[Item]:
+    return list(org.w.sends.on_day(org.name, DAY))
+
+
+def test_a_report_after_its_postback_turns_provisional_money_into_approved(org: Org) -> None:
+    plan = org.mailed()
+    assert booked(org, arrival(org, plan), report(org, plan, "c1"), report(org, plan, "c1")) == [
+        "booked",
+        "booked",
+        "already_booked",
+    ]
+    assert totals(org) == {"provisional": 0, "approved": 10_000_001, "unattributed": 0, "conversions": 1}
+    check(org)
+
+
+def test_a_postback_after_its_report_says_nothing_new(org: Org) -> None:
+    plan = org.mailed()
+    assert booked(org, report(org, plan, "c1"), arrival(org, plan)) == ["booked", "already_booked"]
+    assert totals(org)["approved"] == 10_000_001
+    check(org)
+
+
+def test_a_report_with_another_amount_corrects_the_postbacks_and_every_share(org: Org) -> None:
+    plan = org.mailed()
+    booked(org, arrival(org, plan), report(org, plan, "c1", payout_micros=7_000_000))
+    assert totals(org) == {"provisional": 0, "approved": 7_000_000, "unattributed": 0, "conversions": 1}
+    check(org)
+    assert org.row(plan.subscriber).conversions == 1.0
+
+
+def test_a_rebill_in_the_report_is_a_conversion_of_its_own(org: Org) -> None:
+    plan = org.mailed()
+    rows = [arrival(org, plan), report(org, plan, "c1"), report(org, plan, "c2")]
+    assert booked(org, *rows, *rows) == ["booked"] * 3 + ["already_booked"] * 3
+    assert totals(org) == {"provisional": 0, "approved": 20_000_002, "unattributed": 0, "conversions": 2}
+    check(org)
+
+
+@pytest.mark.parametrize("order", ["postback first", "report first"])
+def test_an_event_known_by_id_here_and_by_name_there_is_booked_once(org: Org, order: str) -> None:
+    plan = org.mailed()
+    pair = upsell(org, plan)
+    booked(org, *(pair if order == "postback first" else reversed(pair)))
+    assert totals(org) == {"provisional": 0, "approved": 4_250_000, "unattributed": 0, "conversions": 1}
+    assert booked(org, *pair) == ["already_booked", "already_booked"]
+    check(org)
+
+
+def test_two_events_of_one_name_by_their_ids_are_two(org: Org) -> None:
+    first, _ = upsell(org, None)
+    assert booked(org, first, replace(first, event_id="78"), first) == ["booked", "booked", "already_booked"]
+    assert totals(org)["provisional"] == 8_500_000
+    check(org)
+
+
+class Interrupted(Ledger):
+    """Something is booked between attribute's read of the head and its own booking."""
+
+    def __init__(self, org: Org, meanwhile: Callable[[], object]) -> None:
+        super().__init__(org.w.ledger.table)
+        object.__setattr__(self, "left", [meanwhile])
+
+    def head(self, key: str) -> Head | None:
+        read = super().head(key)
+        left: list[Callable[[], object]] = vars(self)["left"]
+        if left:
+            left.pop()()
+        return read
+
+
+def test_a_doubtful_arrival_kept_meanwhile_is_not_written_over(org: Org) -> None:
+    plan = org.mailed()
+    booked(org, arrival(org, plan))
+    other = arrival(org, plan, payout_micros=12_000_000)
+    vars(org.w)["ledger"] = Interrupted(org, lambda: booked(org, other))
+    assert booked(org, report(org, plan, "c1")) == ["booked"]
+    head = org.w.ledger.head(arrival(org, plan).key)
+    assert head is not None
+    assert (head.approved_micros, len(head.doubtful), head.version) == (10_000_001, 1, 3)
+    check(org)
+
+
+CHOICES = st.lists(
+    st.sampled_from(["base", "again", "other", "c1", "c2", "c1 less", "event", "event row", "nobody's"]), max_size=9
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(choices=CHOICES)
+def test_the_books_balance_after_any_interleaving(system: Plane, choices: list[str]) -> None:
+    org = Org.open(system, f"i{next(_orgs)}")
+    plan = org.mailed()
+    event, event_row = upsell(org, plan)
+    arrivals = {
+        "base": arrival(org, plan),
+        "again": arrival(org, plan, receipt_id="r9"),
+        "other": arrival(org, plan, payout_micros=12_000_000),
+        "c1": report(org, plan, "c1"),
+        "c2": report(org, plan, "c2"),
+        "c1 less": report(org, plan, "c1", payout_micros=1_000_000),
+        "event": event,
+        "event row": event_row,
+        "nobody's": arrival(org, None, transaction_id="t2"),
+    }
+    booked(org, *(arrivals[choice] for choice in choices))
+    check(org)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(["base", "c1", "c2", "event", "event row", "nobody's"] * 2))
+def test_what_does_not_contradict_itself_gives_the_same_totals_in_any_order(system: Plane, order: list[str]) -> None:
+    org = Org.open(system, f"o{next(_orgs)}")
+    plan = org.mailed()
+    event, event_row = upsell(org, plan)
+    arrivals = {
+        "base": arrival(org, plan),
+        "c1": report(org, plan, "c1"),
+        "c2": report(org, plan, "c2"),
+        "event": event,
+        "event row": event_row,
+        "nobody's": arrival(org, None, transaction_id="t2"),
+    }
+    booked(org, *(arrivals[name] for name in order))
+    assert totals(org) == {"provisional": 10_000_001, "approved": 24_250_002, "unattributed": 10_000_001, "conversions": 4}
+    check(org)
+
+
+def test_workers_at_once_on_one_key_book_it_once(org: Org) -> None:
+    plan = org.mailed()
+    rows = [arrival(org, plan)] * 4 + [report(org, plan, "c1")] * 4
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda each: booked(org, each)[0], rows))
+    assert said.count("booked") in (1, 2)  # the report alone, or after the postback
+    assert totals(org) == {"provisional": 0, "approved": 10_000_001, "unattributed": 0, "conversions": 1}
+    check(org)
+
+
+def test_workers_at_once_on_an_event_by_id_and_by_name_book_it_once(org: Org) -> None:
+    plan = org.mailed()
+    event, event_row = upsell(org, plan)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda each: booked(org, each), [event, event_row] * 4))
+    assert totals(org) == {"provisional": 0, "approved": 4_250_000, "unattributed": 0, "conversions": 1}
+    check(org)
+
+
+def test_workers_at_once_on_many_keys_of_one_mail_lose_nothing(org: Org) -> None:
+    plan = org.mailed()
+    rows = [arrival(org, plan, transaction_id=f"t{n}") for n in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda each: booked(org, each)[0], rows)) == ["booked"] * 12
+    assert totals(org)["provisional"] == 12 * 10_000_001
+    check(org)
+    assert org.row(plan.subscriber).conversions == 12.0

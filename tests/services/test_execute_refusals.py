@@ -1,0 +1,231 @@
+"""Every reason for which a planned mail is not sent (P1, D5): nothing leaves, the row says why, the budget comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from revenue_engine.aws import names
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.records.offer import Creative
+from revenue_engine.records.send import PlannedSend
+from tests.builders import DAY, HTML, NOW, Org, an_offer
+
+T = epoch_seconds(NOW)
+HOUR, DAY_SECONDS = 3_600, 86_400
+
+
+def refused(org: Org, plan: PlannedSend, *, now: datetime = NOW) -> str:
+    """The reason on the row of a plan that was not sent, after checking that it left nothing else behind."""
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=5, cap=10, expires_at=T)
+    report = org.execute([plan], now=now)
+    assert org.mails == []
+    row = org.send(plan)
+    assert row["state"] == "DROPPED"
+    assert names.ORG_STATE not in row
+    assert report.outcomes == {row["reason"]: 1}
+    assert org.counters() == {}
+    assert org.reserved() == 4
+    assert org.execute([plan], now=now).outcomes.total() == 1  # told again: nothing more comes back
+    assert org.reserved() == 4
+    return str(row["reason"])
+
+
+@pytest.mark.parametrize("value", ["off", "shadow"])
+def test_nothing_leaves_while_autonomy_is_off_or_shadow(org: Org, value: str) -> None:
+    plan = org.plan(org.add_person())
+    org.set_autonomy(value)
+    assert refused(org, plan) == f"autonomy_{value}"
+
+
+def test_nothing_leaves_while_autonomy_cannot_be_read(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    org.set_autonomy("perhaps")
+    assert refused(org, plan) == "autonomy_unreadable"
+
+
+def test_under_approval_a_plan_leaves_only_with_a_yes_in_time(org: Org) -> None:
+    org.set_autonomy("approval")
+    put = org.w.control.put_approval
+    put(org.name, "yes", {"status": "approved", "valid_until": T + 1})
+    put(org.name, "late", {"status": "approved", "valid_until": T})
+    put(org.name, "no", {"status": "rejected", "valid_until": T + 1})
+    put(org.name, "open", {"status": "waiting", "valid_until": T + 1})
+    for approval in ("", "late", "no", "open", "unknown"):
+        plan = org.plan(org.add_person(), approval_id=approval)
+        assert org.execute([plan]).outcomes == {"not_approved": 1}
+    assert org.mails == []
+    assert org.execute([org.plan(org.add_person(), approval_id="yes")]).outcomes == {"sent": 1}
+
+
+def test_in_canary_only_the_canary_share_is_mailed(org: Org) -> None:
+    org.set_autonomy("canary")
+    inside, outside = org.plan(org.add_person()), org.plan(org.add_person(), canary=False)
+    assert org.execute([inside, outside]).outcomes == {"sent": 1, "not_in_canary": 1}
+    assert org.send(outside)["reason"] == "not_in_canary"
+
+
+def test_without_a_breaker_nothing_leaves(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    org.system.client("dynamodb").delete_item(
+        TableName=org.w.value(names.CONTROL_TABLE), Key={"pk": {"S": org.name}, "sk": {"S": "breaker"}}
+    )
+    assert refused(org, plan) == "breaker_missing"
+    org.w.control.close_by_hand(org.name, by="alex", now=NOW)  # closed, but nobody has judged
+    assert org.execute([org.plan(org.add_person())]).outcomes == {"breaker_stale": 1}
+
+
+def test_a_judge_that_is_silent_for_five_minutes_stops_the_mail(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    assert refused(org, plan, now=NOW + timedelta(seconds=301)) == "breaker_stale"
+
+
+def test_an_open_breaker_stops_the_mail(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    org.w.control.trip(org.name, reason="bounce_rate", now=NOW)
+    assert refused(org, plan) == "breaker_open"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("unsubscribed", "opted_out"), ("complained", "opted_out"), ("bounced", "address_bounced")]
+)
+def test_who_left_is_not_mailed(org: Org, status: str, reason: str) -> None:
+    person = org.add_person()
+    plan = org.plan(person)
+    org.w.subscribers.opt_out(org.name, person, status=status, at=T, source="test")
+    assert refused(org, plan) == reason
+
+
+def test_without_consent_nobody_is_mailed(org: Org) -> None:
+    person = org.add_person()
+    org.w.subscribers.table.put(org.person(person) | {"consent_status": "withdrawn"})
+    assert refused(org, org.plan(person)) == "no_consent"
+
+
+def test_a_person_nobody_knows_is_not_mailed(org: Org) -> None:
+    assert refused(org, org.plan("a" * 26)) == "unknown_subscriber"
+
+
+def test_the_gap_and_the_weekly_cap_hold_whatever_decide_believed(org: Org) -> None:
+    soon = org.add_person(row={"last_send_at": T - 24 * HOUR + 1, "recent_sends": (T - 24 * HOUR + 1, *(0,) * 7)})
+    often = org.add_person(
+        row={
+            "last_send_at": T - 25 * HOUR,
+            "recent_sends": (*(T - d * DAY_SECONDS - HOUR for d in range(1, 5)), 0, 0, 0, 0),
+        }
+    )
+    assert refused(org, org.plan(soon)) == "too_soon_since_last_email"
+    assert org.execute([org.plan(often)]).outcomes == {"subscriber_frequency_limit": 1}
+
+
+def test_a_second_plan_for_the_same_person_finds_the_gap_of_the_first(org: Org) -> None:
+    person = org.add_person()
+    both = [org.plan(person, decision="d1"), org.plan(person, decision="d2")]
+    assert org.execute(both).outcomes == {"sent": 1, "too_soon_since_last_email": 1}
+    assert len(org.mails) == 1
+
+
+def test_the_readers_hours_are_kept(org: Org) -> None:
+    person = org.add_person(zone="America/New_York")  # five in the morning
+    assert refused(org, org.plan(person)) == "outside_hours"
+
+
+def test_an_address_on_our_own_list_is_not_mailed(org: Org) -> None:
+    person = org.add_person("pat@recipient.example")
+    org.w.suppression.suppress(org.name, org.address_hash("pat@recipient.example"), reason="complained", at=T)
+    assert refused(org, org.plan(person)) == "suppressed"
+    assert org.row(person).last_send_at == 0
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha512"])
+def test_an_address_on_the_advertisers_list_is_not_mailed(org: Org, kind: str) -> None:
+    org.w.offers.put(org.name, an_offer(suppression_list="11"))
+    person, other = org.add_person("pat@recipient.example"), org.add_person()
+    digest = f"{kind}:" + hashlib.new(kind, b"pat@recipient.example").hexdigest()
+    org.w.suppression.replace_advertiser_list(org.name, "11", [digest], refreshed_at=T)
+    assert refused(org, org.plan(person)) == "advertiser_suppressed"
+    assert org.execute([org.plan(other)]).outcomes == {"sent": 1}
+
+
+@pytest.mark.parametrize("age_days", [None, 8])
+def test_an_advertisers_list_that_is_missing_or_old_stops_his_offer(org: Org, age_days: int | None) -> None:
+    org.w.offers.put(org.name, an_offer(suppression_list="11"))
+    if age_days is not None:
+        org.w.suppression.replace_advertiser_list(org.name, "11", [], refreshed_at=T - age_days * DAY_SECONDS)
+    assert refused(org, org.plan(org.add_person())) == "suppression_list_stale"
+
+
+OFFERS: dict[str, dict[str, Any]] = {
+    "offer_not_active": {"status": "paused"},
+    "offer_not_approved": {"may_run": False},
+    "channel_excludes_email": {"allows_email": False},
+    "offer_expired": {"live_until": NOW},
+    "no_approved_creative": {"creatives": (Creative("soft", "Shop", "Hi", HTML),)},
+}
+
+
+@pytest.mark.parametrize("reason", OFFERS)
+def test_an_offer_that_may_not_run_now_is_not_mailed(org: Org, reason: str) -> None:
+    org.w.offers.put(org.name, an_offer(**OFFERS[reason]))
+    assert refused(org, org.plan(org.add_person())) == reason
+
+
+def test_an_offer_nobody_knows_is_not_mailed(org: Org) -> None:
+    assert refused(org, org.plan(org.add_person(), offer="9")) == "unknown_offer"
+
+
+def test_a_missing_merge_field_stops_that_mail_and_no_other(org: Org) -> None:
+    nameless = org.plan(org.add_person(first_name=""))
+    assert refused(org, nameless) == "content_incomplete"
+    assert org.execute([replace(nameless, send_id="x" * 26), org.plan(org.add_person())]).outcomes == {
+        "content_incomplete": 1, "sent": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "{{ offer_url }} {{ 1 / 0 }}",
+        "{{ offer_url }} {{ first_name + 1 }}",
+        "{{ offer_url",
+        "no link",
+        "{{ offer_url.__class__.__mro__ }}",
+    ],
+)
+def test_a_template_that_breaks_stops_that_mail(org: Org, html: str) -> None:
+    org.w.offers.put(org.name, an_offer(creatives=(Creative("standard", "Shop", "Hi", html),)))
+    assert refused(org, org.plan(org.add_person())) == "content_incomplete"
+
+
+def test_a_sender_without_a_postal_address_sends_nothing(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    org.set_controls(sender={"from_address": "news@mail.example.com"})
+    assert refused(org, plan) == "sender_incomplete"
+
+
+def test_a_row_of_another_layout_stops_that_mail_and_no_other(org: Org) -> None:
+    old = org.add_person()
+    org.w.subscribers.table.put(org.person(old) | {"row": b"older"})
+    assert org.execute([org.plan(old), org.plan(org.add_person())]).outcomes == {"row_schema_mismatch": 1, "sent": 1}
+
+
+def test_without_a_tracking_key_nothing_leaves(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    parameter = names.secret_parameter(org.w.stage, org.name, names.TRACKING_KEY)
+    org.system.client("ssm").delete_parameter(Name=parameter)
+    org.w.parameters.forget()
+    assert refused(org, plan) == "secret_missing"
+
+
+@pytest.mark.parametrize("document", ["{}x", json.dumps({"max_daily_emails": -1}), json.dumps({"unknown": 1})])
+def test_controls_that_cannot_be_read_stop_the_whole_message(org: Org, document: str) -> None:
+    plans = [org.plan(org.add_person()), org.plan(org.add_person())]
+    org.w.parameters.put(names.controls_parameter(org.w.stage, org.name), document)
+    assert org.execute(plans).outcomes == {"controls_unreadable": 2}
+    assert org.mails == []
+    assert {org.send(plan)["reason"] for plan in plans} == {"controls_unreadable"}
