@@ -6,7 +6,7 @@ endif
 V := .venv/bin
 UV := $(V)/uv --quiet
 
-.PHONY: setup demo test check types lint imports package deploy golden lock clean
+.PHONY: setup demo test check types lint imports unit package deploy golden lock clean
 
 setup: .venv/.local-ready
 
@@ -27,9 +27,8 @@ demo: .venv/.local-ready
 	$(V)/revenue-engine demo
 
 test: check
-	$(V)/pytest
 
-check: lint types imports
+check: lint types imports unit
 
 lint: .venv/.dev-ready
 	$(V)/ruff check .
@@ -41,6 +40,9 @@ types: .venv/.dev-ready
 imports: .venv/.dev-ready
 	$(V)/lint-imports --no-logo
 
+unit: .venv/.dev-ready
+	$(V)/pytest
+
 golden: .venv/.dev-ready
 	$(V)/python -m infra.golden
 
@@ -50,9 +52,10 @@ package: .venv/.dev-ready
 deploy: package
 	npx --yes aws-cdk@2.1148.1 deploy --app "$(V)/python -m infra.app" -c packaged=true
 
-lock: .venv/bin/uv
+lock: .venv/.dev-ready
 	$(UV) pip compile pyproject.toml --extra scoring --extra local --python-version 3.11 --universal --generate-hashes --no-header -o requirements/local.txt
 	$(UV) pip compile pyproject.toml --extra scoring --extra local --extra dev -c requirements/local.txt --python-version 3.11 --universal --generate-hashes --no-header -o requirements/dev.txt
+	$(V)/python -m infra.package --lock
 
 clean:
 	rm -rf .venv build cdk.out demo-out

@@ -258,13 +258,13 @@ def test_a_provider_that_stops_every_message_is_noticed_by_the_judge(org: Org) -
     for _ in range(5):
         fail_with(org, Fault.PAUSED)
         org.execute([org.plan(org.add_person()), org.plan(org.add_person())])
-    assert org.w.control.failures_in_a_row(org.name) == 5
+    assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 5
     org.set_autonomy("off")
     org.execute([org.plan(org.add_person())])  # no attempt, so no success either
-    assert org.w.control.failures_in_a_row(org.name) == 5
+    assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 5
     org.set_autonomy("full")
     org.mailed()
-    assert org.w.control.failures_in_a_row(org.name) == 0
+    assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 0
 
 
 # --- whoever counts first ---------------------------------------------------------------------------------------------

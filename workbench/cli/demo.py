@@ -154,7 +154,7 @@ def _controls(subscribers: int) -> Controls:
             reply_to="help@example.com",
             postal_address="Sample Sender, 1 Sample Street, Springfield",
         ),
-        max_daily_emails=max(1, subscribers // 2),
+        max_daily_emails=max(1, subscribers * 2 // 5),
     )
 
 

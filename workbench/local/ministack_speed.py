@@ -1,17 +1,21 @@
-"""A faster key condition for MiniStack: it parses the text of the condition anew for every item of the partition.
+"""Two shortcuts for MiniStack's DynamoDB: key conditions, and copies of items.
 
-Measured on a partition of 300 items: 19 ms a query before, 3 ms after. Nothing else is replaced, the first item of every query still
-goes through MiniStack's own evaluation with all its checks, and a test compares both on random items.
+It parses the text of a key condition anew for every item of the partition. Measured on a partition of 300 items: 19 ms a query before,
+3 ms after. The first item of every query still goes through MiniStack's own evaluation with all its checks.
+
+It copies items with `copy.deepcopy`, a tenth of a demo's time; items are JSON documents, for which a plain recursion does the same.
+Tests compare both shortcuts with what they stand in for, on random items.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 Item = Mapping[str, Mapping[str, Any]]
@@ -77,12 +81,22 @@ def _comparison(attribute: str, compare: Callable[[Any, Any], bool], value: Mapp
     return None
 
 
+def copied(value: Any) -> Any:
+    """A deep copy of a JSON document; whatever else it holds is copied as the standard library does."""
+    if type(value) is dict:
+        return {name: copied(member) for name, member in value.items()}
+    if type(value) is list:
+        return [copied(member) for member in value]
+    return value if isinstance(value, (str, int, float, bytes, type(None))) else copy.deepcopy(value)
+
+
 def install(dynamodb: ModuleType) -> None:
-    """Put the faster evaluation into MiniStack's module, once."""
+    """Put the shortcuts into MiniStack's module, once."""
     if hasattr(dynamodb, "_evaluated_by_ministack"):
         return
     original = dynamodb._evaluate_condition
     dynamodb._evaluated_by_ministack = original  # type: ignore[attr-defined]
+    dynamodb.copy = SimpleNamespace(deepcopy=copied, copy=copy.copy)  # type: ignore[attr-defined]
     # Both are functions of the text alone, and nobody changes the tokens.
     dynamodb._tokenize = functools.lru_cache(4096)(dynamodb._tokenize)  # type: ignore[attr-defined]
     dynamodb._condition_syntax_error = functools.lru_cache(4096)(dynamodb._condition_syntax_error)  # type: ignore[attr-defined]

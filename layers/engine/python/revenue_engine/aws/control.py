@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, TransactionCancelled, changes, commit
@@ -16,6 +17,7 @@ from revenue_engine.ids import stable_hash
 COUNTER_SHARDS = 4
 _COUNTER_DAYS = 400
 _CYCLE_DAYS = 30
+_UNSETTLED = timedelta(hours=2)  # hours whose counters still move every minute
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Control:
 
     # --- breaker -----------------------------------------------------------------------------------------------------
     def breaker(self, org: str) -> Item | None:
-        """`state`, `reason`, `since`, `judged_at`: a strong read. None or an old `judged_at` means no sends (D5)."""
+        """`state`, `reason`, `since`, `judged_at`, `failures_in_a_row`: a strong read. None or an old `judged_at` means no sends (D5)."""
         return self.table.get(org, "breaker")
 
     def heartbeat(self, org: str, *, at: int) -> Item:
@@ -58,20 +60,20 @@ class Control:
 
     def close_by_hand(self, org: str, *, by: str, now: datetime) -> None:
         """A person closes the breaker; a machine still cooling down finds itself superseded."""
-        facts = {"state": "closed", "reason": f"closed by {by}", "since": iso_millis(now)}
+        facts = {
+            "state": "closed",
+            "reason": f"closed by {by}",
+            "since": iso_millis(now),
+            "closed_by_hand_at": epoch_seconds(now),
+        }
         self.table.update(org, "breaker", changes(set_=facts, remove=["execution"]))
 
     def note_failures(self, org: str, *, in_a_row: int, all_failed: bool) -> None:
         """Consecutive provider failures up to now; only a success in between starts anew, a message without attempts does not."""
         if not all_failed:
-            self.table.update(org, "failures", changes(set_={"in_a_row": in_a_row}))
+            self.table.update(org, "breaker", changes(set_={"failures_in_a_row": in_a_row}))
         elif in_a_row:
-            self.table.update(org, "failures", changes(add={"in_a_row": in_a_row}))
-
-    def failures_in_a_row(self, org: str) -> int:
-        """What `note_failures` counted."""
-        item = self.table.get(org, "failures")
-        return int(item["in_a_row"]) if item else 0
+            self.table.update(org, "breaker", changes(add={"failures_in_a_row": in_a_row}))
 
     # --- the daily budget --------------------------------------------------------------------------------------------
     def budget_reserved(self, org: str, day: str) -> int:
@@ -149,12 +151,15 @@ class Control:
 
     def finish_cycle(self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any]) -> None:
         """The cycle ran to its end."""
-        self.table.update(
-            org,
-            f"cycle#{cycle_id}",
-            changes(set_={"done_at": epoch_seconds(now), "report": dict(report)}, remove=["lease_until"]),
+        done = {"done_at": epoch_seconds(now)}
+        commit(
+            [
+                self.table.updating(
+                    org, f"cycle#{cycle_id}", changes(set_={**done, "report": dict(report)}, remove=["lease_until"])
+                ),
+                self.table.updating(org, "last_cycle", changes(set_={**done, "cycle_id": cycle_id})),
+            ]
         )
-        self.table.update(org, "last_cycle", changes(set_={"cycle_id": cycle_id, "done_at": epoch_seconds(now)}))
 
     def last_cycle(self, org: str) -> Item | None:
         """`cycle_id`, `done_at` of the newest finished cycle."""
@@ -216,6 +221,28 @@ class Control:
         ):
             total.update({k: int(v) for k, v in item.items() if k not in ("pk", "sk", "expires_at")})
         return dict(total)
+
+    def settled_counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str]) -> dict[str, int]:
+        """The same for somebody who asks every minute: hours long past are read anew only every quarter of an hour."""
+        edge = until.replace(minute=0, second=0, microsecond=0) - _UNSETTLED
+        if since >= edge:
+            return self.counters(org, since=since, until=until, only=only)
+        settled_key = (
+            org,
+            utc_hour(since),
+            utc_hour(edge),
+            until.replace(minute=until.minute // 15 * 15, second=0, microsecond=0),
+        )
+        if settled_key not in self._settled:
+            self._settled.clear()
+            self._settled[settled_key] = self.counters(org, since=since, until=edge - timedelta(hours=1), only=only)
+        total = Counter(self._settled[settled_key])
+        total.update(self.counters(org, since=edge, until=until, only=only))
+        return dict(total)
+
+    @cached_property
+    def _settled(self) -> dict[tuple[str, str, str, datetime], dict[str, int]]:
+        return {}
 
     def capped_increment(self, org: str, name: str, *, cap: int, expires_at: int) -> bool:
         """Counts up to a cap; False beyond it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -13,6 +14,7 @@ from revenue_engine.aws import names
 
 logger = Logger(service="revenue-engine")
 metrics = Metrics(namespace=names.METRICS_NAMESPACE, service="revenue-engine")
+logging.getLogger("revenue_engine")  # it must exist to be given the JSON handler
 copy_config_to_registered_loggers(logger, include={"revenue_engine"})
 
 

@@ -97,9 +97,14 @@ def pack(row: Row) -> bytes:
     return _FORMAT.pack(*values)
 
 
+def is_readable(raw: bytes) -> bool:
+    """Whether these bytes are a row of this layout."""
+    return len(raw) == ROW_BYTES and int.from_bytes(raw[:4], "little") == SCHEMA
+
+
 def unpack(raw: bytes) -> Row:
     """The row of these bytes. Raises Refused on another layout (D5)."""
-    if len(raw) != ROW_BYTES or int.from_bytes(raw[:4], "little") != SCHEMA:
+    if not is_readable(raw):
         raise Refused("row_schema_mismatch")
     flat = iter(_FORMAT.unpack(raw))
     fields: dict[str, Any] = {

@@ -52,7 +52,7 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
 
 
 def _who(request: Request) -> str:
-    return request.headers.get("x-operator", "console")[:64]
+    return request.caller or "unknown caller"
 
 
 def _done(done: bool, otherwise: str) -> Response:

@@ -156,7 +156,9 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
         arm = {"offer": send["offer"], "variant": send["variant"], "segment": send["segment"]}
         actions.append(w.offers.adding_evidence(org, day=f"{when:%Y-%m-%d}", amounts=amounts, **arm))
     if counters:
-        actions.append(w.control.counting(org, event.at, counters, shard_by=event.dedupe_id))
+        # what a mail did to us counts in the hour it was sent: a rate has one cohort above and below its line
+        when = event.mail_at if event.kind in ("bounce", "complaint") else event.at
+        actions.append(w.control.counting(org, when, counters, shard_by=event.dedupe_id))
     return touch, actions
 
 

@@ -62,4 +62,4 @@ class Gate:
 def breaker_facts(item: Item | None) -> BreakerFacts | None:
     """The breaker as the core reads it."""
     # closed by hand before the judge ever looked: no heartbeat, so stale
-    return None if item is None else BreakerFacts(state=item["state"], judged_at=item.get("judged_at", 0))
+    return None if item is None else BreakerFacts(state=item.get("state", ""), judged_at=item.get("judged_at", 0))

@@ -21,6 +21,7 @@ class Request:
     query: str  # raw
     headers: Mapping[str, str]  # lower-case names
     body: str
+    caller: str = ""  # the ARN whose signature the gateway has checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,5 @@ def request_of(event: Mapping[str, Any]) -> Request:
         query=event.get("rawQueryString") or "",
         headers=event.get("headers") or {},
         body=body,
+        caller=event["requestContext"].get("authorizer", {}).get("iam", {}).get("userArn") or "",
     )

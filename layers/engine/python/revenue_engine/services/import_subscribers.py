@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -76,7 +75,7 @@ def _one(
         except TransactionCancelled as cancelled:
             known = w.subscribers.by_address(org, digest)
             if known is not None:
-                return _again(w, org, known, record, controls, now)
+                return _again(w, org, known, record, now)
             if cancelled.codes[-1] == "ConditionalCheckFailed":
                 return "opted_out"  # a person once erased or never imported, but on our list
             continue
@@ -98,6 +97,7 @@ def _person(
         created_at=epoch_seconds(record.created_at) if record.created_at else at,
         provider=PROVIDERS.index(provider_of(record.email)),
         arm=arm,
+        zone=zone_number(controls.zone),
     )
     active = record.status == ACTIVE
     person: Item = {
@@ -111,30 +111,31 @@ def _person(
         "consent_at": epoch_seconds(record.consent_at) if record.consent_at else None,
         "provider": provider_of(record.email),
         "arm": ARMS[arm],
-        "row": pack(_declared(row, record, controls)),
+        "row": pack(_declared(row, record)),
         "version": 1,
         "created_at": at,
-        **_facts(record, controls),
+        "zone": record.zone or controls.zone,
+        "profile": _merge_fields(record),
     }
     if active and ARMS[arm] != "no_mail":
         person |= {"due_shard": due_shard(org, subscriber), "next_decision_at": at}
     return person
 
 
-def _facts(record: SubscriberRecord, controls: Controls) -> dict[str, Any]:
+def _merge_fields(record: SubscriberRecord) -> dict[str, str]:
     declared = {"first_name": record.first_name, "last_name": record.last_name, "country": record.country, **record.profile}
-    return {"zone": record.zone or controls.zone, "profile": {name: value for name, value in declared.items() if value}}
+    return {name: value for name, value in declared.items() if value}
 
 
-def _declared(row: Row, record: SubscriberRecord, controls: Controls) -> Row:
-    """What the file declares about a person, in the packed row."""
-    return replace(
-        row,
-        zone=zone_number(record.zone or controls.zone),
-        topics=topic_mask(record.topics),
-        price_sensitivity=math.nan if record.price_sensitivity is None else record.price_sensitivity,
-        peak_hour=-1 if record.peak_hour is None else record.peak_hour,
-    )
+def _declared(row: Row, record: SubscriberRecord) -> Row:
+    """The row with what the file declares about a person; what it does not say stays as it is."""
+    given: dict[str, Any] = {
+        "zone": zone_number(record.zone) if record.zone else None,
+        "topics": topic_mask(record.topics) or None,
+        "price_sensitivity": record.price_sensitivity,
+        "peak_hour": record.peak_hour,
+    }
+    return replace(row, **{name: value for name, value in given.items() if value is not None})
 
 
 def topic_mask(topics: Iterable[str]) -> int:
@@ -145,7 +146,7 @@ def topic_mask(topics: Iterable[str]) -> int:
     return mask
 
 
-def _again(w: Wiring, org: str, known: Item, record: SubscriberRecord, controls: Controls, now: datetime) -> str:
+def _again(w: Wiring, org: str, known: Item, record: SubscriberRecord, now: datetime) -> str:
     if known["status"] != ACTIVE:
         return "opted_out"
     for _ in range(ATTEMPTS):
@@ -155,7 +156,8 @@ def _again(w: Wiring, org: str, known: Item, record: SubscriberRecord, controls:
         if record.status != ACTIVE:
             opt_out(w, org, known["subscriber"], status=record.status, at=now, source="import")
             return "opted_out"
-        row, facts = _declared(row_of(person), record, controls), _facts(record, controls)
+        row = _declared(row_of(person), record)
+        facts = {"zone": record.zone or person["zone"], "profile": person["profile"] | _merge_fields(record)}
         if pack(row) == person["row"] and all(person.get(name) == value for name, value in facts.items()):
             return "unchanged"
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import epoch_seconds, utc_hour
+from revenue_engine.clock import epoch_seconds, from_epoch, utc_hour
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.send import SendState
 from revenue_engine.safety import breaker
@@ -17,9 +17,7 @@ from revenue_engine.safety.breaker import HealthFacts, Judgement, WindowCounts
 
 log = logging.getLogger(__name__)
 
-# A storm shows in the last hours, a drift in a day: every minute looks for the one, every quarter of an hour for both.
-SHORT_WINDOW = timedelta(hours=3)
-LONG_WINDOW = timedelta(hours=24)
+WINDOW = timedelta(hours=24)  # mails sent in it, and what came of them
 CLAIM_SETTLES_WITHIN = timedelta(minutes=15)
 UNKNOWN_SETTLES_WITHIN = timedelta(hours=72)
 MACHINE_STARTS_WITHIN_SECONDS = 120
@@ -32,7 +30,7 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     swept = _sweep(w, org, now)
     observe.count(names.METRIC_POSTBACKS_TAKEN, org, 0)  # the silence alarm compares sums: silence must be a figure too
     controls = w.parameters.controls(org)
-    judgement = _judgement(w, org, controls, now, window=SHORT_WINDOW if now.minute % 15 else LONG_WINDOW)
+    judgement = _judgement(w, org, controls, now)
     if judgement.trip and judgement.reason is not None and w.control.trip(org, reason=judgement.reason, now=now):
         log.error("breaker trips: %s", judgement.findings)
     elif judgement.warn and not judgement.trip:
@@ -44,13 +42,16 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     """The machine asks after its cool-down: may the breaker close? Failures in a row are forgiven once, rates are not."""
     w.control.note_failures(org, in_a_row=0, all_failed=False)
-    judgement = _judgement(w, org, w.parameters.controls(org), now, window=LONG_WINDOW)
+    judgement = _judgement(w, org, w.parameters.controls(org), now)
     return {"healthy": not judgement.trip, "human_needed": judgement.human_needed, "reason": judgement.reason or ""}
 
 
-def _judgement(w: Wiring, org: str, controls: Controls, now: datetime, *, window: timedelta) -> Judgement:
+def _judgement(w: Wiring, org: str, controls: Controls, now: datetime) -> Judgement:
     money = [f"{kind}_micros#{controls.currency}" for kind in ("provisional", "approved")]
-    counted = w.control.counters(org, since=now - window, until=now, only=(*_RATES, *money))
+    seen = w.control.breaker(org) or {}
+    # A person who closed the breaker has judged what came before: the window begins at the next full hour.
+    since = max(now - WINDOW, from_epoch((seen.get("closed_by_hand_at", 0) // 3600 + 1) * 3600))
+    counted = w.control.settled_counters(org, since=since, until=now, only=(*_RATES, *money))
     counts = WindowCounts(
         mails=counted.get("sent", 0),
         complaints=counted.get("complaints", 0),
@@ -60,18 +61,21 @@ def _judgement(w: Wiring, org: str, controls: Controls, now: datetime, *, window
         conversions=counted.get("conversions", 0),
         revenue_micros=sum(counted.get(name, 0) for name in money),
     )
-    return breaker.judge(counts, controls, HealthFacts(consecutive_failures=w.control.failures_in_a_row(org)))
+    return breaker.judge(counts, controls, HealthFacts(consecutive_failures=seen.get("failures_in_a_row", 0)))
 
 
 def _sweep(w: Wiring, org: str, now: datetime) -> int:
     """CLAIMED for long → UNKNOWN, UNKNOWN for days → DROPPED; a late event may still turn either into SENT (P2)."""
     swept = 0
-    for state, patience, to in (
-        (SendState.CLAIMED, CLAIM_SETTLES_WITHIN, SendState.UNKNOWN),
-        (SendState.UNKNOWN, UNKNOWN_SETTLES_WITHIN, SendState.DROPPED),
-    ):
+    sweeps = [(SendState.CLAIMED, CLAIM_SETTLES_WITHIN, SendState.UNKNOWN)]
+    if now.minute == 0:  # days of patience need no look every minute
+        sweeps.append((SendState.UNKNOWN, UNKNOWN_SETTLES_WITHIN, SendState.DROPPED))
+    for state, patience, to in sweeps:
         for send_id in w.sends.in_state(org, state, claimed_before=epoch_seconds(now - patience), limit=SWEEP):
-            swept += w.sends.move(send_id, org=org, to=to, facts={"reason": f"{state.value.lower()}_too_long"})
+            moved = w.sends.move(send_id, org=org, to=to, facts={"reason": f"{state.value.lower()}_too_long"})
+            swept += moved
+            if moved and to is SendState.UNKNOWN:
+                observe.count(names.METRIC_UNKNOWN_SENDS, org)
     return swept
 
 

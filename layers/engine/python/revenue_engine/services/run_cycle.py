@@ -32,6 +32,7 @@ from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.subscriber import is_readable
 from revenue_engine.safety.claim import gate
 from revenue_engine.services import approvals, send_messages
 from revenue_engine.services.gate import breaker_facts
@@ -128,7 +129,7 @@ def _context(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: dateti
 
 def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
     controls = w.parameters.controls(org)
-    if not controls.sender.complete:
+    if autonomy is not Autonomy.SHADOW and not controls.sender.complete:
         raise Refused("sender_incomplete", "controls.sender: from_address and postal_address")
     bundle = load(w.bundles.files(org))
     offers = w.offers.catalogue(org)
@@ -178,8 +179,16 @@ def _pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
         yield batch
 
 
-def _due(w: Wiring, cycle: Cycle) -> Iterator[Item]:
-    return w.subscribers.due(cycle.context.org, now=cycle.now, limit=PAGE_ROWS)
+def _due(w: Wiring, cycle: Cycle) -> list[Item]:
+    """Whose time has come. One person's unreadable row is no mail for that person, and an alarm; nothing but such rows refuses."""
+    due = list(w.subscribers.due(cycle.context.org, now=cycle.now, limit=PAGE_ROWS))
+    readable = [item for item in due if is_readable(item["row"])]
+    if len(readable) < len(due):
+        log.error("%d of %d due rows have another layout", len(due) - len(readable), len(due))
+        if not readable:
+            raise Refused("row_schema_mismatch")
+        observe.count(names.METRIC_CYCLE_REFUSED, cycle.context.org)
+    return readable
 
 
 # --- one page ------------------------------------------------------------------------------------------------------------

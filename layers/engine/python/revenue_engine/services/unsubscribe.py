@@ -55,15 +55,15 @@ def _count_once(w: Wiring, org: str, send_id: str, now: datetime) -> None:
     if send is None:
         return  # the outbox row is past its time; the opt-out is not
     arm = {"offer": send["offer"], "variant": send["variant"], "segment": send["segment"]}
+    sent_at = from_epoch(send["sent_at"] if "sent_at" in send else send["claimed_at"])
     first = Expression(condition="attribute_not_exists(#at)", names={"#at": "unsubscribed_at"})
     try:
         commit(
             [
                 w.sends.outcome(send_id, first={"unsubscribed_at": epoch_seconds(now)}, guard=first),
-                w.control.counting(org, now, {"unsubscribes": 1}, shard_by=send_id),
-                w.offers.adding_evidence(
-                    org, day=f"{from_epoch(send['claimed_at']):%Y-%m-%d}", amounts={"unsubscribes": 1}, **arm
-                ),
+                # in the hour of the mail, as bounces and complaints are
+                w.control.counting(org, sent_at, {"unsubscribes": 1}, shard_by=send_id),
+                w.offers.adding_evidence(org, day=f"{sent_at:%Y-%m-%d}", amounts={"unsubscribes": 1}, **arm),
             ]
         )
     except TransactionCancelled as cancelled:
