@@ -28,7 +28,7 @@ from infra.state import State
 from revenue_engine.aws import names
 
 # No Scan, and no delete: the ledger is append-only (M2), opt-outs stay (P3), the rest expires or is the operator's to erase.
-READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem")
+READ = ("dynamodb:GetItem", "dynamodb:Query")
 WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 READ_WRITE = READ + WRITE
 INDEXES = {
@@ -151,10 +151,9 @@ class EngineStack(Stack):
 
         self.ingress.queue.queue.grant_consume_messages(attribute.role)
         for booker in (attribute, reconcile):  # reconcile books through the service of attribute
-            self._objects(booker, names.POSTBACKS_BUCKET, read=True, write=True)
+            self._objects(booker, names.POSTBACKS_BUCKET, read=True)
             for table in (names.LEDGER_TABLE, names.CONTROL_TABLE, names.SENDS_TABLE, names.TIMELINE_TABLE, names.OFFERS_TABLE):
                 self._table(booker, table, READ_WRITE)
-            self._table(booker, names.SUBSCRIBERS_TABLE, READ)
             self._send(booker, names.ENGAGEMENT_QUEUE_URL)
             self._parameters(booker, CONTROLS)
         self._secrets(attribute, names.TRACKING_KEY)
@@ -169,7 +168,6 @@ class EngineStack(Stack):
         self._table(decide, names.OFFERS_TABLE, READ)
         self._table(decide, names.SUPPRESSION_TABLE, READ)
         self._table(decide, names.CONTROL_TABLE, READ_WRITE)
-        self._table(decide, names.SENDS_TABLE, READ_WRITE)  # rows that wait for approval are born PLANNED
         self._objects(decide, names.MODELS_BUCKET, read=True)
         self._objects(decide, names.DECISIONS_BUCKET, read=True, write=True)
         self._send(decide, names.SENDS_QUEUE_URL)
@@ -182,10 +180,10 @@ class EngineStack(Stack):
         self._send(execute, names.SENDS_QUEUE_URL)  # what it ran out of time for
         for table in (names.SUBSCRIBERS_TABLE, names.SENDS_TABLE, names.CONTROL_TABLE):
             self._table(execute, table, READ_WRITE)
-        for table in (names.SUPPRESSION_TABLE, names.OFFERS_TABLE):
-            self._table(execute, table, READ)
+        self._table(execute, names.OFFERS_TABLE, READ)
+        self._table(execute, names.SUPPRESSION_TABLE, (*READ, "dynamodb:ConditionCheckItem"))  # inside the claim (P1)
         self._parameters(execute, AUTONOMY, CONTROLS)
-        self._secrets(execute, names.TRACKING_KEY, names.ADDRESS_KEY)
+        self._secrets(execute, names.TRACKING_KEY)
         # the account's verified sender identities are the operator's, not this stack's: hence identity/*
         identities = self._arn("ses", "identity/*")
         own_set = self._arn("ses", f"configuration-set/{self.sending.configuration_set.configuration_set_name}")
@@ -203,16 +201,13 @@ class EngineStack(Stack):
             names.CONTROL_TABLE,
         ):
             self._table(engage, table, READ_WRITE)
-        self._table(engage, names.LEDGER_TABLE, WRITE)  # quarantine
-        self._parameters(engage, CONTROLS)
         self._secrets(engage, names.TRACKING_KEY)
 
     def _grant_safety(self) -> None:
         safety, machine = self.safety.safety, self.safety.role
         self._table(safety, names.CONTROL_TABLE, READ_WRITE)
         self._table(safety, names.SENDS_TABLE, (*READ, "dynamodb:UpdateItem"))
-        self._objects(safety, names.MODELS_BUCKET, read=True)  # the age of the champion
-        self._parameters(safety, AUTONOMY, CONTROLS)
+        self._parameters(safety, CONTROLS)
         self._allow(safety, ("states:StartExecution",), self.safety.machine_arn)
         safety.function.add_environment(names.BREAKER_MACHINE_ARN, self.safety.machine_arn)
         self.alerts.grant_publish(safety.role)
@@ -235,17 +230,12 @@ class EngineStack(Stack):
     def _grant_learning(self) -> None:
         train = self.learning.train
         self._table(train, names.OFFERS_TABLE, READ)
-        self._table(train, names.CONTROL_TABLE, READ)
-        self._objects(train, names.DECISIONS_BUCKET, read=True)
-        self._objects(train, names.MODELS_BUCKET, read=True, write=True)
-        self._parameters(train, CONTROLS)
+        self._objects(train, names.MODELS_BUCKET, write=True)
 
     def _grant_console(self) -> None:
         console = self.console.console
         self._table(console, names.CONTROL_TABLE, READ_WRITE)  # approvals
-        self._table(console, names.LEDGER_TABLE, READ_WRITE)  # replay of the quarantine
-        for table in (names.SENDS_TABLE, names.OFFERS_TABLE, names.TIMELINE_TABLE, names.SUBSCRIBERS_TABLE):
-            self._table(console, table, READ)
+        self._table(console, names.LEDGER_TABLE, READ)  # the quarantine
         self._objects(console, names.DECISIONS_BUCKET, read=True)
         self._objects(console, names.MODELS_BUCKET, read=True)
         self._send(console, names.POSTBACKS_QUEUE_URL)
@@ -294,13 +284,13 @@ class EngineStack(Stack):
 
     def _parameters(self, function: EngineFunction, *which: str, write: bool = False) -> None:
         known = {AUTONOMY: self.state.autonomy, CONTROLS: self.state.controls}
-        actions = ("ssm:GetParameter", "ssm:GetParameters") + (("ssm:PutParameter",) if write else ())
+        actions = ("ssm:GetParameter",) + (("ssm:PutParameter",) if write else ())
         self._allow(function, actions, *(known[name].parameter_arn for name in which))
 
     def _secrets(self, function: EngineFunction, *which: str) -> None:
         paths = [names.secret_parameter(self.settings.stage, self.settings.org, secret) for secret in which]
         arns = [self._arn("ssm", f"parameter{path}") for path in paths]
-        self._allow(function, ("ssm:GetParameter", "ssm:GetParameters"), *arns)
+        self._allow(function, ("ssm:GetParameter",), *arns)
         self._allow(
             function,
             ("kms:Decrypt",),

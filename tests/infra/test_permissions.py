@@ -75,7 +75,6 @@ def test_each_secret_is_read_by_those_who_need_it(golden: Template) -> None:
     assert readers == {
         "webhook-tokens": {"webhook"},
         "tracking-key": {"attribute", "reconcile", "execute", "engage", "decide"},
-        "address-key": {"execute"},
         "everflow-api-key": {"reconcile"},
     }
 
