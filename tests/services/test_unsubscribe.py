@@ -12,6 +12,7 @@ from revenue_engine.services.http import Response
 from revenue_engine.services.unsubscribe import unsubscribe
 from tests.builders import DAY, NOW, Org
 from tests.http_events import unsubscribe_request
+from tests.shared_data import shared_path
 
 FORM = {"headers": {"content-type": "application/x-www-form-urlencoded"}, "body": "List-Unsubscribe=One-Click"}
 MULTIPART = {
@@ -87,3 +88,27 @@ def test_a_link_that_was_tampered_with_does_nothing(org: Org) -> None:
 @pytest.mark.parametrize("name", ["nobody", "", "../x", "a b", "A", "x" * 33])
 def test_an_org_there_is_not_is_no_error_of_ours(org: Org, name: str) -> None:
     assert unsubscribe(org.w, unsubscribe_request(name, "1" + "a" * 78), now=NOW).status == 404
+
+
+def recorded_requests() -> dict[str, dict[str, Any]]:
+    """The requests of unsubscribe-one-click.txt by the comment above them."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in shared_path("contracts/unsubscribe-one-click.txt").read_text().split("# ")[1:]:
+        title, _, raw = part.partition("\n")
+        head, _, body = raw.strip("\n").partition("\n\n")
+        first, *headers = head.splitlines()
+        named = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in headers)}
+        found[title] = {"method": first.split()[0], "headers": named, "body": body.replace("\n", "\r\n") or None}
+    return found
+
+
+def test_the_recorded_posts_opt_out_and_the_recorded_visit_does_not(org: Org) -> None:
+    methods = []
+    for request in recorded_requests().values():
+        plan = org.mailed()
+        answer = visit(org, token(org, plan), **request)
+        assert (answer.status, answer.headers) == (200, {})
+        opted_out = org.person(plan.subscriber)["status"] == "unsubscribed"
+        assert opted_out is (request["method"] == "POST")
+        methods.append(request["method"])
+    assert methods == ["POST", "POST", "GET"]
