@@ -11,7 +11,7 @@ import pytest
 from revenue_engine.aws.control import Control
 from revenue_engine.aws.queues import Queue
 from revenue_engine.aws.subscribers import Subscribers
-from revenue_engine.services import run_cycle
+from revenue_engine.services import cycle_inputs, run_cycle
 from tests.e2e.house import ORG, House, house
 
 PEOPLE = 30
@@ -33,7 +33,7 @@ def _calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, survive: i
 
 # where the first attempt dies: what is called next, and how often it still works
 DEATHS = {
-    "context written": (run_cycle, "_pages", 0),
+    "context written": (run_cycle, "pages", 0),
     "page written": (run_cycle, "decide_batch", 0),
     "budget reserved": (run_cycle, "_record", 0),
     "receipts written": (run_cycle, "_planned", 0),
@@ -109,7 +109,7 @@ def test_who_became_due_meanwhile_gets_a_page_of_his_own(monkeypatch: pytest.Mon
 
 
 def test_a_cycle_over_several_pages_decides_everybody_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_cycle, "PAGE_ROWS", 4)
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 4)
     with house(10, by_hand=True, max_daily_emails=7) as made:
         report = made.cycle()
         assert (report["pages"], report["decided"], report["planned"]) == (3, 10, 7)

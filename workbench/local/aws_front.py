@@ -6,13 +6,14 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
 
 from workbench.local.backend import Wire
+from workbench.local.listening import listening
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
 # A signature's scope names the endpoint, botocore's events name the service.
@@ -63,12 +64,5 @@ def serve_aws(wire: Wire, lock: threading.RLock, port: int = 0) -> Iterator[str]
         def log_message(self, format: str, *args: Any) -> None:
             """Requests hold people's data: they are not printed (P4)."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever, name="aws-front", daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler, name="aws-front", port=port) as origin:
+        yield origin

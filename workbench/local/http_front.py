@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,6 +17,7 @@ from workbench.local.backend import ACCOUNT, REGION
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, Route
 from workbench.local.executor import Executor
+from workbench.local.listening import listening
 
 # What API Gateway passes as text; any other body arrives in base64, forms too.
 _TEXT = re.compile(r"text/|application/(json|javascript|xml)\b")
@@ -141,15 +141,8 @@ class HttpFront:
             def log_message(self, format: str, *args: Any) -> None:
                 """Paths hold tokens: they are not printed (P4)."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        thread = threading.Thread(target=server.serve_forever, name="http-front", daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        with listening(Handler, name="http-front", port=port) as origin:
+            yield origin
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hmac
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from revenue_engine.intake.everflow.report import TIMEZONES
 from revenue_engine.money import MICROS
+from workbench.local.listening import listening
 from workbench.simulation.behaviour import PHONE
 from workbench.simulation.truth import Deal
 
@@ -71,15 +71,8 @@ class EverflowApi:
             def log_message(self, format: str, *args: Any) -> None:
                 """The engine's own log tells what was asked."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="everflow", daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        with listening(Handler, name="everflow") as origin:
+            yield origin
 
 
 def _row(deal: Deal) -> dict[str, Any]:

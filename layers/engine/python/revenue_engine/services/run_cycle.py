@@ -5,44 +5,35 @@ from __future__ import annotations
 import gzip
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from revenue_engine import __version__, audit, ids
+from revenue_engine import audit, ids
 from revenue_engine.aws import names, observe
-from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds, from_epoch
-from revenue_engine.context import Cycle, CycleContext, Price, prepare
+from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.errors import Refused
-from revenue_engine.offers.posterior import fold
 from revenue_engine.pacing.spread import CYCLE_MINUTES
 from revenue_engine.plans import mail_columns
-from revenue_engine.prediction.bundle import load
-from revenue_engine.records.batch import Batch, decode
+from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
-from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.send import PlannedSend
-from revenue_engine.records.subscriber import is_readable
 from revenue_engine.safety.claim import gate
 from revenue_engine.services import approvals, send_messages
+from revenue_engine.services.cycle_inputs import pages, stored_context
 from revenue_engine.services.gate import breaker_facts
-from revenue_engine.snapshot import load_context, load_page, save_context, save_page
 
 log = logging.getLogger(__name__)
 
 CYCLE = timedelta(minutes=15)
-PAGE_ROWS = 20_000
-EVIDENCE_DAYS = 180  # with forgetting of 0.99 a day, older evidence weighs less than a sixth
 WRITERS = 8  # due times are written side by side: the calls wait on the network
 _STATE_DAYS = 30
 
@@ -91,8 +82,8 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
     except Refused as refused:
         return _refused(report, org, refused)
     try:
-        cycle = prepare(_context(w, org, report.cycle_id, autonomy, now))
-        for number, batch in enumerate(_pages(w, cycle, resumed=lease["attempts"] > 1)):
+        cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, now))
+        for number, batch in enumerate(pages(w, cycle, resumed=lease["attempts"] > 1)):
             _run_page(w, cycle, number, batch, report)
         w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict())
     except BaseException as error:
@@ -118,77 +109,6 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
     reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False)
     if reason is not None:
         raise Refused(reason)
-
-
-# --- inputs, written once (D6) -----------------------------------------------------------------------------------------
-def _context(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
-    key = f"cycles/{org}/{cycle_id}/context.json"
-    stored = w.decisions.get(key) or w.decisions.put_once(key, save_context(_gather(w, org, cycle_id, autonomy, now)))
-    return load_context(stored)
-
-
-def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
-    controls = w.parameters.controls(org)
-    if autonomy is not Autonomy.SHADOW and not controls.sender.complete:
-        raise Refused("sender_incomplete", "controls.sender: from_address and postal_address")
-    bundle = load(w.bundles.files(org))
-    offers = w.offers.catalogue(org)
-    since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
-    evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
-    ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
-    today = day_in(now, controls.zone)
-    midnight = datetime.combine(today, datetime.min.time(), ZoneInfo(controls.zone))
-    counted = w.control.counters(org, since=midnight, until=now)
-    reserved = w.control.budget_reserved(org, today.isoformat())
-    return CycleContext(
-        org=org,
-        cycle_id=cycle_id,
-        now=now,
-        autonomy=autonomy,
-        controls=controls,
-        offers=offers,
-        posteriors=fold(evidence, offers, bundle.rates, now),
-        bundle=bundle,
-        price=Price(),
-        budget_left=max(0, controls.max_daily_emails - reserved),
-        list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
-        conversions_today={offer.offer: counted.get(f"conversions@{offer.offer}", 0) for offer in offers},
-        code_version=__version__,
-    )
-
-
-def _pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
-    """First the pages a dead attempt has written, then what is due beside them."""
-    context = cycle.context
-    prefix = f"cycles/{context.org}/{context.cycle_id}/page-"
-    seen: set[str] = set()
-    written = w.decisions.keys(prefix) if resumed else []
-    for key in written:
-        batch = load_page(w.decisions.get(key) or b"")
-        seen.update(batch.subscriber.tolist())
-        yield batch
-    for number in range(len(written), 10_000):
-        due = [item for item in _due(w, cycle) if item["subscriber"] not in seen]
-        if not due:
-            return
-        batch = decode(
-            [item["subscriber"] for item in due], [item["row"] for item in due], [item.get("decided_at", 0) for item in due]
-        )
-        batch = load_page(w.decisions.put_once(f"{prefix}{number:04d}.npz", save_page(batch)))
-        seen.update(batch.subscriber.tolist())
-        yield batch
-
-
-def _due(w: Wiring, cycle: Cycle) -> list[Item]:
-    """Whose time has come. One person's unreadable row is no mail for that person, and an alarm; nothing but such rows refuses."""
-    due = list(w.subscribers.due(cycle.context.org, now=cycle.now, limit=PAGE_ROWS))
-    readable = [item for item in due if is_readable(item["row"])]
-    if len(readable) < len(due):
-        log.error("%d of %d due rows have another layout", len(due) - len(readable), len(due))
-        if not readable:
-            raise Refused("row_schema_mismatch")
-        observe.count(names.METRIC_CYCLE_REFUSED, cycle.context.org)
-    return readable
 
 
 # --- one page ------------------------------------------------------------------------------------------------------------
