@@ -1,7 +1,8 @@
 """The circuit breaker's state machine as Amazon States Language (JSONPath).
 
-Input: `{"org", "stage", "reason", "cool_down_seconds"}`. It opens the breaker, waits, lets a trickle through half open,
-asks `safety` whether the trickle was healthy, and closes the breaker, opens it again, or leaves it open for a human.
+Input: `{"org", "stage", "reason", "cool_down_seconds"}`. It opens the breaker, waits, waits once more half open for late feedback, asks
+`safety` whether the rates are healthy, and closes the breaker, opens it again, or leaves it open for a human. Half open is a state
+of its own in which nothing is mailed yet: a trickle of mails as the probe's evidence is still to be built.
 
 D5, fail closed: whatever goes wrong in here ends in `FailOpen`, which leaves the breaker open and the execution failed,
 and that has an alarm. Steps that only inform people (parameter, topic) never stop the machine.
@@ -15,7 +16,7 @@ from typing import Any
 
 State = dict[str, Any]
 
-TRICKLE_SECONDS = 1800  # two cycles and the longest queue delay: the probe judges mails that were sent half open
+TRICKLE_SECONDS = 1800  # two cycles and the longest queue delay: what a trickle will need
 RETRY = [
     {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "MaxAttempts": 0},
     {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 4, "BackoffRate": 2},

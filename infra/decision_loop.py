@@ -24,4 +24,5 @@ class DecisionLoop(Construct):
             memory_mb=2048,
             reserved_concurrency=1,
         )
-        every(self, "Cycle", events.Schedule.rate(Duration.minutes(15)), self.decide, {"org": settings.org})
+        # On the quarter, not at any rate: a cycle is named by its quarter of an hour, and a retry must fall into the same one.
+        every(self, "Cycle", events.Schedule.cron(minute="0/15"), self.decide, {"org": settings.org})

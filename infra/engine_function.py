@@ -77,7 +77,7 @@ class EngineFunction(Construct):
             "timeout": timeout,
             "memory_size": memory_mb,
             "reserved_concurrent_executions": reserved_concurrency,
-            "environment": {names.STAGE: settings.stage},
+            "environment": {names.STAGE: settings.stage, names.ORG: settings.org},
             "log_group": self.log_group,
             "logging_format": lambda_.LoggingFormat.JSON,
             "tracing": lambda_.Tracing.ACTIVE,

@@ -110,6 +110,7 @@ class EngineStack(Stack):
             stage=settings.stage,
             environment={
                 names.STAGE: settings.stage,
+                names.ORG: settings.org,
                 names.CONFIGURATION_SET: self.sending.configuration_set.configuration_set_name,
                 names.PUBLIC_BASE_URL: self.api.base_url,
                 names.ALERTS_TOPIC_ARN: self.alerts.topic_arn,
@@ -171,6 +172,7 @@ class EngineStack(Stack):
         self._objects(decide, names.MODELS_BUCKET, read=True)
         self._objects(decide, names.DECISIONS_BUCKET, read=True, write=True)
         self._send(decide, names.SENDS_QUEUE_URL)
+        self._table(decide, names.SENDS_TABLE, ("dynamodb:PutItem",))  # what an approval leaves out is dropped by name
         self._parameters(decide, AUTONOMY, CONTROLS)
         self._secrets(decide, names.TRACKING_KEY)  # send ids are derived with it
 
@@ -240,7 +242,10 @@ class EngineStack(Stack):
         self._objects(console, names.MODELS_BUCKET, read=True)
         self._send(console, names.POSTBACKS_QUEUE_URL)
         self._send(console, names.SENDS_QUEUE_URL)
-        self._parameters(console, AUTONOMY, CONTROLS, write=True)
+        self._table(console, names.SENDS_TABLE, ("dynamodb:PutItem",))
+        self._parameters(console, CONTROLS)
+        self._parameters(console, AUTONOMY, write=True)
+        self._allow(console, ("ssm:PutParameter",), self.state.breaker.parameter_arn)
 
     def _everflow_base_url(self) -> str:
         """A parameter: EU accounts live elsewhere, and a local plane has an Everflow of its own."""

@@ -103,6 +103,7 @@ class Org:
         variables: dict[str, str] = {}
         for function in system.deployment.functions:
             variables |= function.environment
+        variables[names.ORG] = name
         made = cls(system, Wiring(tuple(sorted(variables.items()))), name, random.Random(4), len(system.ses.mails))
         for queue in _QUEUES:
             made.drained(queue)
@@ -159,6 +160,7 @@ class Org:
         plan = PlannedSend(
             org=self.name,
             cycle_id=CYCLE,
+            budget_day=DAY,
             decision_id=decision,
             send_id=ids.send_id(self.key, org=self.name, subscriber=subscriber, decision_id=decision),
             subscriber=subscriber,

@@ -22,7 +22,7 @@ from revenue_engine.records.evidence import Evidence
 from revenue_engine.snapshot import controls_version, load_context, load_page, save_context, save_page
 from tests.core_cases import HOUR, NOW, OFFERS, T, a_context, a_page, a_row, an_offer
 
-KEYS = {"page_key": "cycles/main/c/page-0000.npz", "context_key": "cycles/main/c/context.json"}
+KEYS: dict[str, Any] = {"page_key": "cycles/main/c/page-0000.npz", "context_key": "cycles/main/c/context.json"}
 PAGE = a_page(
     [
         a_row(i + 1, arm=i % 3 if i < 30 else 0, last_send_at=T - (20 + i) * HOUR, zone=i % 200, peak_hour=i % 24, provider=i % 5)

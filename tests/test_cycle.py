@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from revenue_engine.context import Price
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch, grant, room_left
 from revenue_engine.errors import Refused
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
@@ -337,13 +337,39 @@ def test_ghosts_use_no_budget_and_are_ghosts_only_among_those_who_would_be_maile
 
 
 def test_mails_beyond_what_a_cycle_carries_wait_without_spending_the_day() -> None:
-    _, after = granted_of(many(400), 300, controls=Controls(ghost_share=0, sends_per_minute=10))
+    _, after = granted_of(many(400), 150, controls=Controls(ghost_share=0, sends_per_minute=10))
     assert after.mail.sum() == 150
     late = np.array(names(after.reason)) == "velocity_limit"
-    assert late.sum() == 150
-    assert (np.array(names(after.reason)) == "daily_limit_reached").sum() == 100
+    assert late.sum() == 250
     assert (after.next_decision_at[late] <= T + 3 * HOUR).all()
     assert np.bincount(after.minute[after.mail]).tolist() == [10] * 15
+
+
+def test_a_later_page_has_the_room_that_earlier_ones_left() -> None:
+    cycle = a_cycle(controls=Controls(ghost_share=0, sends_per_minute=10))
+    page = many(100)
+    after = grant(decide_batch(page, cycle), page, cycle, 30, taken=120)
+    assert (after.mail.sum(), names(after.reason).count("velocity_limit")) == (30, 70)
+
+
+def test_a_ghost_is_no_rarer_on_a_page_of_one() -> None:
+    cycle = a_cycle(controls=Controls(ghost_share=0.2))
+    ghosts = 0
+    for i in range(600):
+        page = a_page([a_row(i + 1)])
+        before = decide_batch(page, cycle)
+        ghosts += int(grant(before, page, cycle, int(before.mail.sum())).ghost.sum())
+    assert ghosts == pytest.approx(600 * 0.2, abs=4 * (600 * 0.2 * 0.8) ** 0.5)
+
+
+def test_no_mail_is_planned_past_the_orgs_midnight() -> None:
+    now = datetime(2026, 3, 4, 4, 54, tzinfo=UTC)  # six minutes to midnight in New York
+    controls = Controls(ghost_share=0, sends_per_minute=10, zone="America/New_York")
+    cycle = a_cycle(controls=controls, now=now)
+    page = many(400, zone=zone_number("Europe/Athens"))
+    assert room_left(cycle, 0) == 60
+    after = grant(decide_batch(page, cycle), page, cycle, 60)
+    assert np.bincount(after.minute[after.mail]).tolist() == [10] * 6
 
 
 def test_in_shadow_nothing_is_cut_and_nothing_leaves() -> None:

@@ -62,7 +62,6 @@ def test_a_query_goes_through_all_pages_and_stops_at_its_limit(org: Org, table: 
 
     assert numbers() == [f"big#{n:02d}" for n in range(12)]
     assert numbers(limit=7) == [f"big#{n:02d}" for n in range(7)]
-    assert numbers(limit=2, newest_first=True) == ["big#11", "big#10"]
 
 
 def test_a_transaction_says_which_of_its_actions_was_refused_and_writes_nothing(org: Org, table: Table) -> None:

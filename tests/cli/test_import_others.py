@@ -106,3 +106,36 @@ def test_a_list_id_that_is_none_is_refused(run: Run, tmp_path: Path) -> None:
     file.write_text("ada@example.com\n")
     result = run("import", "suppression", "../12", file)
     assert (result.exit_code, result.stderr) == (1, "Error: list_id: not_a_list_id (../12)\n")
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "said"),
+    [
+        ("network_offer_id", "9" * 5_000, "document: not_json"),
+        ("network_offer_id", "1e5000", "network_offer_id: wrong_type"),
+        ("network_offer_id", "1e999999999", "network_offer_id: wrong_type"),
+        ("daily_conversion_cap", "9" * 4_000, "daily_conversion_cap: wrong_type"),
+        ("suppression_list_id", "1e5000", "suppression_list_id: wrong_type"),
+        ("date_live_until", "1e5000", "date_live_until.str: wrong_type"),
+        ("date_live_until", '"9999-12-31T23:59:59-05:00"', "date_live_until: not_a_time"),
+        ("date_live_until", '"0001-01-01T00:00:00+05:00"', "date_live_until: not_a_time"),
+        ("name", '"\\ud800"', "name: wrong_type"),
+        ("relationship", "[" * 20_000 + "]" * 20_000, "document: too_deep"),
+    ],
+)
+def test_absurd_values_are_problems_of_the_file(run: Run, tmp_path: Path, member: str, value: str, said: str) -> None:
+    offer = _document()["offers"][0] | {member: "@"}
+    file = tmp_path / "offers.json"
+    file.write_text(json.dumps([offer]).replace('"@"', value))
+    result = run("import", "offers", file)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_bytes_that_are_no_text_are_a_problem_of_every_file(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "rubbish"
+    file.write_bytes(bytes(range(256)) * 40)
+    for arguments in (("offers",), ("subscribers",), ("suppression", "12")):
+        result = run("import", *arguments, file)
+        assert result.exit_code == 2
+        assert f"{file}:2: file: not_utf8" in result.stderr

@@ -121,9 +121,41 @@ def test_a_file_that_cannot_be_read_at_all_says_why(run: Run, file: Path, conten
         (("--map", "email"), "--map: not_ours_equals_theirs (email)"),
         (("--map", "email=a", "--map", "email=b"), "--map: duplicate_column (email=b)"),
         (("--consent-at", "yesterday"), "--consent-at: not_a_time (yesterday)"),
+        (("--consent-at", "0001-01-01T00:00+05:00"), "--consent-at: out_of_range (0001-01-01T00:00+05:00)"),
     ],
 )
 def test_a_bad_option_is_named(run: Run, file: Path, arguments: tuple[str, ...], said: str) -> None:
     file.write_text(HEADER + GOOD)
     result = run("import", "subscribers", file, *arguments)
     assert (result.exit_code, result.stderr) == (1, f"Error: {said}\n")
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "1969-12-31", "2106-03-01"])
+@pytest.mark.parametrize("column", ["created_at", "consent_at"])
+def test_a_time_that_cannot_be_kept_is_a_bad_line(run: Run, file: Path, org: Org, system: Plane, column: str, time: str) -> None:
+    file.write_text(f"email,{column}\nada@example.com,{time}\n")
+    result = run("import", "subscribers", file, "--consent-source", "fair", "--consent-at", "2026-02-01")
+    assert result.exit_code == 2
+    assert f"{file}:2: {column}: out_of_range ({time})" in result.stderr
+    assert _people(org, system) == 0
+
+
+def test_columns_that_are_not_read_are_named(run: Run, file: Path, org: Org) -> None:
+    file.write_text("email,Consent,Vorname\nada@example.com,no,Ada\n")
+    consent = ("--consent-source", "fair", "--consent-at", "2026-02-01")
+    result = run("import", "subscribers", file, *consent, "--dry-run")
+    assert result.exit_code == 0
+    said = "columns_ignored ('Consent', 'Vorname'; --map reads a column under another name)"
+    assert result.stderr == f"warning: {file}:1: header: {said}\n"
+    mapped = run("import", "subscribers", file, *consent, "--map", "consent=Consent", "--map", "first_name=Vorname")
+    assert mapped.exit_code == 2
+    assert f"{file}:2: consent: no_consent" in mapped.stderr
+    assert "warning" not in mapped.stderr
+
+
+def test_who_did_not_consent_is_left_out_of_the_others_import(run: Run, file: Path, org: Org, system: Plane) -> None:
+    file.write_text(HEADER.replace("status", "consent") + GOOD.strip() + "Yes\n" + OTHER.strip() + "no\n")
+    assert run("import", "subscribers", file).exit_code == 2
+    result = run("import", "subscribers", file, "--skip-bad-lines")
+    assert result.stdout == "subscribers: 1 created, 1 bad lines skipped\n"
+    assert _people(org, system) == 1

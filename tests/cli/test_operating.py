@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 from pathlib import Path
@@ -172,3 +173,45 @@ def test_an_org_without_secrets_is_one_clear_line(system: Plane, tmp_path: Path)
     assert result.exit_code == 1
     assert result.stderr == "Error: controls_unreadable: no such parameter\n"
     assert "Traceback" not in result.output
+
+
+def test_a_contradicting_postback_is_listed_with_both_amounts(run: Run, org: Org) -> None:
+    run("import", "offers", BUNDLED)
+    _postback(org, "t1")
+    _postback(org, "t1", payout="25")
+    listed = run("quarantine", "list").stdout
+    assert "contradicts_booked_amount" in listed
+    assert "25000000 micros USD, booked are 20000000 micros USD" in listed
+    assert run("quarantine", "replay", "--all").stdout == "1 queued again\n"
+    _attribute(org)
+    assert "contradicts_booked_amount" in run("quarantine", "list").stdout
+
+
+def test_a_postback_that_was_cut_is_listed_and_not_replayed(run: Run, org: Org) -> None:
+    _postback(org, "t1", note="x" * 20_000)
+    assert "too_long" in run("quarantine", "list").stdout
+    (entry,) = org.w.ledger.quarantined(org.name)
+    assert run("quarantine", "replay", "--all").stdout == "0 queued again\n"
+    refused = run("quarantine", "replay", entry["receipt_id"])
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: too_long: only the beginning of this request was kept; the report books what it meant\n"
+    assert org.drained(names.POSTBACKS_QUEUE_URL) == []
+
+
+def test_a_person_closes_the_breaker_under_a_name(run: Run, org: Org) -> None:
+    org.w.control.trip(org.name, reason="bounce_rate", now=NOW)
+    assert run("breaker", "close").stdout == "breaker closed\n"
+    breaker = org.w.control.breaker(org.name)
+    assert breaker is not None
+    assert (breaker["state"], breaker["reason"]) == ("closed", f"closed by {getpass.getuser()}")
+    parameter = names.breaker_parameter(org.w.stage, org.name)
+    assert org.system.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"] == "closed"
+
+
+@pytest.mark.parametrize("document", [b"\xff\xfe{", b"[" * 20_000, b'{"max_daily_emails": ' + b"9" * 5_000 + b"}", b"[]"])
+def test_a_controls_file_that_is_none_is_refused_in_one_line(run: Run, tmp_path: Path, document: bytes) -> None:
+    file = tmp_path / "controls.json"
+    file.write_bytes(document)
+    refused = run("controls", "set", file)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert refused.stderr.startswith("Error: ")

@@ -11,7 +11,7 @@ from tests.infra.template import Template, as_list, flatten, referred
 
 RATE = re.compile(r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)")
 CRON_FIELDS = (  # minutes hours day-of-month month day-of-week year: the forms that we use
-    re.compile(r"\*|[0-5]?\d"),
+    re.compile(r"\*|[0-5]?\d(/\d\d?)?"),
     re.compile(r"\*|1?\d|2[0-3]"),
     re.compile(r"\*|\?|[12]?\d|3[01]"),
     re.compile(r"\*"),
@@ -109,7 +109,7 @@ def test_schedules_are_those_of_the_design_and_well_formed(golden: Template) -> 
         assert _well_formed(expression), expression
         schedules[functions[referred(target["Arn"])]] = (expression, json.loads(target["Input"]))
     assert schedules == {
-        "decide": ("rate(15 minutes)", {"org": "main"}),
+        "decide": ("cron(0/15 * * * ? *)", {"org": "main"}),
         "safety": ("rate(1 minute)", {"org": "main", "action": "judge"}),
         "reconcile": ("cron(15 23 * * ? *)", {"org": "main"}),
         "train": ("cron(0 3 ? * SUN *)", {"org": "main"}),

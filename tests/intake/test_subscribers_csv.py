@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.subscribers_csv import Line, SubscriberRecord, read_subscribers
+from revenue_engine.intake.subscribers_csv import Line, SubscriberRecord, ignored_columns, read_subscribers
 
 CONSENT_AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -127,6 +127,9 @@ def test_a_header_that_cannot_carry_the_import_stops_it_before_any_row(
         ("email,peak_hour", "a@x.example,24", "peak_hour", "out_of_range"),
         ("email,consent_at", "a@x.example,last year", "consent_at", "not_a_time"),
         ("email,created_at", "a@x.example,31.12.2024", "created_at", "not_a_time"),
+        ("email,created_at", "a@x.example,1970-01-01", "created_at", "out_of_range"),
+        ("email,created_at", "a@x.example,2100-01-01", "created_at", "out_of_range"),
+        ("email,consent_at", "a@x.example,9999-12-31T23:59-01:00", "consent_at", "out_of_range"),
         ("email,topics", "a@x.example," + ";".join(map(str, range(33))), "topics", "too_many"),
     ],
 )
@@ -184,3 +187,26 @@ def test_any_text_at_all_is_read_to_its_end(text: str) -> None:
     for line in read("email,first_name\n" + text):
         assert (line.record is None) != (line.problem is None)
         assert line.number >= 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        *((yes, None) for yes in ("yes", "TRUE", "1", "y", " granted ")),
+        *((no, "no_consent") for no in ("no", "False", "0", "N")),
+        *((what, "not_yes_or_no") for what in ("", "maybe", "2026-01-01")),
+    ],
+)
+def test_a_consent_column_must_say_yes(answer: str, reason: str | None) -> None:
+    (line,) = read(f"email,consent\na@x.example,{answer}\n")
+    assert (line.problem and (line.problem.field, line.problem.reason)) == (reason and ("consent", reason))
+
+
+def test_an_opt_out_comes_through_whatever_its_consent_says() -> None:
+    (line,) = read("email,status,consent\na@x.example,unsubscribed,no\n")
+    assert line.record is not None and line.record.status == "unsubscribed"
+
+
+def test_columns_nobody_reads_are_known_by_name() -> None:
+    lines = ["\ufeffOrt,E-Mail,zone,profile.plan, Note \n"]
+    assert ignored_columns(lines, mapping={"email": "E-Mail"}) == ("Ort", "Note")

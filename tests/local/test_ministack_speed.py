@@ -1,15 +1,23 @@
-"""The faster key condition answers as the emulator's own evaluation does."""
+"""Every shortcut gives what it stands in for gives: the emulator's conditions, copies and sizes, botocore's reading of answers."""
 
 from __future__ import annotations
 
+import base64
+import copy
+import json
+from decimal import Decimal
 from typing import Any
+from unittest import mock
 
+import botocore.session
 import pytest
+from botocore.parsers import JSONParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.local.direct_client import parsed_items
 from workbench.local.ministack_backend import MiniStackBackend
-from workbench.local.ministack_speed import compile_condition
+from workbench.local.ministack_speed import compile_condition, copied
 
 NAMES = {"#p": "pk", "#s": "sk"}
 CONDITIONS = (
@@ -28,9 +36,13 @@ items = st.fixed_dictionaries({"pk": texts}, optional={"sk": texts | numbers | s
 
 
 @pytest.fixture(scope="module")
-def original() -> Any:
-    application = MiniStackBackend()._application
-    return application._get_module("dynamodb")._evaluated_by_ministack
+def dynamodb() -> Any:
+    return MiniStackBackend()._application._get_module("dynamodb")
+
+
+@pytest.fixture(scope="module")
+def original(dynamodb: Any) -> Any:
+    return dynamodb._evaluated_by_ministack
 
 
 @given(condition=st.sampled_from(CONDITIONS), item=items, a=texts, b=texts | numbers, c=texts | numbers)
@@ -54,3 +66,78 @@ def test_a_condition_it_does_not_know_is_left_to_the_emulator(condition: str) ->
 
 def test_bytes_are_left_to_the_emulator() -> None:
     assert compile_condition("pk = :a", {":a": {"B": "aa=="}}, {}) is None
+
+
+def attribute_values() -> st.SearchStrategy[dict[str, Any]]:
+    texts_ = st.text(max_size=4)
+    numbers_ = st.sampled_from(["0", "-1", "007", "1.50", "-12.345", "1E+20", "9007199254740993", "0.00010"])
+    binaries = st.binary(max_size=4).map(lambda data: base64.b64encode(data).decode())
+    scalars = (
+        texts_.map(lambda text: {"S": text})
+        | numbers_.map(lambda text: {"N": text})
+        | binaries.map(lambda text: {"B": text})
+        | st.booleans().map(lambda value: {"BOOL": value})
+        | st.just({"NULL": True})
+        | st.lists(texts_, max_size=3).map(lambda found: {"SS": found})
+        | st.lists(numbers_, max_size=3).map(lambda found: {"NS": found})
+        | st.lists(binaries, max_size=3).map(lambda found: {"BS": found})
+    )
+    return st.recursive(
+        scalars,
+        lambda inner: (
+            st.lists(inner, max_size=3).map(lambda found: {"L": found})
+            | st.dictionaries(st.sampled_from(["a", "é", "S", "B", "BS"]), inner, max_size=3).map(lambda found: {"M": found})
+        ),
+        max_leaves=8,
+    )
+
+
+documents = st.dictionaries(st.sampled_from(["pk", "B", "BS", "é", "row"]), attribute_values(), max_size=4)
+
+
+@given(item=documents)
+def test_a_value_is_as_large_as_the_emulator_itself_says(dynamodb: Any, item: dict[str, Any]) -> None:
+    fast = [dynamodb._attribute_value_size(value) for value in item.values()]
+    own_size, own_number = dynamodb._attribute_value_size.__wrapped__, dynamodb._number_size_bytes.__wrapped__
+    with mock.patch.multiple(dynamodb, _attribute_value_size=own_size, _number_size_bytes=own_number):
+        assert fast == [dynamodb._attribute_value_size(value) for value in item.values()]
+
+
+@given(item=documents)
+def test_a_copy_is_equal_and_shares_nothing_that_can_change(item: dict[str, Any]) -> None:
+    made = copied(item)
+    assert made == copy.deepcopy(item)
+    assert list(made) == list(item)
+    for value in made.values():
+        value.clear()
+    assert all(item.values())
+
+
+def test_what_is_no_json_document_is_copied_all_the_same() -> None:
+    odd = {"a": Decimal(1), "b": {"c": [Decimal(2)]}}
+    made = copied(odd)
+    made["b"]["c"].clear()
+    assert odd == {"a": Decimal(1), "b": {"c": [Decimal(2)]}}
+
+
+@given(
+    items_=st.lists(documents, max_size=3), operation=st.sampled_from(["Query", "GetItem", "TransactGetItems", "BatchGetItem"])
+)
+def test_an_answer_with_items_is_read_as_botocore_reads_it(items_: list[dict[str, Any]], operation: str) -> None:
+    first = items_[0] if items_ else {}
+    by_operation: dict[str, Any] = {
+        "Query": {"Items": items_, "Count": len(items_), "ScannedCount": 3, "LastEvaluatedKey": first},
+        "GetItem": {"Item": first},
+        "TransactGetItems": {"Responses": [{"Item": item} for item in items_]},
+        "BatchGetItem": {"Responses": {"t": items_}, "UnprocessedKeys": {"t": {"Keys": items_, "ConsistentRead": True}}},
+    }
+    body = json.dumps(by_operation[operation]).encode()
+    model: Any = botocore.session.get_session().get_service_model("dynamodb").operation_model(operation)
+    expected = JSONParser().parse({"headers": {}, "status_code": 200, "body": body}, model.output_shape)
+    del expected["ResponseMetadata"]
+    assert parsed_items(body) == expected
+
+
+def test_an_answer_with_more_than_items_is_left_to_botocore() -> None:
+    assert parsed_items(b'{"Item": {}, "ConsumedCapacity": {"CapacityUnits": 1}}') is None
+    assert parsed_items(b'{"Item": null}') is None

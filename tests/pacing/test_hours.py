@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.pacing.hours import in_hours, local_clock, next_opening
+from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.zones import ZONES, zone_number
 
@@ -66,9 +66,6 @@ def test_hours_are_the_reader_s_not_the_server_s() -> None:
     assert in_hours(zones, now, Controls(), for_seconds=900).tolist() == [True, True, True]
     assert in_hours(zones, now + 3_600, Controls(), for_seconds=900).tolist() == [False, True, True]
     assert in_hours(zones, now - 3_600, Controls(), for_seconds=900).tolist() == [True, True, False]
-    hour, weekday = local_clock(zones, now)
-    assert hour.tolist() == [21, 16, 6]
-    assert weekday.tolist() == [2, 2, 3]
 
 
 def test_a_cycle_that_would_run_past_closing_does_not_begin() -> None:

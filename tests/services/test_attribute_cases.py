@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -12,10 +13,11 @@ from revenue_engine import ids
 from revenue_engine.attribution.models import MODELS, PRIMARY
 from revenue_engine.aws import names
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.intake.everflow import RawPostback, understand_postback
 from revenue_engine.records.conversion import Allocation
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import quarantine
-from revenue_engine.services.attribute import attribute_message
+from revenue_engine.services.attribute import attribute_message, book
 from revenue_engine.services.engage import engage_message
 from revenue_engine.services.take_postback import take_postback
 from tests.builders import NOW, Org, an_offer
@@ -136,6 +138,30 @@ def test_same_click_other_payout_is_kept_in_doubt_and_moves_no_money(org: Org, c
     head = org.w.ledger.head(f"{org.name}#conversion#{base['transaction_id']}#0")
     assert head is not None
     assert (len(head.doubtful), head.provisional_micros) == (1, 32_500_000)
+
+
+def test_a_contradicting_postback_is_replayed_without_harm_and_closes_when_the_report_has_decided(
+    org: Org, clicked: PlannedSend
+) -> None:
+    base, other = case("base", org, clicked)[0], case("same_click_other_payout", org, clicked)[0]
+    assert [postback(org, q) for q in (base, other)] == ["booked", "doubtful"]
+    assert reasons(org) == [("payout", "contradicts_booked_amount")]
+
+    def replay() -> str:
+        (entry,) = quarantine.listed(org.w, org.name)
+        assert quarantine.replay(org.w, org.name, entry["receipt_id"])
+        (body,) = org.drained(names.POSTBACKS_QUEUE_URL)
+        return attribute_message(org.w, body, now=LATER)
+
+    assert replay() == "doubtful"
+    assert reasons(org) == [("payout", "contradicts_booked_amount")]
+    assert money(org) == expected(1, 32_500_000)
+    first = understand_postback(RawPostback("c1", org.name, LATER, "GET", urlencode(base), "", ""))
+    settling = replace(first, source="report", conversion_id="c1", payout_micros=40_000_000)
+    assert book(org.w, settling, controls=org.w.parameters.controls(org.name), now=LATER) == "booked"
+    assert replay() == "already_booked"
+    assert reasons(org) == []
+    assert org.counters()["approved_micros#USD"] == 40_000_000
 
 
 @pytest.mark.parametrize(("name", "micros"), [("blank_sub1", 18_000_000), ("foreign_sub1", 12_000_000), ("long_sub1", 9_990_000)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +21,10 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.ledger import Ledger
 from revenue_engine.records.conversion import Arrival
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import quarantine
 from revenue_engine.services.attribute import book
 from revenue_engine.services.engage import engage_message
-from tests.builders import DAY, NOW, Org
+from tests.builders import DAY, NOW, Org, an_offer
 from workbench.local.plane import Plane
 
 _orgs = itertools.count(1)
@@ -254,3 +256,52 @@ def test_workers_at_once_on_many_keys_of_one_mail_lose_nothing(org: Org) -> None
     assert totals(org)["provisional"] == 12 * 10_000_001
     check(org)
     assert org.row(plan.subscriber).conversions == 12.0
+
+
+def test_money_of_two_currencies_is_never_added_up(org: Org) -> None:
+    plan = org.mailed()
+    euros = arrival(org, plan, transaction_id="t2", currency="EUR", payout_micros=7_000_000)
+    settled = report(org, plan, "c2", transaction_id="t2", currency="EUR", payout_micros=8_000_000)
+    assert booked(org, arrival(org, plan), euros, settled) == ["booked"] * 3
+    for message in org.drained(names.ENGAGEMENT_QUEUE_URL):
+        engage_message(org.w, message, now=LATER)
+    row, send, counted = org.row(plan.subscriber), org.send(plan), org.counters()
+    assert (row.revenue_micros, row.conversions) == (10_000_001, 2.0)  # the org's currency alone, and both conversions
+    assert (send["revenue_micros#USD"], send["revenue_micros#EUR"]) == (10_000_001, 8_000_000)
+    assert (counted["provisional_micros#USD"], counted["approved_micros#EUR"]) == (10_000_001, 8_000_000)
+    (evidence,) = org.evidence().values()
+    assert (evidence["conversions"], evidence["conversion_micros"]) == (2, 10_000_001)
+
+
+def test_an_offer_in_another_currency_has_its_evidence_in_that_one(org: Org) -> None:
+    org.w.offers.put(org.name, an_offer(currency="EUR"))
+    plan = org.mailed()
+    booked(org, arrival(org, plan, currency=None), arrival(org, plan, transaction_id="t2", currency="USD", payout_micros=3))
+    for message in org.drained(names.ENGAGEMENT_QUEUE_URL):
+        engage_message(org.w, message, now=LATER)
+    assert org.row(plan.subscriber).revenue_micros == 3
+    (evidence,) = org.evidence().values()
+    assert (evidence["conversions"], evidence["conversion_micros"]) == (2, 10_000_001)
+
+
+def test_a_contradicting_amount_is_listed_once_with_both_amounts(org: Org) -> None:
+    plan = org.mailed()
+    later = arrival(org, plan, payout_micros=12_000_000, receipt_id="r2")
+    assert booked(org, arrival(org, plan), later, later) == ["booked", "doubtful", "doubtful"]
+    (entry,) = quarantine.listed(org.w, org.name)
+    assert (entry["receipt_id"], entry["state"], entry["field"], entry["reason"]) == (
+        "r2",
+        "doubtful",
+        "payout",
+        "contradicts_booked_amount",
+    )
+    assert entry["detail"] == "12000000 micros USD, booked are 10000001 micros USD"
+    assert quarantine.replay(org.w, org.name, "r2")
+    (message,) = org.drained(names.POSTBACKS_QUEUE_URL)
+    assert json.loads(message)["raw_key"] == f"raw/{org.name}/2026-03-04/r2.json"
+
+
+def test_money_in_another_currency_than_the_booked_contradicts_it(org: Org) -> None:
+    booked(org, arrival(org), arrival(org, currency="EUR", receipt_id="r2"))
+    (entry,) = quarantine.listed(org.w, org.name)
+    assert (entry["field"], entry["detail"]) == ("currency", "10000001 micros EUR, booked are 10000001 micros USD")

@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,7 @@ from revenue_engine.aws import names
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
 from revenue_engine.services.engage import engage_message, opt_out
 from revenue_engine.services.judge import judge
@@ -105,12 +107,25 @@ def test_a_sent_mail_is_on_record_with_its_claim_its_counter_and_its_gap(org: Or
 
 
 # --- once -------------------------------------------------------------------------------------------------------------
+def paid_on(moment: datetime, *plans: PlannedSend) -> list[PlannedSend]:
+    """The same plans, as if the budget of another day paid for them."""
+    return [replace(plan, budget_day=f"{moment:%Y-%m-%d}") for plan in plans]
+
+
+def test_a_plan_leaves_on_the_day_that_pays_for_it_or_never(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=1, cap=10, expires_at=T)
+    org.w.control.heartbeat(org.name, at=T + 86_400)
+    assert org.execute([plan], now=NOW + timedelta(days=1)).outcomes == {"day_over": 1}
+    assert (org.send(plan)["state"], org.send(plan)["reason"], org.reserved()) == ("DROPPED", "day_over", 1)
+
+
 def test_a_redelivered_message_mails_nobody_twice(org: Org) -> None:
     plans = [org.plan(org.add_person()) for _ in range(3)]
     assert org.execute(plans).outcomes == {"sent": 3}
     later = NOW + timedelta(days=3)  # no gap stands in the way any more
     org.w.control.heartbeat(org.name, at=epoch_seconds(later))
-    assert org.execute(plans, now=later).outcomes == {"already_claimed": 3}
+    assert org.execute(paid_on(later, *plans), now=later).outcomes == {"already_claimed": 3}
     assert len(org.mails) == 3
     assert org.counters()["sent"] == 3
 
@@ -163,7 +178,7 @@ def test_an_engagement_written_between_read_and_claim_costs_a_second_look_and_no
     org.w.control.heartbeat(org.name, at=epoch_seconds(later))
     click = ses_event("ses-event-click.json", earlier)
     vars(org.w)["subscribers"] = Interrupted(org, lambda o, s: engage_message(o.w, click, now=later))
-    assert org.execute([org.plan(earlier.subscriber)], now=later).outcomes == {"sent": 1}
+    assert org.execute(paid_on(later, org.plan(earlier.subscriber)), now=later).outcomes == {"sent": 1}
     row = org.row(earlier.subscriber)
     assert row.sends == pytest.approx(2.0, abs=0.1)
     assert row.human_clicks == pytest.approx(1.0, abs=0.1)
@@ -194,7 +209,7 @@ def test_a_crash_after_the_provider_took_the_mail_sends_no_second_and_the_event_
     assert org.send(plan)["state"] == "CLAIMED"
     later = NOW + timedelta(days=2)
     org.w.control.heartbeat(org.name, at=epoch_seconds(later))
-    assert org.execute([plan], now=later).outcomes == {"already_claimed": 1}
+    assert org.execute(paid_on(later, plan), now=later).outcomes == {"already_claimed": 1}
     assert len(org.mails) == 1
     judge(org.w, org=org.name, now=later)
     assert org.send(plan)["state"] == "UNKNOWN"
@@ -325,7 +340,7 @@ def test_the_breaker_is_read_again_after_fifteen_seconds(org: Org) -> None:
 
 def test_a_plan_dropped_after_midnight_takes_nothing_out_of_the_new_days_budget(org: Org) -> None:
     org.set_controls(zone="America/New_York", sending_hours_end=24)
-    plan = org.plan(org.add_person(), cycle_id="20260305T0445")  # a quarter to midnight in New York
+    plan = org.plan(org.add_person(), budget_day="2026-03-04")
     org.w.control.reserve(org.name, "2026-03-05", cycle_id="next", page=0, wanted=10, cap=10, expires_at=T)
     after_midnight = NOW.replace(day=5, hour=5, minute=1)
     assert org.execute([plan], now=after_midnight).outcomes == {"breaker_stale": 1}

@@ -107,6 +107,8 @@ def test_a_person_closes_the_breaker_under_his_name(org: Org) -> None:
     org.w.control.trip(org.name, reason="bounce_rate", now=NOW)
     assert ask(org, "POST", "breaker/close", **{"x-operator": "mallory"}) == (200, {"breaker": "closed"})
     assert org.w.control.breaker(org.name)["reason"] == f"closed by {ALEX}"  # type: ignore[index]
+    parameter = names.breaker_parameter(org.w.stage, org.name)
+    assert org.system.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"] == "closed"
 
 
 @pytest.mark.parametrize(
@@ -134,12 +136,19 @@ def test_the_quarantine_is_shown_and_replayed_over_the_console(org: Org) -> None
     assert ask(org, "POST", f"quarantine/{entry['receipt_id']}/replay") == (200, {"done": True})
     assert len(org.drained(names.POSTBACKS_QUEUE_URL)) == 1
     assert ask(org, "POST", "quarantine/unknown/replay")[0] == 409
+    cut = {"field": "request", "reason": "too_long", "raw_key": "raw/cut", "state": "open"}
+    org.w.ledger.quarantine(org.name, receipt_id="cut", received_at=NOW - timedelta(days=1), facts=cut)
+    code, said = ask(org, "POST", "quarantine/cut/replay")
+    assert (code, said["error"]) == (409, "too_long")
+    assert org.drained(names.POSTBACKS_QUEUE_URL) == []
+    org.w.ledger.release(org.name, receipt_id="cut", received_at=NOW - timedelta(days=1))
     assert len(quarantine.listed(org.w, org.name)) == 1
 
 
 # --- approvals --------------------------------------------------------------------------------------------------------
 def waiting(org: Org, sends: int) -> list[Any]:
-    plans = [org.plan(org.add_person(), approval_id="a1") for _ in range(sends)]
+    worths = [50_000 - 1_000 * n for n in range(sends)]
+    plans = [org.plan(org.add_person(), approval_id="a1", predicted_revenue_micros=worth) for worth in reversed(worths)][::-1]
     org.w.decisions.put(f"plans/{org.name}/a1.json.gz", gzip.compress(send_messages.encode(plans).encode()))
     facts = {"approval_id": "a1", "status": "waiting", "valid_until": T + 3_600, "sends": sends, "predicted_revenue_micros": 1}
     org.w.control.put_approval(org.name, "a1", facts)
@@ -157,6 +166,7 @@ def test_an_approved_plan_is_queued_once_within_the_days_cap_and_then_mailed(org
     (body,) = org.drained(names.SENDS_QUEUE_URL)
     assert send_messages.decode(body) == sorted(plans[:2], key=lambda p: p.subscriber)
     assert org.execute(send_messages.decode(body)).outcomes == {"sent": 2}
+    assert (org.send(plans[2])["state"], org.send(plans[2])["reason"]) == ("DROPPED", "daily_limit_reached")
     assert org.w.control.approval(org.name, "a1")["decided_by"] == ALEX  # type: ignore[index]
 
 

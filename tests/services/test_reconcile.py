@@ -159,3 +159,14 @@ def test_a_row_that_cannot_be_booked_waits_in_quarantine_for_the_run_that_can(or
     org.w.offers.put(org.name, an_offer(7))
     assert run(org) == {"requeued": 0, "not_understood": 1, "booked": 1, "already_booked": 1}
     assert quarantine.listed(org.w, org.name) == []
+
+
+def test_a_row_that_changes_an_approved_amount_is_listed_until_it_says_what_is_booked(org: Org, everflow: Everflow) -> None:
+    everflow.answers = [page(1, 1, row("c1")), *[page(1, 1, row("c1", revenue=40))] * 2, page(1, 1, row("c1"))]
+    assert [run(org) for _ in range(3)] == [{"requeued": 0, said: 1} for said in ("booked", "doubtful", "doubtful")]
+    (entry,) = quarantine.listed(org.w, org.name)
+    assert (entry["receipt_id"], entry["state"], entry["source"]) == ("c1", "doubtful", "report")
+    assert (entry["reason"], entry["raw_key"]) == ("contradicts_booked_amount", "")
+    assert not quarantine.replay(org.w, org.name, "c1")
+    assert run(org) == {"requeued": 0, "already_booked": 1}
+    assert quarantine.listed(org.w, org.name) == []

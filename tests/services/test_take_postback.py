@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from revenue_engine.aws import names
 from revenue_engine.aws.queues import Message
+from revenue_engine.errors import Refused
 from revenue_engine.intake.everflow import RawPostback
 from revenue_engine.services import quarantine, reconcile, take_postback
 from revenue_engine.services.attribute import attribute_message
@@ -103,6 +104,10 @@ def test_an_oversized_postback_is_kept_cut_and_quarantined(org: Org, part: str) 
     assert len(getattr(stored(org)[0], part)) in (16_384, 65_536)
     assert replayed(org) == ["quarantined"]
     assert reasons(org) == [("request", "too_long")]
+    (entry,) = quarantine.listed(org.w, org.name)
+    with pytest.raises(Refused, match="too_long: only the beginning"):
+        quarantine.replay(org.w, org.name, entry["receipt_id"])
+    assert queued(org) == []
 
 
 def test_with_parameter_store_down_a_postback_is_kept_unchecked(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +152,7 @@ def test_a_quarantined_postback_is_booked_when_its_offer_is_known_and_the_entry_
     assert quarantine.replay(org.w, org.name, receipt)
     assert replayed(org) == ["booked"]
     assert reasons(org) == []
-    assert [entry["receipt_id"] for entry in quarantine.listed(org.w, org.name, state="replayed")] == [receipt]
+    assert [entry["receipt_id"] for entry in quarantine.listed(org.w, org.name, replayed=True)] == [receipt]
     assert not quarantine.replay(org.w, org.name, receipt)
     assert not quarantine.replay(org.w, org.name, "unknown")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow import Problem, parse_offers
-from revenue_engine.intake.subscribers_csv import SubscriberRecord, read_subscribers
+from revenue_engine.intake.subscribers_csv import SubscriberRecord, ignored_columns, read_subscribers
 from revenue_engine.intake.suppression_list import read_suppression_list
 from revenue_engine.records.offer import Offer
 
@@ -41,10 +41,11 @@ def problem_of(line: int, bad: BadInput) -> FileProblem:
 
 @dataclass(frozen=True)
 class Subscribers:
-    """A subscribers file, understood."""
+    """A subscribers file, understood. Warnings do not stand in the way of an import."""
 
     records: tuple[SubscriberRecord, ...]
     problems: tuple[FileProblem, ...]
+    warnings: tuple[FileProblem, ...]
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,15 @@ def subscribers_of(
     """Every line of a CSV file. A header that cannot carry the import is a problem of line 1."""
     text = _text(path)
     if isinstance(text, FileProblem):
-        return Subscribers((), (text,))
+        return Subscribers((), (text,), ())
     records: list[SubscriberRecord] = []
     problems: list[FileProblem] = []
+    warnings: list[FileProblem] = []
     try:
+        ignored = ignored_columns(io.StringIO(text, newline=""), mapping=mapping)
+        if ignored:
+            shown = ", ".join(repr(name[:40]) for name in ignored)
+            warnings.append(FileProblem(1, "header", "columns_ignored", f"{shown}; --map reads a column under another name"))
         rows = io.StringIO(text, newline="")
         for line in read_subscribers(rows, mapping=mapping, consent_source=consent_source, consent_at=consent_at):
             if line.record is not None:
@@ -83,7 +89,7 @@ def subscribers_of(
                 problems.append(problem_of(line.number, line.problem))
     except BadInput as bad:
         problems.append(problem_of(1, bad))
-    return Subscribers(tuple(records), tuple(problems))
+    return Subscribers(tuple(records), tuple(problems), tuple(warnings))
 
 
 def catalogue_of(path: Path) -> Catalogue:
@@ -95,6 +101,8 @@ def catalogue_of(path: Path) -> Catalogue:
         json.loads(text)
     except json.JSONDecodeError as error:
         return Catalogue((), (FileProblem(error.lineno, "document", "not_json", error.msg),), ())
+    except (ValueError, RecursionError):
+        pass  # a number too long or brackets too deep: of no one line, and told below
     try:
         found = parse_offers(text)
     except BadInput as bad:

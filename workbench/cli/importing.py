@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -14,7 +14,7 @@ from revenue_engine import ids
 from revenue_engine.aws.subscribers import ACTIVE
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.subscribers_csv import SubscriberRecord
+from revenue_engine.intake.subscribers_csv import SubscriberRecord, time_of
 from revenue_engine.records.offer import Offer
 from revenue_engine.services import catalogue
 from revenue_engine.services import import_subscribers as service
@@ -47,8 +47,19 @@ def subscribers(
     dry_run: bool,
     skip_bad_lines: bool,
 ) -> None:
-    """People from a CSV FILE. Importing again changes only what the file declares, and never undoes an opt-out."""
-    found = subscribers_of(file, mapping=_mapping(mappings), consent_source=consent_source, consent_at=_time(consent_at))
+    """People from a CSV FILE. Importing again changes only what the file declares, and never undoes an opt-out.
+
+    \b
+    Columns read: email, consent, consent_source, consent_at, status, created_at,
+    zone, country, first_name, last_name, topics, price_sensitivity, peak_hour,
+    and profile.ANYTHING; a warning names the others.
+
+    Where there is a `consent` column it must say yes (true, 1, y, granted) of everybody who is to get mail: a line with anything
+    else is a bad line, unless its status is an opt-out.
+    """
+    since = time_of(consent_at, field="--consent-at")
+    found = subscribers_of(file, mapping=_mapping(mappings), consent_source=consent_source, consent_at=since)
+    display.report_problems(file, found.warnings, kind="warning")
     if found.problems and not (skip_bad_lines and found.records):
         display.refuse(file, found.problems, advice="--skip-bad-lines imports the others" if found.records else "")
     display.report_problems(file, found.problems, kind="skipped")
@@ -136,16 +147,6 @@ def _mapping(pairs: tuple[str, ...]) -> dict[str, str]:
             raise BadInput("--map", "duplicate_column" if ours in mapping else "not_ours_equals_theirs", pair[:60])
         mapping[ours] = theirs
     return mapping
-
-
-def _time(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput("--consent-at", "not_a_time", text[:30]) from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _say(outcomes: Counter[str], what: str, *, dry_run: bool, skipped: int = 0) -> None:

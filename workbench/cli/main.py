@@ -51,6 +51,7 @@ for command in (
     operating.controls,
     operating.quarantine,
     operating.approvals,
+    operating.breaker,
     operating.status,
     demo,
 ):

@@ -16,6 +16,7 @@ from revenue_engine.errors import BadInput
 from revenue_engine.money import format_micros
 from revenue_engine.records.controls import parse_autonomy, parse_controls
 from revenue_engine.services import approvals as approving
+from revenue_engine.services import breaker as breaking
 from revenue_engine.services import quarantine as quarantining
 from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status as state_of
@@ -98,7 +99,10 @@ def controls_show(connection: Connection) -> None:
 @click.pass_obj
 def controls_set(connection: Connection, file: Path) -> None:
     """Replace the document by FILE; what it leaves out has the default. A value beyond a limit is refused by name."""
-    document = file.read_text(encoding="utf-8")
+    try:
+        document = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadInput("file", "not_utf8") from None
     parse_controls(document)
     connection.wiring.parameters.put(names.controls_parameter(connection.stage, connection.org), document)
     click.echo("controls set")
@@ -106,15 +110,15 @@ def controls_set(connection: Connection, file: Path) -> None:
 
 @click.group()
 def quarantine() -> None:
-    """Postbacks that could not be understood: kept, never lost."""
+    """Postbacks that could not be understood, or contradict the books: kept, never lost."""
 
 
 @quarantine.command("list")
-@click.option("--replayed", is_flag=True, help="Those that a replay has settled, instead of the open ones.")
+@click.option("--replayed", is_flag=True, help="Those that a replay has settled, instead of those that wait.")
 @click.pass_obj
 def quarantine_list(connection: Connection, replayed: bool) -> None:
     """Every entry with its reason, oldest first."""
-    entries = quarantining.listed(connection.wiring, connection.org, state="replayed" if replayed else "open")
+    entries = quarantining.listed(connection.wiring, connection.org, replayed=replayed)
     if not entries:
         click.echo("nothing in quarantine")
         return
@@ -124,19 +128,31 @@ def quarantine_list(connection: Connection, replayed: bool) -> None:
 
 @quarantine.command("replay")
 @click.argument("receipt", required=False)
-@click.option("--all", "everything", is_flag=True, help="Every open entry.")
+@click.option("--all", "everything", is_flag=True, help="Every entry that can be replayed.")
 @click.pass_obj
 def quarantine_replay(connection: Connection, receipt: str | None, everything: bool) -> None:
     """Queue an entry again, when its cause is gone. It closes when it has been booked."""
     if (receipt is None) == (not everything):
         raise click.UsageError("give a RECEIPT, or --all")
     w, org = connection.wiring, connection.org
-    # what came from the report has no raw postback: the next reconciliation looks at it again by itself
-    wanted = [receipt] if receipt else [e["receipt_id"] for e in quarantining.listed(w, org) if e["raw_key"]]
+    wanted = [receipt] if receipt else [e["receipt_id"] for e in quarantining.listed(w, org) if quarantining.can_replay(e)]
     queued = sum(quarantining.replay(w, org, one) for one in wanted)
     if receipt and not queued:
         raise BadInput("receipt", "no_open_entry", receipt[:40])
     click.echo(f"{queued} queued again")
+
+
+@click.group()
+def breaker() -> None:
+    """What stops all mail by itself when something is wrong."""
+
+
+@breaker.command("close")
+@click.pass_obj
+def breaker_close(connection: Connection) -> None:
+    """Close it under your name: you have seen why it opened."""
+    breaking.close_by_hand(connection.wiring, connection.org, by=getpass.getuser(), now=connection.now())
+    click.echo("breaker closed")
 
 
 @click.group()

@@ -19,6 +19,8 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.loaders import create_loader
 
+from workbench.local import direct_client
+
 ENDPOINT = "http://127.0.0.1:1"  # never connected to; the wire answers first, and port 1 refuses if it ever does not
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -110,7 +112,16 @@ _open_lock = threading.Lock()
 
 def _before_send(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
     wire = _open_wire
-    return None if wire is None else wire.send(event_name.removeprefix("before-send."), request)
+    if wire is None:
+        return None
+    return direct_client.given_answer() or wire.send(event_name.removeprefix("before-send."), request)
+
+
+_DirectClient = direct_client.direct_client(lambda: _open_wire.send if _open_wire is not None else None)
+
+
+def _client_class(base_classes: list[type], **_: object) -> None:
+    base_classes.insert(0, _DirectClient)
 
 
 # Signing and composing the user agent are a third of a call's cost, and nothing here looks at either: the wire says whose
@@ -133,6 +144,8 @@ def _every_session(session: Any) -> None:
         session.register_component("data_loader", _service_models())
     session.register("before-send", _before_send)
     session.register("before-parameter-build", _before_call)
+    for service in direct_client.SERVICES:
+        session.register(f"creating-client-class.{service}", _client_class)
     if _open_wire is not None:
         session.set_default_client_config(_CHEAP)
 
@@ -159,13 +172,20 @@ def aws_environment() -> dict[str, str]:
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
     """`os.environ` is exactly `variables` inside the block."""
     before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(variables)
+    _change_environment(before, variables)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _change_environment(dict(os.environ), before)
+
+
+def _change_environment(present: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Only what differs: setting a variable costs more than comparing it, and every invocation sets them all, twice."""
+    for name in present.keys() - wanted.keys():
+        del os.environ[name]
+    for name, value in wanted.items():
+        if present.get(name) != value:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

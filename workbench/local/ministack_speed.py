@@ -1,16 +1,18 @@
-"""Two shortcuts for MiniStack's DynamoDB: key conditions, and copies of items.
+"""Shortcuts for MiniStack's DynamoDB: key conditions, copies of items and their sizes.
 
 It parses the text of a key condition anew for every item of the partition. Measured on a partition of 300 items: 19 ms a query before,
 3 ms after. The first item of every query still goes through MiniStack's own evaluation with all its checks.
 
-It copies items with `copy.deepcopy`, a tenth of a demo's time; items are JSON documents, for which a plain recursion does the same.
-Tests compare both shortcuts with what they stand in for, on random items.
+It copies items with `copy.deepcopy` and reckons their sizes value by value, a fifth of a demo's time between them; items are JSON
+documents, which `marshal` copies by itself, and few numbers are new. Tests compare each shortcut with what it stands in for, on
+random items.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import marshal
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -82,12 +84,27 @@ def _comparison(attribute: str, compare: Callable[[Any, Any], bool], value: Mapp
 
 
 def copied(value: Any) -> Any:
-    """A deep copy of a JSON document; whatever else it holds is copied as the standard library does."""
-    if type(value) is dict:
-        return {name: copied(member) for name, member in value.items()}
-    if type(value) is list:
-        return [copied(member) for member in value]
-    return value if isinstance(value, (str, int, float, bytes, type(None))) else copy.deepcopy(value)
+    """A deep copy of a JSON document; what else there is is copied as the standard library does."""
+    try:
+        return marshal.loads(marshal.dumps(value))
+    except ValueError:
+        return copy.deepcopy(value)
+
+
+def faster_size(original: Callable[[Any], int], number_size: Callable[[Any], int]) -> Callable[[Any], int]:
+    """The size in bytes of an attribute value; texts and numbers here, whatever else as MiniStack reckons it."""
+
+    @functools.wraps(original)
+    def size(value: Any) -> int:
+        if type(value) is dict and len(value) == 1:
+            ((kind, content),) = value.items()
+            if kind == "S" and type(content) is str:
+                return len(content) if content.isascii() else len(content.encode())
+            if kind == "N" and type(content) is str:
+                return number_size(content)
+        return original(value)
+
+    return size
 
 
 def install(dynamodb: ModuleType) -> None:
@@ -97,6 +114,10 @@ def install(dynamodb: ModuleType) -> None:
     original = dynamodb._evaluate_condition
     dynamodb._evaluated_by_ministack = original  # type: ignore[attr-defined]
     dynamodb.copy = SimpleNamespace(deepcopy=copied, copy=copy.copy)  # type: ignore[attr-defined]
+    dynamodb._number_size_bytes = functools.lru_cache(65_536, typed=True)(dynamodb._number_size_bytes)  # type: ignore[attr-defined]
+    dynamodb._attribute_value_size = faster_size(  # type: ignore[attr-defined]
+        dynamodb._attribute_value_size, dynamodb._number_size_bytes
+    )
     # Both are functions of the text alone, and nobody changes the tokens.
     dynamodb._tokenize = functools.lru_cache(4096)(dynamodb._tokenize)  # type: ignore[attr-defined]
     dynamodb._condition_syntax_error = functools.lru_cache(4096)(dynamodb._condition_syntax_error)  # type: ignore[attr-defined]

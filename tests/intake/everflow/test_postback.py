@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -155,7 +156,32 @@ def test_a_bad_webhook_is_refused_by_field(changes: dict[str, object], field: st
 
 @pytest.mark.parametrize("body", ["{", "[]", "{}", '{"transaction_id": NaN}', '{"a":' * 5000])
 def test_a_body_that_is_no_webhook_is_refused(body: str) -> None:
-    assert refusal(raw(method="POST", body=body, content_type="application/json"))[1] in ("not_json", "missing", "wrong_type")
+    assert refusal(raw(method="POST", body=body, content_type="application/json"))[1] in (
+        "not_json",
+        "too_deep",
+        "missing",
+        "wrong_type",
+    )
+
+
+@pytest.mark.parametrize("number", ["1e5000", "1e999999999", "9" * 4_000])
+@pytest.mark.parametrize("field", ["conversion_id", "conversion_unix_timestamp", "network_offer_id"])
+def test_a_whole_number_of_absurd_size_is_refused_by_its_field(field: str, number: str) -> None:
+    members = {"transaction_id": "t", "payout": 5, "conversion_id": 1, "conversion_unix_timestamp": 1_772_618_400}
+    document = members | {"relationship": {"offer": {"network_offer_id": 7}}}
+    hook = re.sub(rf'"{field}": \d+', f'"{field}": {number}', json.dumps(document))
+    named, reason = refusal(raw(method="POST", body=hook, content_type="application/json"))
+    assert field in named
+    assert reason == "wrong_type"
+
+
+def test_an_exponent_no_decimal_can_hold_is_no_json() -> None:
+    body = '{"transaction_id": "t", "payout": 1e99999999999999999999}'
+    assert refusal(raw(method="POST", body=body, content_type="application/json")) == ("body", "not_json")
+
+
+def test_brackets_without_end_are_refused() -> None:
+    assert refusal(raw(method="POST", body='{"a":' * 9_000, content_type="application/json")) == ("body", "too_deep")
 
 
 def test_a_payout_of_absurd_exponent_costs_no_memory() -> None:

@@ -19,6 +19,7 @@ from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.records.batch import Batch
+from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.reasons import REASONS
@@ -42,29 +43,32 @@ def decision_id(cycle_id: str, subscriber: str) -> str:
     return f"{cycle_id}.{subscriber}"
 
 
-def receipts(decisions: Decisions, batch: Batch, cycle: Cycle, *, page_key: str, context_key: str, granted: int) -> bytes:
+def receipts(
+    decisions: Decisions, batch: Batch, cycle: Cycle, *, page_key: str, context_key: str, granted: int, taken: int = 0
+) -> bytes:
     """The page's receipts, one JSON line per row in the page's order.
 
     Parameters
     ----------
     page_key, context_key
         Where the inputs are stored (`snapshot.save_page`, `snapshot.save_context`).
-    granted
-        What `grant` was given: replay needs it.
+    granted, taken
+        What `grant` was given: replay needs them.
     """
     return (
-        b"\n".join(orjson.dumps(record) for record in _records(decisions, batch, cycle, page_key, context_key, granted)) + b"\n"
+        b"\n".join(orjson.dumps(record) for record in _records(decisions, batch, cycle, page_key, context_key, granted, taken))
+        + b"\n"
     )
 
 
-def replay(page: bytes, context: bytes, *, granted: int) -> tuple[Decisions, Batch, Cycle]:
+def replay(page: bytes, context: bytes, *, granted: int, taken: int = 0) -> tuple[Decisions, Batch, Cycle]:
     """Decide a stored page again; its receipts are the stored ones to the byte."""
     batch, cycle = load_page(page), prepare(load_context(context))
-    return grant(decide_batch(batch, cycle), batch, cycle, granted), batch, cycle
+    return grant(decide_batch(batch, cycle), batch, cycle, granted, taken=taken), batch, cycle
 
 
 def _records(
-    decisions: Decisions, batch: Batch, cycle: Cycle, page_key: str, context_key: str, granted: int
+    decisions: Decisions, batch: Batch, cycle: Cycle, page_key: str, context_key: str, granted: int, taken: int
 ) -> Iterator[dict[str, Any]]:
     context, controls = cycle.context, cycle.context.controls
     rates = context.bundle.rates
@@ -82,6 +86,7 @@ def _records(
         "page": page_key,
         "context": context_key,
         "granted": granted,
+        "taken": taken,
         "cycle_key": f"{cycle.key:016x}",
         "lambda_micros": context.price.lambda_micros,
         "cost_micros": controls.cost_per_email_micros,
@@ -90,9 +95,9 @@ def _records(
     }
     arm = _arm_columns(cycle, decisions.arm.tolist())
     runner_up = _arm_columns(cycle, decisions.runner_up.tolist())
-    taken = decisions.arm >= 0
+    has_arm = decisions.arm >= 0
     cost = controls.cost_per_email_micros
-    roi = np.where(taken & (cost > 0), decisions.index_micros / max(cost, 1), np.nan)
+    roi = np.where(has_arm & (cost > 0), decisions.index_micros / max(cost, 1), np.nan)
     columns: dict[str, list[Any]] = {
         "decision_id": [decision_id(context.cycle_id, key) for key in decisions.subscriber.tolist()],
         "subscriber": decisions.subscriber.tolist(),
@@ -101,7 +106,8 @@ def _records(
         "draw_key": [f"{key:016x}" for key in batch.column("draw_key").tolist()],
         "action": np.select([decisions.send, decisions.ghost], ["send", "ghost"], "skip").tolist(),
         "reason": [REASONS[r] for r in decisions.reason.tolist()],
-        "mailed": decisions.mail.tolist(),
+        "mailed": (decisions.mail & (context.autonomy is not Autonomy.APPROVAL)).tolist(),
+        "awaits_approval": (decisions.mail & (context.autonomy is Autonomy.APPROVAL)).tolist(),
         "canary": decisions.canary.tolist(),
         "ghost": decisions.ghost.tolist(),
         "holdout": (decisions.policy == ARMS.index("no_mail")).tolist(),
@@ -115,7 +121,7 @@ def _records(
         "subject_line": arm["subject_line"],
         "eligible": [bits.tobytes().hex() for bits in decisions.eligible],
         # deterministic skips and the fixed policy lie outside the support of off-policy evaluation (D2)
-        "off_policy_support": (taken & (decisions.policy == ARMS.index("engine"))).tolist(),
+        "off_policy_support": (has_arm & (decisions.policy == ARMS.index("engine"))).tolist(),
         "explored": decisions.explored.tolist(),
         "epsilon": decisions.epsilon.tolist(),
         "propensity_joint": decisions.propensity_joint.tolist(),
@@ -130,11 +136,11 @@ def _records(
         "churn_risk": decisions.churn_risk.tolist(),
         "complaint_risk": decisions.complaint_risk.tolist(),
         "engagement_score": decisions.engagement.tolist(),
-        "payout_micros": _where(taken, decisions.payout_micros),
-        "expected_revenue_micros": _where(taken, decisions.expected_revenue_micros),
-        "value_micros": _where(taken, decisions.expected_revenue_micros - cost),
+        "payout_micros": _where(has_arm, decisions.payout_micros),
+        "expected_revenue_micros": _where(has_arm, decisions.expected_revenue_micros),
+        "value_micros": _where(has_arm, decisions.expected_revenue_micros - cost),
         "expected_roi": roi.tolist(),
-        "index_micros": _where(taken, decisions.index_micros),
+        "index_micros": _where(has_arm, decisions.index_micros),
         "best_index_micros": decisions.best_index_micros.tolist(),
         "upper_revenue_micros": decisions.upper_micros.tolist(),
         "runner_up_offer": runner_up["offer"],

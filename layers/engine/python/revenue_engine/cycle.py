@@ -20,8 +20,9 @@ from revenue_engine.offers import choice
 from revenue_engine.offers.book import lately_mailed
 from revenue_engine.offers.patterns import Patterns, find_patterns
 from revenue_engine.pacing.hours import in_hours
+from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
 from revenue_engine.pacing.next_time import next_decision_at
-from revenue_engine.pacing.spread import CYCLE_MINUTES, minutes
+from revenue_engine.pacing.spread import minutes
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.prediction.segments import engagement_score, planned_sends, risk, segment_of
 from revenue_engine.records.batch import Batch
@@ -118,33 +119,50 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     )
 
 
-def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int) -> Decisions:
+def room_left(cycle: Cycle, taken: int) -> int:
+    """How many mails the cycle can still carry: its minutes on the org's day at the velocity, less what earlier pages took."""
+    controls = cycle.context.controls
+    return max(0, span_minutes(cycle.context.now, controls.zone) * controls.sends_per_minute - taken)
+
+
+def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, taken: int = 0) -> Decisions:
     """Keep the sends that got a place in the day's budget, and give each its minute. D6: never more than `granted`.
 
     The fixed policy's few come first, so that the engine's wishes do not thin out what it is measured against; then the best by
-    the row's index, equals by a keyed draw. A ghost stays one only where it would have been kept; it uses no budget. Mails beyond
-    what a cycle can carry wait.
+    the row's index, equals by a keyed draw. Mails beyond what the cycle can carry wait for a later one. A ghost uses no budget, and
+    is lost only behind mails that are (so its draw and the cut do not mix, but for the one row at the very edge of a cut).
+
+    Parameters
+    ----------
+    granted
+        Mails of this page that the day's budget pays for.
+    taken
+        Mails that the cycle's earlier pages have planned.
     """
     controls = cycle.context.controls
-    room = CYCLE_MINUTES * controls.sends_per_minute
+    room = room_left(cycle, taken)
     ghost_mail = decisions.ghost & _lets_leave(cycle.context.autonomy, decisions.canary)
     rows = np.flatnonzero(decisions.mail | ghost_mail)
     order = rows[np.lexsort((decisions.rank[rows], -decisions.best_index_micros[rows], decisions.policy[rows] != _FIXED))]
     real = decisions.mail[order]
     ahead: Ints = np.cumsum(real) - real  # mails before each in the queue
-    lost = order[ahead >= min(granted, room)]
-    late = order[(ahead >= room) & (ahead < granted)]
+    wanted, limit = int(real.sum()), min(granted, room)
+    lost = order[(ahead >= limit) & (wanted > limit)]
 
     reason = decisions.reason.copy()
-    reason[lost] = NUMBER_OF["daily_limit_reached"]
-    reason[late] = NUMBER_OF["velocity_limit"]
+    reason[lost] = NUMBER_OF["daily_limit_reached" if granted < min(wanted, room) else "velocity_limit"]
     kept = np.ones(len(decisions), dtype=np.bool_)
     kept[lost] = False
     mail = decisions.mail & kept
     minute = np.full(len(decisions), NONE, dtype=np.int16)
     leaving = np.flatnonzero(mail)
     order_of_minutes = hashes(cycle.key, batch.column("draw_key")[leaving], Stream.MINUTE)
-    minute[leaving] = minutes(order_of_minutes, decisions.provider[leaving], per_minute=controls.sends_per_minute)
+    minute[leaving] = minutes(
+        order_of_minutes,
+        decisions.provider[leaving],
+        per_minute=controls.sends_per_minute,
+        span=span_minutes(cycle.context.now, controls.zone),
+    )
     nothing = np.where(kept, 1.0, np.nan)
     return replace(
         decisions,

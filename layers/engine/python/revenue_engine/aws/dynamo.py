@@ -119,7 +119,6 @@ class Table:
         names: Mapping[str, str],
         index: str | None = None,
         limit: int | None = None,
-        newest_first: bool = False,
         consistent: bool = False,
         only: Sequence[str] = (),
     ) -> Iterator[Item]:
@@ -129,7 +128,6 @@ class Table:
             "KeyConditionExpression": condition,
             "ExpressionAttributeNames": {**names, **{f"#only{i}": name for i, name in enumerate(only)}},
             "ExpressionAttributeValues": {k: encode_value(v) for k, v in values.items()},
-            "ScanIndexForward": not newest_first,
             **({"ProjectionExpression": ", ".join(f"#only{i}" for i in range(len(only)))} if only else {}),
             **({"IndexName": index} if index else {"ConsistentRead": consistent}),
         }

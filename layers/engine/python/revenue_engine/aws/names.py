@@ -5,6 +5,7 @@
 
 # --- environment variables -------------------------------------------------------------------------------------------
 STAGE = "STAGE"
+ORG = "ORG"  # whose stack this is: public routes serve no other org
 SUBSCRIBERS_TABLE = "SUBSCRIBERS_TABLE"
 TIMELINE_TABLE = "TIMELINE_TABLE"
 SENDS_TABLE = "SENDS_TABLE"

@@ -41,6 +41,10 @@ class Wiring:
     def stage(self) -> str:
         return self.value(names.STAGE)
 
+    def serves(self, org: str) -> bool:
+        """Whether this stack is that org's: a public route must not make room for whatever org a stranger names."""
+        return self.value(names.ORG) == org
+
     @cached_property
     def parameters(self) -> Parameters:
         return Parameters(self.stage)

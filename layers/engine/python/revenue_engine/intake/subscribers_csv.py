@@ -14,10 +14,13 @@ from revenue_engine.records.zones import zone_number
 
 COLUMNS = (
     "email", "consent_at", "consent_source", "zone", "first_name", "last_name", "country", "topics", "price_sensitivity",
-    "peak_hour", "created_at", "status",
+    "peak_hour", "created_at", "status", "consent",
 )  # fmt: skip
 PROFILE = "profile."
 STATUSES = ("active", "unsubscribed", "complained", "bounced")
+CONSENTED = ("yes", "true", "1", "y", "granted")
+NOT_CONSENTED = ("no", "false", "0", "n")
+EARLIEST, END = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # the packed row's times are uint32, 0 = never
 MAX_TOPICS = 32  # a bit each in the packed row
 _MAX = {"email": 320, "topics": 1_000, PROFILE: 500}
 _MAX_OTHER = 100
@@ -66,7 +69,7 @@ def read_subscribers(
         Our column → the file's, where names differ. `profile.x` columns become `profile["x"]`.
     consent_source, consent_at
         For rows that do not say: the consent the whole file was collected under. Nobody becomes active without a recorded
-        consent (P1).
+        consent (P1), nor where a `consent` column does not say yes.
 
     A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the
     importer lets it win whatever row came first (P3).
@@ -75,13 +78,24 @@ def read_subscribers(
     """
     numbered = _Counted(text_lines)
     reader = csv.reader(numbered, strict=True)
+    header = _header(reader)
+    return _rows(reader, numbered, len(header), _columns(header, mapping), consent_source.strip(), consent_at)
+
+
+def ignored_columns(text_lines: Iterable[str], *, mapping: Mapping[str, str]) -> tuple[str, ...]:
+    """The file's columns that an import does not read, in their order. Raises BadInput as `read_subscribers` does."""
+    header = _header(csv.reader(_Counted(text_lines), strict=True))
+    read = set(_columns(header, mapping).values())
+    return tuple(name.strip() for place, name in enumerate(header) if place not in read)
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
     try:
-        header = next(reader)
+        return next(reader)
     except StopIteration:
         raise BadInput("header", "empty_file") from None
     except csv.Error:
         raise BadInput("header", "malformed_quotes") from None
-    return _rows(reader, numbered, len(header), _columns(header, mapping), consent_source.strip(), consent_at)
 
 
 class _Counted:
@@ -166,7 +180,9 @@ def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime 
     if status not in STATUSES:
         raise BadInput("status", "unknown_status", status[:20])
     source = given["consent_source"] or consent_source
-    since = _time(given["consent_at"], "consent_at") or consent_at
+    since = time_of(given["consent_at"], field="consent_at") or consent_at
+    if status == "active" and "consent" in text:
+        _check_consent(text["consent"].lower())
     if status == "active" and (not source or since is None):
         raise BadInput("consent_source" if not source else "consent_at", "no_recorded_consent")
     country = given["country"].upper()
@@ -186,7 +202,7 @@ def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime 
         topics=_topics(given["topics"]),
         price_sensitivity=_share(given["price_sensitivity"], "price_sensitivity"),
         peak_hour=_hour(given["peak_hour"], "peak_hour"),
-        created_at=_time(given["created_at"], "created_at"),
+        created_at=time_of(given["created_at"], field="created_at"),
         profile={name.removeprefix(PROFILE): value for name, value in text.items() if name.startswith(PROFILE) and value},
     )
 
@@ -218,12 +234,25 @@ def _hour(text: str, name: str) -> int | None:
     return int(text)
 
 
-def _time(text: str, name: str) -> datetime | None:
-    """A date or time; without a zone it is UTC."""
+def _check_consent(answer: str) -> None:
+    """P1: an empty cell is no yes."""
+    if answer in NOT_CONSENTED:
+        raise BadInput("consent", "no_consent")
+    if answer not in CONSENTED:
+        raise BadInput("consent", "not_yes_or_no", answer[:20])
+
+
+def time_of(text: str, *, field: str) -> datetime | None:
+    """A date or time, aware UTC; without a zone it is UTC. None when it is empty. Raises BadInput naming `field`."""
     if not text:
         return None
     try:
         at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except ValueError:
-        raise BadInput(name, "not_a_time", text[:30]) from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        raise BadInput(field, "not_a_time", text[:30]) from None
+    except OverflowError:
+        raise BadInput(field, "out_of_range", text[:30]) from None
+    if not EARLIEST <= at < END:
+        raise BadInput(field, "out_of_range", text[:30])
+    return at

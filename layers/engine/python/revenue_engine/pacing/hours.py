@@ -76,13 +76,3 @@ def next_opening(zones: Zones, at: Ints, controls: Controls) -> Ints:
     """The first permitted instant at or after `at`, epoch seconds, (n,)."""
     opening, _ = _window_of(zones, at, controls)
     return np.maximum(opening, at)
-
-
-def local_clock(zones: Zones, now: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-    """Hour 0..23 and weekday (Monday = 0) on the readers' walls, (n,) each."""
-    hour, weekday = np.zeros(len(zones), np.int8), np.zeros(len(zones), np.int8)
-    for number in np.unique(zones):
-        local = datetime.fromtimestamp(now, ZoneInfo(ZONES[number]))
-        rows = zones == number
-        hour[rows], weekday[rows] = local.hour, local.weekday()
-    return hour, weekday

@@ -11,7 +11,7 @@ import numpy as np
 from revenue_engine.arrays import Codes, Floats, Ints
 from revenue_engine.clock import from_epoch
 from revenue_engine.pacing.hours import Zones, next_opening
-from revenue_engine.pacing.spread import CYCLE_MINUTES
+from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.reasons import NUMBER_OF
 

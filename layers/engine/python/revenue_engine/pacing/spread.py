@@ -6,18 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Codes, Keys
+from revenue_engine.pacing.minutes import CYCLE_MINUTES
 
-CYCLE_MINUTES = 15  # SQS can delay a message by at most 900 seconds
 
+def minutes(order: Keys, provider: Codes, *, per_minute: int, span: int = CYCLE_MINUTES) -> npt.NDArray[np.int16]:
+    """Offsets 0..span-1, (n,): even over the span, each mailbox provider's share even too, in the random order of `order`.
 
-def minutes(order: Keys, provider: Codes, *, per_minute: int) -> npt.NDArray[np.int16]:
-    """Offsets 0..14, (n,): even over the cycle, each mailbox provider's share even too, in the random order of `order`.
-
-    Raises ValueError when the cycle cannot hold them.
+    Raises ValueError when the span cannot hold them.
     """
     n = len(order)
-    if n > CYCLE_MINUTES * per_minute:
-        raise ValueError(f"sends_per_minute: {n} sends do not fit {CYCLE_MINUTES} minutes of {per_minute}")
+    if n > span * per_minute:
+        raise ValueError(f"sends_per_minute: {n} sends do not fit {span} minutes of {per_minute}")
     place = np.empty(n)
     for code in np.unique(provider):
         rows = np.flatnonzero(provider == code)
@@ -26,4 +25,4 @@ def minutes(order: Keys, provider: Codes, *, per_minute: int) -> npt.NDArray[np.
         place[rows] = (rank + 0.5) / len(rows)
     queue = np.empty(n, dtype=np.int64)
     queue[np.lexsort((order, provider, place))] = np.arange(n)
-    return (queue * CYCLE_MINUTES // max(n, 1)).astype(np.int16)
+    return (queue * span // max(n, 1)).astype(np.int16)

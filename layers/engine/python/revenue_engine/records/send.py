@@ -45,6 +45,7 @@ class PlannedSend:
     provider: str
     policy: str  # engine | fixed
     approval_id: str  # "" unless the plan waited for a person
+    budget_day: str  # the org day whose budget pays for it, and on which alone it may leave; "" while it waits for a person
     canary: bool  # inside the canary share
     predicted_revenue_micros: int
     p_click: float

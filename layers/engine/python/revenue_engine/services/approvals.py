@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from datetime import datetime
 
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.services import send_messages
 
 
@@ -19,6 +21,7 @@ def listed(w: Wiring, org: str) -> list[Item]:
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
     """Reserves the day's budget and queues the plan; returns how many sends were queued, 0 when it no longer waits.
 
+    The best of it, as far as the day's budget and the coming minutes at the velocity reach; the rest is dropped by name.
     Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
     but never queued, because the first attempt died in between, goes on where that one stopped.
     """
@@ -29,18 +32,26 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         known = w.control.approval(org, approval_id)
         if known is None or known["status"] != "approved" or "queued_at" in known or known["valid_until"] <= epoch_seconds(now):
             return 0
-    planned = send_messages.decode(gzip.decompress(body).decode())
     controls = w.parameters.controls(org)
+    day, span = day_in(now, controls.zone).isoformat(), span_minutes(now, controls.zone)
+    best_first = sorted(
+        send_messages.decode(gzip.decompress(body).decode()), key=lambda plan: (-plan.predicted_revenue_micros, plan.send_id)
+    )
+    planned = [replace(plan, budget_day=day) for plan in best_first]
+    room = span * controls.sends_per_minute
     granted = w.control.reserve(
         org,
-        day_in(now, controls.zone).isoformat(),
+        day,
         cycle_id=f"approval-{approval_id}",
         page=0,
-        wanted=len(planned),
+        wanted=min(len(planned), room),
         cap=controls.max_daily_emails,
         expires_at=epoch_seconds(now) + 30 * 86_400,
     )
-    w.sends_queue.send(send_messages.messages((0, plan) for plan in planned[:granted]))
+    w.sends_queue.send(send_messages.messages((i // controls.sends_per_minute, plan) for i, plan in enumerate(planned[:granted])))
+    reason = "velocity_limit" if granted == room else "daily_limit_reached"
+    for plan in planned[granted:]:
+        w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=day)
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
     return granted
 

@@ -36,6 +36,7 @@ class Credit:
     send_id: str | None = None
     subscriber: str | None = None
     send: Item | None = None
+    currency: str | None = None  # of the offer that was mailed: its evidence is kept in that one
 
 
 def attribute_message(w: Wiring, body: str, *, now: datetime) -> str:
@@ -58,7 +59,8 @@ def attribute_message(w: Wiring, body: str, *, now: datetime) -> str:
         log.warning("quarantined %s: %s %s", raw.receipt_id, bad.field, bad.reason)
         quarantine.keep(w, raw, raw_key=message["raw_key"], field=bad.field, reason=bad.reason, detail=bad.detail, now=now)
         return "quarantined"
-    w.ledger.release(raw.org, receipt_id=raw.receipt_id, received_at=raw.received_at)
+    if result != "doubtful":
+        w.ledger.release(raw.org, receipt_id=raw.receipt_id, received_at=raw.received_at)
     return result
 
 
@@ -106,15 +108,16 @@ def _book_once(
                 continue
             case Doubtful():
                 _keep_doubtful(w, arrival, key, read, outcome, now)
+                _list_doubtful(w, arrival, currency, outcome, now)
                 return "doubtful"
             case AlreadyBooked():
                 # The crash may have been between booking and telling: telling twice is harmless, not telling is not.
                 for number, entry in enumerate(w.ledger.entries(key), start=1):
-                    _tell_row(w, arrival.org, key, entry, number)
+                    _tell_row(w, arrival.org, key, entry, number, controls)
                 return "already_booked"
             case Booked():
                 commit(_booking(w, arrival, key, credit, read, outcome, controls) + naming)
-                _tell_row(w, arrival.org, key, outcome.entry, outcome.head.entries)
+                _tell_row(w, arrival.org, key, outcome.entry, outcome.head.entries, controls)
                 return "booked"
     raise AssertionError("unreachable")
 
@@ -146,7 +149,8 @@ def _credit(w: Wiring, arrival: Arrival) -> Credit:
     send = w.sends.get(sub1.send_id)
     if send is None or send["org"] != arrival.org:
         raise BadInput("sub1", "unknown_send")
-    return Credit(sub1.send_id, send["subscriber"], send)
+    mailed = w.offers.get(arrival.org, send["offer"])
+    return Credit(sub1.send_id, send["subscriber"], send, mailed.currency if mailed else None)
 
 
 def _booking(
@@ -184,14 +188,23 @@ def _booking(
             offer=credit.send["offer"],
             variant=credit.send["variant"],
             segment=credit.send["segment"],
-            amounts={"conversions": conversions, "conversion_micros": entry.delta_micros},
+            # M1: two currencies are never added up
+            amounts={"conversions": conversions, "conversion_micros": _in_currency(entry, credit.currency)},
         )
     )
     return actions
 
 
-def _tell_row(w: Wiring, org: str, key: str, entry: Entry, number: int) -> None:
-    """The subscriber's row is engage's to write; it dedupes by ledger key and entry number."""
+def _in_currency(entry: Entry, currency: str | None) -> int:
+    """The entry's amount in this currency, micros: 0 when it is money of another."""
+    return entry.delta_micros if entry.currency == currency else 0
+
+
+def _tell_row(w: Wiring, org: str, key: str, entry: Entry, number: int, controls: Controls) -> None:
+    """The subscriber's row is engage's to write; it dedupes by ledger key and entry number.
+
+    The row holds money of the org's currency alone (M1); a conversion in another one is counted, and its money is in the ledger.
+    """
     if entry.subscriber is None:
         return
     body = {
@@ -199,7 +212,7 @@ def _tell_row(w: Wiring, org: str, key: str, entry: Entry, number: int) -> None:
         "org": org,
         "subscriber": entry.subscriber,
         "at": epoch_seconds(entry.converted_at),
-        "revenue_micros": entry.delta_micros,
+        "revenue_micros": _in_currency(entry, controls.currency),
         "conversions": 1 if number == 1 else 0,
         "dedupe": hashlib.sha256(f"{key}#{number}#row".encode()).hexdigest()[:16],
     }
@@ -219,3 +232,17 @@ def _keep_doubtful(w: Wiring, arrival: Arrival, key: str, read: Head | None, dou
         "kept_at": epoch_seconds(now),
     }
     commit(w.ledger.keeping_doubtful(key, read=read, head=doubtful.head, doubtful_id=doubtful.doubtful_id, facts=facts))
+
+
+def _list_doubtful(w: Wiring, arrival: Arrival, currency: str, doubtful: Doubtful, now: datetime) -> None:
+    """Shows it to a person, every time: the last attempt may have died between the ledger and here."""
+    head = doubtful.head
+    quarantine.keep_arrival(
+        w,
+        arrival,
+        field="currency" if doubtful.reason == "currency_differs" else "payout",
+        reason="contradicts_booked_amount",
+        detail=f"{arrival.payout_micros} micros {currency}, booked are {head.total_micros} micros {head.currency}",
+        state="doubtful",
+        now=now,
+    )

@@ -12,7 +12,7 @@ from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import Refused
 from revenue_engine.records.controls import parse_autonomy
-from revenue_engine.services import approvals, quarantine
+from revenue_engine.services import approvals, breaker, quarantine
 from revenue_engine.services.http import Request, Response
 from revenue_engine.services.status import status
 
@@ -32,7 +32,7 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
             case ("GET", ["quarantine"]):
                 return _json(200, {"entries": quarantine.listed(w, org)})
             case ("POST", ["quarantine", receipt_id, "replay"]):
-                return _done(quarantine.replay(w, org, receipt_id), "no open entry by that id")
+                return _done(quarantine.replay(w, org, receipt_id), "no entry by that id can be replayed")
             case ("GET", ["approvals"]):
                 return _json(200, {"approvals": approvals.listed(w, org)})
             case ("POST", ["approvals", approval_id, "approve"]):
@@ -43,7 +43,7 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
                 w.parameters.put(names.autonomy_parameter(w.stage, org), parse_autonomy(value).value)
                 return _json(200, {"autonomy": value})
             case ("POST", ["breaker", "close"]):
-                w.control.close_by_hand(org, by=_who(request), now=now)
+                breaker.close_by_hand(w, org, by=_who(request), now=now)
                 return _json(200, {"breaker": "closed"})
             case _:
                 return _json(404, {"error": "no such route"})

@@ -22,6 +22,7 @@ from revenue_engine.records.subscriber import Row, apply_conversion, apply_touch
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
+LOOK_AGAIN_SECONDS = 3_600
 # Notices of SNS and SES about the subscription itself, no event of any mail.
 _HARMLESS = ("validation_notice", "not_a_notification")
 
@@ -67,6 +68,8 @@ def apply_event(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str
             continue
         if touch == "human_click":
             observe.count(names.METRIC_HUMAN_CLICKS, send["org"])
+            # interest is decided on while it is fresh; caps and gaps are the next decision's to keep
+            w.subscribers.pull_forward(send["org"], send["subscriber"], at=epoch_seconds(event.at) + LOOK_AGAIN_SECONDS)
         return touch
     raise Contention(f"send {send['pk']} kept changing")
 

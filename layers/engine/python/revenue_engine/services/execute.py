@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from revenue_engine import ids
 from revenue_engine.aws import names
@@ -115,6 +115,8 @@ def execute_message(
 
 def _one(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
     reason = run.gate.refusal(plan)
+    if reason is None and plan.budget_day != _day(run):
+        reason = "day_over"  # D6: another day's budget does not pay for it
     if reason is not None:
         return _drop(run, plan, reason)
     for _ in range(CLAIM_ATTEMPTS):
@@ -268,9 +270,8 @@ def _drop(run: Run, plan: PlannedSend, reason: str) -> str:
 
 
 def _give_back(run: Run, plan: PlannedSend) -> None:
-    """D6: on the org day it was reserved on, never out of the next day's budget. A cycle's id names its quarter of an hour in UTC."""
-    reserved_on = datetime.strptime(plan.cycle_id, "%Y%m%dT%H%M").replace(tzinfo=UTC)
-    if day_in(reserved_on, run.controls.zone).isoformat() == _day(run):
+    """D6: on the org day it was reserved on, never out of the next day's budget."""
+    if plan.budget_day == _day(run):
         run.w.control.give_back(run.org, _day(run))
 
 

@@ -1,4 +1,4 @@
-"""What could not be understood is kept, listed and replayed (M3)."""
+"""What could not be understood, and what contradicts the books, is kept, listed and replayed (M3)."""
 
 from __future__ import annotations
 
@@ -7,40 +7,70 @@ from datetime import datetime
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.errors import Refused
 from revenue_engine.intake.everflow import RawPostback
+from revenue_engine.records.conversion import Arrival
 from revenue_engine.services.receipts import queue_message
+from revenue_engine.services.receipts import raw_key as key_of
 
 
 def keep(w: Wiring, raw: RawPostback, *, raw_key: str, field: str, reason: str, detail: str, now: datetime) -> None:
     """One entry per receipt: keeping the same receipt again changes its reason, not their number."""
-    w.ledger.quarantine(
-        raw.org,
-        receipt_id=raw.receipt_id,
-        received_at=raw.received_at,
-        facts={
-            "field": field,
-            "reason": reason,
-            "detail": detail,
-            "raw_key": raw_key,
-            "state": "open",
-            "kept_at": int(now.timestamp()),
-        },
-    )
-    observe.count(names.METRIC_QUARANTINED, raw.org)
+    facts: Item = {"field": field, "reason": reason, "detail": detail, "raw_key": raw_key, "state": "open"}
+    _keep(w, raw.org, raw.receipt_id, raw.received_at, facts, now)
 
 
-def listed(w: Wiring, org: str, *, state: str = "open") -> list[Item]:
-    """Entries in a state, oldest first."""
-    return [item for item in w.ledger.quarantined(org) if item["state"] == state]
+def keep_arrival(
+    w: Wiring, arrival: Arrival, *, field: str, reason: str, detail: str, now: datetime, state: str = "open"
+) -> None:
+    """The same for what was understood and waits for a person all the same. A row of the report has no raw object."""
+    report = arrival.source == "report"
+    facts: Item = {
+        "field": field,
+        "reason": reason,
+        "detail": detail,
+        "raw_key": "" if report else key_of(arrival),
+        "state": state,
+        "source": arrival.source,
+    }
+    _keep(w, arrival.org, arrival.receipt_id, arrival.converted_at if report else arrival.received_at, facts, now)
+
+
+def _keep(w: Wiring, org: str, receipt_id: str, received_at: datetime, facts: Item, now: datetime) -> None:
+    w.ledger.quarantine(org, receipt_id=receipt_id, received_at=received_at, facts={**facts, "kept_at": int(now.timestamp())})
+    observe.count(names.METRIC_QUARANTINED, org)
+
+
+def listed(w: Wiring, org: str, *, replayed: bool = False) -> list[Item]:
+    """Entries that wait (`open`, or `doubtful`: they contradict the books), or those a replay has settled; oldest first."""
+    return [item for item in w.ledger.quarantined(org) if (item["state"] == "replayed") == replayed]
+
+
+def can_replay(entry: Item) -> bool:
+    """Whether the whole postback is there to look at again.
+
+    A row of the report has no raw object: the next reconciliation reads it again. Of an oversized request only the beginning was
+    kept, and money is not booked on the half of a message.
+    """
+    return bool(entry["raw_key"]) and not _is_cut(entry)
 
 
 def replay(w: Wiring, org: str, receipt_id: str) -> bool:
-    """Queues one entry again, as if it had just come with a good token. False when there is no open entry by that id.
+    """Queues one entry again, as if it had just come with a good token. False when none by that id waits.
 
-    The entry closes only when the replay has been booked; what fails again stays, with its new reason.
+    The entry closes only when the replay has been booked; what fails or contradicts again stays, with its new reason.
+    Raises Refused("too_long") for a request that was cut.
     """
     entry = next((item for item in listed(w, org) if item["receipt_id"] == receipt_id), None)
-    if entry is None or not entry["raw_key"]:  # a row of the report has no raw object: the next reconciliation reads it again
+    if entry is None:
+        return False
+    if _is_cut(entry):
+        raise Refused("too_long", "only the beginning of this request was kept; the report books what it meant")
+    if not can_replay(entry):
         return False
     w.postbacks_queue.send([queue_message(org, receipt_id, entry["raw_key"], token_state="ok")])
     return True
+
+
+def _is_cut(entry: Item) -> bool:
+    return (entry["field"], entry["reason"]) == ("request", "too_long")

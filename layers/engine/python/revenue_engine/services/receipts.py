@@ -6,10 +6,11 @@ import json
 
 from revenue_engine.aws.queues import Message
 from revenue_engine.intake.everflow import RawPostback
+from revenue_engine.records.conversion import Arrival
 
 
-def raw_key(raw: RawPostback) -> str:
-    """The raw object's key."""
+def raw_key(raw: RawPostback | Arrival) -> str:
+    """The raw object's key, by the postback or what was understood of it."""
     return f"raw/{raw.org}/{raw.received_at:%Y-%m-%d}/{raw.receipt_id}.json"
 
 

@@ -7,12 +7,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from revenue_engine.aws import names, observe
+from revenue_engine.aws import names
 from revenue_engine.aws.queues import Message
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import BadInput
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.conversion import Arrival
+from revenue_engine.services import quarantine
 from revenue_engine.services.attribute import book
 from revenue_engine.services.everflow_api import conversion_pages
 
@@ -45,18 +46,10 @@ def _one(w: Wiring, arrival: Arrival, controls: Controls, now: datetime) -> str:
     try:
         result = book(w, arrival, controls=controls, now=now)
     except BadInput as bad:
-        facts = {
-            "field": bad.field,
-            "reason": bad.reason,
-            "detail": bad.detail,
-            "raw_key": "",
-            "state": "open",
-            "source": "report",
-        }
-        w.ledger.quarantine(arrival.org, receipt_id=arrival.receipt_id, received_at=arrival.converted_at, facts=facts)
-        observe.count(names.METRIC_QUARANTINED, arrival.org)
+        quarantine.keep_arrival(w, arrival, field=bad.field, reason=bad.reason, detail=bad.detail, now=now)
         return "quarantined"
-    w.ledger.release(arrival.org, receipt_id=arrival.receipt_id, received_at=arrival.converted_at)
+    if result != "doubtful":
+        w.ledger.release(arrival.org, receipt_id=arrival.receipt_id, received_at=arrival.converted_at)
     return result
 
 

@@ -17,9 +17,8 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch, grant, room_left
 from revenue_engine.errors import Refused
-from revenue_engine.pacing.spread import CYCLE_MINUTES
 from revenue_engine.plans import mail_columns
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
@@ -117,9 +116,8 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
-    # the velocity bounds the cycle, whatever the number of its pages
-    room = CYCLE_MINUTES * context.controls.sends_per_minute - report.planned
-    wanted = max(0, min(int(decisions.mail.sum()), room))
+    taken = report.planned  # the velocity bounds the cycle, whatever the number of its pages
+    wanted = min(int(decisions.mail.sum()), room_left(cycle, taken))
     granted = wanted
     if context.autonomy is not Autonomy.APPROVAL:  # a plan that waits reserves on approval
         granted = w.control.reserve(
@@ -131,8 +129,8 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
             cap=context.controls.max_daily_emails,
             expires_at=cycle.now + _STATE_DAYS * 86_400,
         )
-    decisions = grant(decisions, batch, cycle, granted)
-    _record(w, cycle, number, batch, decisions, granted)
+    decisions = grant(decisions, batch, cycle, granted, taken=taken)
+    _record(w, cycle, number, batch, decisions, granted, taken)
     planned = _planned(w, cycle, decisions)
     if context.autonomy is Autonomy.APPROVAL:
         decisions = _wait_for_approval(w, cycle, number, decisions, planned)
@@ -147,7 +145,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     report.reasons.update({REASONS[code]: int(count) for code, count in zip(codes, counts, strict=True)})
 
 
-def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int) -> None:
+def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int, taken: int) -> None:
     """Receipts before the first claim: a mail whose decision is not on record cannot exist (D1)."""
     org, cycle_id, now = cycle.context.org, cycle.context.cycle_id, cycle.context.now
     lines = audit.receipts(
@@ -157,6 +155,7 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
         page_key=f"cycles/{org}/{cycle_id}/page-{number:04d}.npz",
         context_key=f"cycles/{org}/{cycle_id}/context.json",
         granted=granted,
+        taken=taken,
     )
     key = f"decisions/{org}/{now:%Y-%m-%d}/{cycle_id}/page-{number:04d}.ndjson.gz"
     w.decisions.put(key, gzip.compress(lines, compresslevel=6, mtime=0))
@@ -180,6 +179,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
                 send_id=ids.send_id(key, org=org, subscriber=row["subscriber"], decision_id=row["decision_id"]),
                 campaign=f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
                 approval_id="",
+                budget_day=day_in(cycle.context.now, cycle.context.controls.zone).isoformat(),
                 **row,
             ),
         )
@@ -196,7 +196,7 @@ def _wait_for_approval(
     context = cycle.context
     approval_id = f"{context.cycle_id}-{number:04d}"
     valid_until = cycle.now + context.controls.approval_valid_hours * 3_600
-    plans = [replace(plan, approval_id=approval_id) for _, plan in planned]
+    plans = [replace(plan, approval_id=approval_id, budget_day="") for _, plan in planned]
     predicted = sum(plan.predicted_revenue_micros for plan in plans)
     body = gzip.compress(send_messages.encode(plans).encode(), mtime=0)
     w.decisions.put(f"plans/{context.org}/{approval_id}.json.gz", body)

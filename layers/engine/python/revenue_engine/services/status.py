@@ -29,6 +29,10 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "last_cycle": w.control.last_cycle(org),
         "day": today.isoformat(),
         "budget": {"reserved": w.control.budget_reserved(org, today.isoformat()), "cap": controls.max_daily_emails},
+        "goal": {
+            "daily_revenue_goal_micros": controls.daily_revenue_goal_micros,
+            "revenue_micros": sum(counted.get(f"{kind}_micros#{controls.currency}", 0) for kind in ("provisional", "approved")),
+        },
         "today": {name: value for name, value in sorted(counted.items()) if "@" not in name},
         "champion": w.bundles.champion(org),
     }

@@ -31,6 +31,9 @@ def take_postback(w: Wiring, request: Request, *, now: datetime) -> Response:
     org = request.path_parameters.get("org", "")
     if not ORG.fullmatch(org):
         return Response(404, "no such feed")
+    if not w.serves(org):
+        log.warning("postback for an org of another stack")
+        return _TAKEN
     if request.method == "HEAD":
         return Response(200)
     raw = RawPostback(
@@ -42,13 +45,11 @@ def take_postback(w: Wiring, request: Request, *, now: datetime) -> Response:
         body=request.body[:MAX_BODY],
         content_type=request.headers.get("content-type", ""),
     )
+    cut = len(request.query) > MAX_QUERY or len(request.body) > MAX_BODY
     token_state = _token_state(w, org, request.path_parameters.get("token", ""))
-    if token_state == "unknown_org":
-        log.warning("postback for an org without secrets")
-        return _TAKEN
     if token_state == "wrong":
-        return _keep_wrong_token(w, raw, now=now)
-    if len(request.query) > MAX_QUERY or len(request.body) > MAX_BODY:
+        return _keep_wrong_token(w, raw, cut=cut, now=now)
+    if cut:
         token_state = "too_long"
     _keep_and_queue(w, raw, token_state=token_state)
     observe.count(names.METRIC_POSTBACKS_TAKEN, org)
@@ -62,17 +63,19 @@ def _token_state(w: Wiring, org: str, token: str) -> str:
         log.exception("webhook tokens unreadable: the postback is kept unchecked")
         return "unchecked"
     if not live:
-        return "unknown_org"
+        log.error("no webhook token is set up: the postback is kept unchecked")
+        return "unchecked"
     # every live token is compared, in constant time
     return "ok" if any([hmac.compare_digest(token.encode(), secret.encode()) for secret in live]) else "wrong"
 
 
-def _keep_wrong_token(w: Wiring, raw: RawPostback, *, now: datetime) -> Response:
+def _keep_wrong_token(w: Wiring, raw: RawPostback, *, cut: bool, now: datetime) -> Response:
     day = f"{now:%Y-%m-%d}"
     expires_at = epoch_seconds(now + timedelta(days=30))
     if w.control.capped_increment(raw.org, f"wrong_tokens#{day}", cap=WRONG_TOKENS_PER_DAY, expires_at=expires_at):
         w.postbacks.put(raw_key(raw), raw.to_json().encode())
-        quarantine.keep(w, raw, raw_key=raw_key(raw), field="token", reason="wrong_token", detail="", now=now)
+        field, reason = ("request", "too_long") if cut else ("token", "wrong_token")  # what is cut can never be replayed
+        quarantine.keep(w, raw, raw_key=raw_key(raw), field=field, reason=reason, detail="", now=now)
     return _TAKEN
 
 

@@ -41,7 +41,7 @@ def unsubscribe(w: Wiring, request: Request, *, now: datetime) -> Response:
 
 def _verified(w: Wiring, org: str, token: str) -> tuple[str, str] | None:
     """`(subscriber, send_id)` of an authentic link of an org there is."""
-    if not ORG.fullmatch(org):
+    if not ORG.fullmatch(org) or not w.serves(org):
         return None
     try:
         return ids.verify_unsubscribe_token(w.parameters.tracking_key(org), token, org=org)

@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, NoReturn
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, NoReturn
+
+from pydantic import BeforeValidator
 
 from revenue_engine.errors import BadInput
 from revenue_engine.money import parse_currency, parse_micros
@@ -20,6 +22,7 @@ MAX_OFFER = 2**32 - 1
 # 2,048 bytes.
 LIMITS = {"transaction_id": 100, "payout": 40, "offer_id": 20, "sub": 600, "event_id": 40, "event_name": 100, "currency": 10}
 
+_GIANT = 10**18
 _MACRO = re.compile(r"\{[^{}]*\}")
 _AMOUNT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _KEY_PART = re.compile(r"[!-\"$-~]+")  # printable ASCII without space and without `#`, which separates the parts of a key
@@ -39,11 +42,23 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def load_json(text: str, *, field: str) -> Any:
-    """JSON with numbers as exact Decimals (M1), without NaN and infinities. Raises BadInput naming `field`."""
+    """JSON with numbers as exact Decimals (M1), without NaN and infinities. Raises BadInput naming `field`: not_json, too_deep."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, InvalidOperation):  # the second: an exponent even a Decimal cannot hold
         raise BadInput(field, "not_json") from None
+    except RecursionError:
+        raise BadInput(field, "too_deep") from None
+
+
+def _not_giant(value: object) -> object:
+    if isinstance(value, int | Decimal) and not -_GIANT < value < _GIANT:
+        raise ValueError("18 digits at most")
+    return value
+
+
+# Everflow's ids, counts and times. `1e999999` is a short text, but as an int it fills the memory and cannot be printed.
+WholeNumber = Annotated[int, BeforeValidator(_not_giant)]
 
 
 def offer_number(text: str, *, field: str = "offer_id") -> str:

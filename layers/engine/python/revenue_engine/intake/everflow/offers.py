@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from revenue_engine.clock import from_epoch, iso_millis
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow.creatives import RawCreative, read_creatives
-from revenue_engine.intake.everflow.exact import Problem, load_json, offer_number, payout, plain
+from revenue_engine.intake.everflow.exact import Problem, WholeNumber, load_json, offer_number, payout, plain
 from revenue_engine.intake.everflow.links import SUB_SLOT, check_tracking_url
 from revenue_engine.intake.validation import bad_input
 from revenue_engine.money import parse_currency
@@ -62,18 +62,18 @@ class _RawOffer(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    network_offer_id: int
+    network_offer_id: WholeNumber
     name: str = Field(min_length=1, max_length=200)
     offer_status: str = Field(min_length=1, max_length=40)
     currency_id: str
     tracking_url: str
     sub_slot: str = "sub1"
-    date_live_until: str | int | None = ""
+    date_live_until: str | WholeNumber | None = ""
     is_force_terms_and_conditions: bool = False
     is_caps_enabled: bool = True
-    daily_conversion_cap: int = Field(default=0, ge=0)
+    daily_conversion_cap: WholeNumber = Field(default=0, ge=0)
     is_using_suppression_list: bool = False
-    suppression_list_id: int = 0
+    suppression_list_id: WholeNumber = 0
     relationship: _Relationship
 
 
@@ -187,9 +187,9 @@ def _live_until(value: str | int | None) -> datetime | None:
         return from_epoch(int(text))
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadInput("date_live_until", "not_a_time", text[:20]) from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _countries(ruleset: dict[str, Any], where: str, remarks: list[Problem]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from revenue_engine.clock import from_epoch
 from revenue_engine.errors import BadInput
 from revenue_engine.ids import looks_like_tracking_id, verify_tracking_id
-from revenue_engine.intake.everflow.exact import arrival_of, load_json, plain
+from revenue_engine.intake.everflow.exact import WholeNumber, arrival_of, load_json, plain
 from revenue_engine.intake.everflow.raw import RawPostback
 from revenue_engine.intake.validation import bad_input
 from revenue_engine.records.conversion import Arrival
@@ -36,7 +36,7 @@ def understand_postback(raw: RawPostback, *, sub_slot: str = "sub1") -> Arrival:
     BadInput
         Naming the parameter. Reasons: no_transaction_id, bad_transaction_id, bad_event_id, event_missing, unreplaced_macro,
         payout_missing, not_a_number, amount_out_of_range, finer_than_a_micro, negative_payout, offer_missing, bad_offer_id,
-        unknown_currency, unknown_kind, duplicate_parameter, too_many_parameters, too_long, not_json, missing, wrong_type,
+        unknown_currency, unknown_kind, duplicate_parameter, too_many_parameters, too_long, not_json, too_deep, missing, wrong_type,
         status_not_payable.
     """
     for field, text in (("query", raw.query), ("body", raw.body)):
@@ -69,7 +69,7 @@ def _pairs(text: str, field: str) -> list[tuple[str, str]]:
 
 
 class _WebhookOffer(BaseModel):
-    network_offer_id: int
+    network_offer_id: WholeNumber
 
 
 class _WebhookRelationship(BaseModel):
@@ -87,8 +87,8 @@ class _Webhook(BaseModel):
     event: str = ""
     currency_id: str = ""
     status: str = ""
-    conversion_id: str | int | None = None  # the table says integer, the API uses hex text: both
-    conversion_unix_timestamp: int | None = None
+    conversion_id: str | WholeNumber | None = None  # the table says integer, the API uses hex text: both
+    conversion_unix_timestamp: WholeNumber | None = None
     relationship: _WebhookRelationship
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.everflow.exact import Problem, arrival_of, load_json, plain
+from revenue_engine.intake.everflow.exact import Problem, WholeNumber, arrival_of, load_json, plain
 from revenue_engine.intake.everflow.postback import timestamp
 from revenue_engine.intake.validation import bad_input
 from revenue_engine.records.conversion import Arrival
@@ -54,7 +54,7 @@ def conversions_request(from_: datetime, to: datetime, timezone_id: int = 67) ->
 
 
 class _Offer(BaseModel):
-    network_offer_id: int
+    network_offer_id: WholeNumber
 
 
 class _Relationship(BaseModel):
@@ -66,7 +66,7 @@ class _Row(BaseModel):
 
     conversion_id: str = Field(min_length=1, max_length=64, pattern=r"^[!-\"$-~]+$")
     transaction_id: str
-    conversion_unix_timestamp: int
+    conversion_unix_timestamp: WholeNumber
     revenue: Decimal
     currency_id: str
     is_event: bool
@@ -75,9 +75,9 @@ class _Row(BaseModel):
 
 
 class _Paging(BaseModel):
-    page: int = Field(ge=1)
-    page_size: int = Field(ge=1)
-    total_count: int = Field(ge=0)
+    page: WholeNumber = Field(ge=1)
+    page_size: WholeNumber = Field(ge=1)
+    total_count: WholeNumber = Field(ge=0)
 
 
 class _Page(BaseModel):
