@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +15,11 @@ from revenue_engine.offers.posterior import fold
 from revenue_engine.prediction.bundle import prior_bundle
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.offer import Creative, Offer
 from revenue_engine.records.reasons import REASONS
-from revenue_engine.records.subscriber import Row, pack
+from revenue_engine.records.subscriber import PROVIDERS, Row, pack
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 T = epoch_seconds(NOW)
@@ -112,3 +113,27 @@ def a_cycle(**changes: Any) -> Cycle:
 def names(reason: np.ndarray[Any, Any]) -> list[str]:
     """Reasons by name."""
     return [REASONS[r] for r in reason.tolist()]
+
+
+def a_crowd(n: int = 400) -> Batch:
+    rng = np.random.default_rng(2)
+    return a_page(
+        [
+            a_row(
+                i + 1,
+                zone=int(rng.integers(0, 300)),
+                arm=int(rng.choice(3, p=[0.8, 0.15, 0.05])),
+                provider=int(rng.integers(0, len(PROVIDERS))),
+                last_send_at=T - int(rng.integers(1, 240)) * HOUR,
+                sends=float(rng.exponential(3)),
+                last_human_click_at=T - int(rng.integers(1, 300)) * DAY,
+                recent_offers=(int(rng.integers(100, 105)), 102, *(0,) * 6),
+                recent_sends=(T - int(rng.integers(2, 9)) * DAY, T - 8 * DAY, *(0,) * 6),
+            )
+            for i in range(n)
+        ]
+    )
+
+
+def same(one: Decisions, other: Decisions) -> bool:
+    return all(getattr(one, f.name).tobytes() == getattr(other, f.name).tobytes() for f in fields(Decisions))
