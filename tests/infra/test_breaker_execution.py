@@ -115,7 +115,7 @@ def test_a_healthy_probe_closes_the_breaker(breaker: Breaker) -> None:
 def test_a_sick_probe_opens_again_until_health_returns(breaker: Breaker) -> None:
     status, passed = breaker.run(SICK, {"unexpected": "answer"}, HEALTHY)
     assert status == "SUCCEEDED"
-    assert (passed.count("Open"), passed.count("HalfOpen"), passed[-1]) == (3, 3, "Closed")
+    assert (passed.count("Open"), passed.count("Reopen"), passed.count("HalfOpen"), passed[-1]) == (1, 2, 3, "Closed")
 
 
 def test_when_a_human_is_needed_the_breaker_stays_open(breaker: Breaker) -> None:

@@ -59,7 +59,7 @@ def test_every_task_retries_catches_and_keeps_its_input(machine: State) -> None:
 
 def test_the_choice_is_total_and_its_default_opens_again(machine: State) -> None:
     judge = machine["States"]["Judge"]
-    assert judge["Default"] == "Open"
+    assert judge["Default"] == "Reopen"
     for rule in judge["Choices"]:
         present, boolean, value = rule["And"]
         assert present["IsPresent"] is True
@@ -99,8 +99,8 @@ def test_writes_set_the_state_they_are_named_for_under_the_key_of_the_org(machin
         assert "judged_at" not in json.dumps(parameters)
 
 
-def test_only_the_execution_that_opened_the_breaker_may_ease_it(machine: State) -> None:
-    expected = {"HalfOpen": "open", "Close": "half_open"}
+def test_only_the_execution_that_opened_the_breaker_may_move_it_on(machine: State) -> None:
+    expected = {"HalfOpen": "open", "Close": "half_open", "Reopen": "half_open", "StayOpen": "half_open"}
     for name, state in machine["States"].items():
         condition = state.get("Parameters", {}).get("ConditionExpression")
         assert (condition is not None) == (name in expected), name

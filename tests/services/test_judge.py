@@ -174,3 +174,10 @@ def test_the_probe_forgives_failures_in_a_row_once_and_rates_not(org: Org) -> No
     assert probe(org.w, org=org.name, now=NOW) == {"healthy": True, "human_needed": False, "reason": ""}
     count(org, {"sent": 3_000, "complaints": 4})
     assert probe(org.w, org=org.name, now=NOW) == {"healthy": False, "human_needed": True, "reason": "complaint_rate"}
+
+
+def test_who_closes_the_breaker_forgives_the_failures_in_a_row(org: Org) -> None:
+    org.w.control.note_failures(org.name, in_a_row=9, all_failed=True)
+    assert look(org)["reason"] == "consecutive_failures"
+    org.w.control.close_by_hand(org.name, by="alex", now=NOW)
+    assert look(org, 1)["trip"] is False

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names
-from revenue_engine.aws.dynamo import commit
+from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.prediction.bundle import load
@@ -236,3 +236,31 @@ def test_without_any_evidence_nothing_is_promoted(org: Org) -> None:
 def test_a_wiring_without_an_environment_names_what_it_lacks() -> None:
     with pytest.raises(Exception, match="STAGE"):
         set_up(Wiring(()), "main", now=NOW)
+
+
+def test_approving_where_nothing_could_leave_leaves_the_plan_waiting(org: Org) -> None:
+    org.set_autonomy("approval")
+    org.set_controls(max_daily_emails=2)
+    waiting(org, 3)
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=2, cap=2, expires_at=T)
+    status, said = ask(org, "POST", "approvals/a1/approve")
+    assert (status, said["error"]) == (409, "no_room_now")
+    assert ask(org, "GET", "approvals")[1]["approvals"][0]["status"] == "waiting"
+
+
+def test_what_was_reserved_yesterday_does_not_pay_for_an_approval_that_goes_on_today(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org.set_autonomy("approval")
+    waiting(org, 2)
+
+    def crash(*arguments: object) -> None:
+        raise ConnectionError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(org.w.sends_queue), "send", crash)
+        with pytest.raises(ConnectionError):
+            approvals.approve(org.w, org.name, "a1", by="x", now=NOW)
+    org.w.control.table.update(org.name, "approval#a1", changes(set_={"valid_until": T + 2 * 86_400}))
+    assert approvals.approve(org.w, org.name, "a1", by="x", now=NOW + timedelta(days=1)) == 2
+    assert (org.reserved(), org.reserved("2026-03-05")) == (2, 2)

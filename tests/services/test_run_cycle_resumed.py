@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws.control import Control
+from revenue_engine.aws.dynamo import changes
 from revenue_engine.aws.queues import Queue
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.services import cycle_inputs, run_cycle
@@ -156,3 +157,24 @@ def test_an_approval_that_died_before_its_plan_was_queued_is_finished(monkeypatc
             assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
         assert made.cycle()["outcome"] == "completed"
         assert len(made.mails) == made.reserved() == 5
+
+
+def test_a_cycle_that_died_for_good_is_finished_by_the_next_within_the_same_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(30, by_hand=True, max_daily_emails=20) as made:
+        for _ in range(3):
+            first_attempt(made, monkeypatch, "half of the plans queued", RuntimeError("injected"))
+        made.watch(15)
+        report = made.cycle()
+        made.watch(15)
+        assert (report["planned"], made.reserved(), len(made.mails)) == (0, 20, 20)
+        assert len({mail.address for mail in made.mails}) == 20
+
+
+def test_one_unreadable_row_costs_its_person_the_mail_and_no_cycle_its_end() -> None:
+    with house(3, by_hand=True) as made:
+        (someone, *_) = made.w.subscribers.due(ORG, now=2**31, limit=10)
+        made.w.subscribers.table.update(f"{ORG}#{someone['subscriber']}", None, changes(set_={"row": b"other"}))
+        report = made.cycle()
+        assert (report["outcome"], report["planned"]) == ("completed", 2)
+        made.run(15)
+        assert made.cycle()["outcome"] == "row_schema_mismatch"  # nobody else is due: own reason, and an alarm

@@ -25,6 +25,10 @@ class Commands(click.Group):
         except ClientError as error:
             told = error.response["Error"]
             raise click.ClickException(f"AWS {error.operation_name}: {told['Code']}: {told.get('Message', '')}") from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # nobody foresaw it, but people still get a line
+            raise click.ClickException(f"{type(error).__name__}: {_line(error)}") from error
 
 
 def _line(error: Exception) -> str:

@@ -65,6 +65,7 @@ class Control:
             "reason": f"closed by {by}",
             "since": iso_millis(now),
             "closed_by_hand_at": epoch_seconds(now),
+            "failures_in_a_row": 0,
         }
         self.table.update(org, "breaker", changes(set_=facts, remove=["execution"]))
 
@@ -126,7 +127,7 @@ class Control:
         """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6)."""
         at = epoch_seconds(now)
         try:
-            return self.table.update(
+            leased = self.table.update(
                 org,
                 f"cycle#{cycle_id}",
                 Expression(
@@ -144,6 +145,8 @@ class Control:
             )
         except ConditionFailed:
             return None
+        self.table.update(org, "last_cycle", changes(set_={"unfinished": cycle_id}))
+        return leased
 
     def release_cycle(self, org: str, cycle_id: str) -> None:
         """The attempt failed: the next one need not wait for the lease to run out."""
@@ -157,12 +160,12 @@ class Control:
                 self.table.updating(
                     org, f"cycle#{cycle_id}", changes(set_={**done, "report": dict(report)}, remove=["lease_until"])
                 ),
-                self.table.updating(org, "last_cycle", changes(set_={**done, "cycle_id": cycle_id})),
+                self.table.updating(org, "last_cycle", changes(set_={**done, "cycle_id": cycle_id}, remove=["unfinished"])),
             ]
         )
 
     def last_cycle(self, org: str) -> Item | None:
-        """`cycle_id`, `done_at` of the newest finished cycle."""
+        """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one that began and did not end."""
         return self.table.get(org, "last_cycle")
 
     # --- approvals ---------------------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ class Suppression:
         """Our own list: for ever."""
         self.table.put({"pk": f"{org}#own", "sk": address_hash, "reason": reason, "at": at})
 
+    def suppressing(self, org: str, address_hash: str, *, reason: str, at: int) -> dict[str, Any]:
+        """The same as part of a transaction."""
+        return self.table.putting({"pk": f"{org}#own", "sk": address_hash, "reason": reason, "at": at})
+
     def is_suppressed(self, org: str, address_hash: str) -> bool:
         """Whether our own list holds the address."""
         return self.table.get(f"{org}#own", address_hash) is not None

@@ -9,6 +9,7 @@ from datetime import datetime
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.errors import Refused
 from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.services import send_messages
 
@@ -24,33 +25,49 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     The best of it, as far as the day's budget and the coming minutes at the velocity reach; the rest is dropped by name.
     Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
     but never queued, because the first attempt died in between, goes on where that one stopped.
+
+    Raises Refused("no_room_now") when nothing could leave: the plan goes on waiting.
     """
     body = w.decisions.get(f"plans/{org}/{approval_id}.json.gz")
     if body is None:
         return 0
-    if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
-        known = w.control.approval(org, approval_id)
-        if known is None or known["status"] != "approved" or "queued_at" in known or known["valid_until"] <= epoch_seconds(now):
-            return 0
     controls = w.parameters.controls(org)
-    day, span = day_in(now, controls.zone).isoformat(), span_minutes(now, controls.zone)
+    day, room = day_in(now, controls.zone).isoformat(), span_minutes(now, controls.zone) * controls.sends_per_minute
+    quarter = f"velocity-{epoch_seconds(now) // 900}"  # approvals of one quarter of an hour share its room
+    known = w.control.approval(org, approval_id)
+    if known is None or known["valid_until"] <= epoch_seconds(now) or "queued_at" in known:
+        return 0
+    if known["status"] == "waiting":
+        if room <= w.control.budget_reserved(org, quarter) or controls.max_daily_emails <= w.control.budget_reserved(org, day):
+            raise Refused("no_room_now", "the day's budget is used up, or these minutes are taken: the plan still waits")
+        if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
+            return 0
+    elif known["status"] != "approved":
+        return 0
     best_first = sorted(
         send_messages.decode(gzip.decompress(body).decode()), key=lambda plan: (-plan.predicted_revenue_micros, plan.send_id)
     )
     planned = [replace(plan, budget_day=day) for plan in best_first]
-    room = span * controls.sends_per_minute
+    expires_at = epoch_seconds(now) + 30 * 86_400
+    fits = w.control.reserve(
+        org, quarter, cycle_id=f"{quarter}-{approval_id}", page=0, wanted=len(planned), cap=room, expires_at=expires_at
+    )
+    # the day is part of the key: what was reserved for another day does not pay for this one (D6)
     granted = w.control.reserve(
         org,
         day,
-        cycle_id=f"approval-{approval_id}",
+        cycle_id=f"approval-{approval_id}-{day}",
         page=0,
-        wanted=min(len(planned), room),
+        wanted=fits,
         cap=controls.max_daily_emails,
-        expires_at=epoch_seconds(now) + 30 * 86_400,
+        expires_at=expires_at,
     )
-    w.sends_queue.send(send_messages.messages((i // controls.sends_per_minute, plan) for i, plan in enumerate(planned[:granted])))
-    reason = "velocity_limit" if granted == room else "daily_limit_reached"
-    for plan in planned[granted:]:
+    first = w.control.budget_reserved(org, quarter) - fits
+    w.sends_queue.send(
+        send_messages.messages(((first + i) // controls.sends_per_minute, plan) for i, plan in enumerate(planned[:granted]))
+    )
+    for i, plan in enumerate(planned[granted:], start=granted):
+        reason = "daily_limit_reached" if i < fits else "velocity_limit"
         w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=day)
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
     return granted

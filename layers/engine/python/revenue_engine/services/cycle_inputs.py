@@ -28,9 +28,19 @@ PAGE_ROWS = 20_000
 EVIDENCE_DAYS = 180  # with forgetting of 0.99 a day, older evidence weighs less than a sixth
 
 
+def known_context(w: Wiring, org: str, cycle_id: str) -> CycleContext | None:
+    """What an earlier attempt has written, if it came that far."""
+    stored = w.decisions.get(_context_key(org, cycle_id))
+    return load_context(stored) if stored is not None else None
+
+
+def _context_key(org: str, cycle_id: str) -> str:
+    return f"cycles/{org}/{cycle_id}/context.json"
+
+
 def stored_context(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
     """What the cycle decides by; a retry reads what the first attempt wrote. Raises Refused for what is missing (D5)."""
-    key = f"cycles/{org}/{cycle_id}/context.json"
+    key = _context_key(org, cycle_id)
     stored = w.decisions.get(key) or w.decisions.put_once(key, save_context(_gather(w, org, cycle_id, autonomy, now)))
     return load_context(stored)
 
@@ -65,33 +75,41 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     )
 
 
+def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:
+    """The pages that an attempt has written, in their order."""
+    for key in w.decisions.keys(_prefix(cycle)):
+        yield load_page(w.decisions.get(key) or b"")
+
+
+def _prefix(cycle: Cycle) -> str:
+    return f"cycles/{cycle.context.org}/{cycle.context.cycle_id}/page-"
+
+
 def pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
     """First the pages a dead attempt has written, then what is due beside them."""
-    context = cycle.context
-    prefix = f"cycles/{context.org}/{context.cycle_id}/page-"
     seen: set[str] = set()
-    written = w.decisions.keys(prefix) if resumed else []
-    for key in written:
-        batch = load_page(w.decisions.get(key) or b"")
+    written = 0
+    for batch in written_pages(w, cycle) if resumed else ():
+        written += 1
         seen.update(batch.subscriber.tolist())
         yield batch
-    for number in range(len(written), 10_000):
-        due = [item for item in _due(w, cycle) if item["subscriber"] not in seen]
+    for number in range(written, 10_000):
+        due = [item for item in _due(w, cycle, first=not seen) if item["subscriber"] not in seen]
         if not due:
             return
         batch = decode(
             [item["subscriber"] for item in due], [item["row"] for item in due], [item.get("decided_at", 0) for item in due]
         )
-        batch = load_page(w.decisions.put_once(f"{prefix}{number:04d}.npz", save_page(batch)))
+        batch = load_page(w.decisions.put_once(f"{_prefix(cycle)}{number:04d}.npz", save_page(batch)))
         seen.update(batch.subscriber.tolist())
         yield batch
 
 
-def _due(w: Wiring, cycle: Cycle) -> list[Item]:
-    """Whose time has come. One person's unreadable row is no mail for that person, and an alarm; nothing but such rows refuses."""
+def _due(w: Wiring, cycle: Cycle, *, first: bool) -> list[Item]:
+    """Whose time has come. A person's unreadable row is no mail for that person, and an alarm; nothing but such rows refuses."""
     due = list(w.subscribers.due(cycle.context.org, now=cycle.now, limit=PAGE_ROWS))
     readable = [item for item in due if is_readable(item["row"])]
-    if len(readable) < len(due):
+    if first and len(readable) < len(due):
         log.error("%d of %d due rows have another layout", len(due) - len(readable), len(due))
         if not readable:
             raise Refused("row_schema_mismatch")

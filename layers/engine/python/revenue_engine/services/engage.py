@@ -59,6 +59,9 @@ def apply_event(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str
         opt_out(w, send["org"], send["subscriber"], status=event.suppression_status, at=event.at, source=f"ses:{event.kind}")
     for _ in range(ATTEMPTS):
         touch, actions = _actions(w, event, send)
+        if touch == "human_click":
+            # interest is decided on while it is fresh; caps and gaps are the next decision's to keep
+            w.subscribers.pull_forward(send["org"], send["subscriber"], at=epoch_seconds(event.at) + LOOK_AGAIN_SECONDS)
         try:
             commit(actions)
         except TransactionCancelled as cancelled:
@@ -68,8 +71,6 @@ def apply_event(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str
             continue
         if touch == "human_click":
             observe.count(names.METRIC_HUMAN_CLICKS, send["org"])
-            # interest is decided on while it is fresh; caps and gaps are the next decision's to keep
-            w.subscribers.pull_forward(send["org"], send["subscriber"], at=epoch_seconds(event.at) + LOOK_AGAIN_SECONDS)
         return touch
     raise Contention(f"send {send['pk']} kept changing")
 
@@ -201,4 +202,4 @@ def _apply_conversion(w: Wiring, message: Item) -> str:
                 return "repeated"
             continue
         return "conversion_applied"
-    raise Contention(f"subscriber {subscriber} kept changing")
+    raise Contention(f"the row of conversion {message['dedupe']} kept changing")

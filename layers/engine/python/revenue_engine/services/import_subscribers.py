@@ -15,6 +15,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import ACTIVE, GRANTED, due_shard, row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.errors import Contention
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, pack, provider_of
@@ -68,10 +69,14 @@ def _one(
     random_bytes: Callable[[int], bytes],
 ) -> str:
     digest = ids.address_hash(key, record.email)
+    if record.status == ACTIVE:
+        listing = w.suppression.checking(org, digest)
+    else:
+        listing = w.suppression.suppressing(org, digest, reason=record.status, at=epoch_seconds(now))
     for _ in range(ATTEMPTS):
         person = _person(org, record, digest, controls, now, random_bytes)
         try:
-            commit([*w.subscribers.creating(person), w.suppression.checking(org, digest)])
+            commit([*w.subscribers.creating(person), listing])
         except TransactionCancelled as cancelled:
             known = w.subscribers.by_address(org, digest)
             if known is not None:
@@ -79,10 +84,8 @@ def _one(
             if cancelled.codes[-1] == "ConditionalCheckFailed":
                 return "opted_out"  # a person once erased or never imported, but on our list
             continue
-        if record.status != ACTIVE:
-            w.suppression.suppress(org, digest, reason=record.status, at=epoch_seconds(now))
         return "created"
-    raise RuntimeError("address item kept changing")
+    raise Contention("an address kept changing")
 
 
 def _person(
@@ -165,4 +168,4 @@ def _again(w: Wiring, org: str, known: Item, record: SubscriberRecord, now: date
         except ConditionFailed:
             continue
         return "updated"
-    raise RuntimeError("subscriber kept changing")
+    raise Contention("a subscriber kept changing")

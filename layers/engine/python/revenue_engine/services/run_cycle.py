@@ -27,7 +27,7 @@ from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.safety.claim import gate
 from revenue_engine.services import approvals, send_messages
-from revenue_engine.services.cycle_inputs import pages, stored_context
+from revenue_engine.services.cycle_inputs import known_context, pages, stored_context, written_pages
 from revenue_engine.services.gate import breaker_facts
 
 log = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
             observe.count(names.METRIC_CYCLE_COMPLETED, org)  # the operator's wish, not a missing cycle
             return report
         _refuse_unless_closed(w, org, autonomy, now)
+        _finish_dead_cycle(w, org, report.cycle_id, now=now, lease_seconds=lease_seconds)
         lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=lease_seconds)
         if lease is None:
             report.outcome = "leased_or_done"
@@ -92,6 +93,30 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
         raise
     observe.count(names.METRIC_CYCLE_COMPLETED, org)
     return report
+
+
+def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, lease_seconds: int) -> None:
+    """A cycle that died with all its retries has reserved budget and written pages: its pages are run to their end, once (D6).
+
+    Only on the org day that pays for them. What cannot be finished is given up, with an alarm: it must not keep this cycle from running.
+    """
+    unfinished = (w.control.last_cycle(org) or {}).get("unfinished")
+    if unfinished is None or unfinished == current:
+        return
+    if w.control.lease_cycle(org, unfinished, now=now, seconds=lease_seconds) is None:
+        return
+    report = CycleReport(unfinished, outcome="finished_late")
+    try:
+        context = known_context(w, org, unfinished)
+        zone = w.parameters.controls(org).zone
+        if context is not None and day_in(context.now, zone) == day_in(now, zone):
+            cycle = prepare(context)
+            for number, batch in enumerate(written_pages(w, cycle)):
+                _run_page(w, cycle, number, batch, report)
+        w.control.finish_cycle(org, unfinished, now=now, report=report.as_dict())
+    except Exception:
+        log.exception("cycle %s is given up", unfinished)
+        observe.count(names.METRIC_CYCLE_REFUSED, org)
 
 
 def _refused(report: CycleReport, org: str, refused: Refused) -> CycleReport:
