@@ -20,7 +20,14 @@ FIRST = Letter("a.eml", AT, "pat@example.com", "p" * 26, "s1", "c:1001-standard:
 
 def _faults(*letters: Letter, truth: Truth | None = None, **changes: object) -> list[str]:
     told = truth or Truth(accepted=len(letters))
-    given = {"gap": DAY, "per_week": 2, "most": 10, "never": frozenset(), "forbidden": frozenset()} | changes
+    given = {
+        "gap": DAY,
+        "per_week": 2,
+        "most_per_day": 10,
+        "zone": "America/New_York",
+        "never": frozenset(),
+        "forbidden": frozenset(),
+    } | changes
     return faults(list(letters), told, **given)  # type: ignore[arg-type]
 
 
@@ -59,7 +66,10 @@ def test_a_reader_whom_the_advertiser_forbids_is_found() -> None:
 def test_a_send_mailed_twice_and_a_cap_overrun_are_found() -> None:
     other = replace(FIRST, address="kim@example.com")
     assert _faults(FIRST, other) == ["a send was mailed twice"]
-    assert _faults(FIRST, replace(other, send_id="s2"), most=1) == ["2 mails left, the days' caps allow 1"]
+    second = replace(other, send_id="s2")
+    assert _faults(FIRST, second, most_per_day=1) == ["2 mails left on 2026-03-02, the day's cap allows 1"]
+    next_day = replace(second, at=AT + timedelta(hours=17))  # 12:00 UTC is seven in New York, 05:00 UTC is midnight there
+    assert _faults(FIRST, next_day, most_per_day=1) == []
 
 
 def test_a_mail_missing_from_the_outbox_is_found() -> None:

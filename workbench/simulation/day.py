@@ -13,7 +13,6 @@ from typing import Any
 
 from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, from_epoch
 from revenue_engine.records.controls import Controls
 from workbench.local.plane import Plane
 from workbench.simulation.books import Recount, compare, counters_of, recount, scan
@@ -98,14 +97,14 @@ def examine(
 
     found.trips = [f"{run.started_at:%H:%M} {run.input['reason']}" for run in plane.machines.executions]
 
-    sent_on = {day_in(from_epoch(send["sent_at"]), controls.zone) for send in sends if "sent_at" in send}
     found.wrong += compare(world.truth, found.books, found.counters, sends, items(names.SUBSCRIBERS_TABLE))
     found.wrong += faults(
         read_outbox(out / "outbox", org=org, tracking_key=w.parameters.tracking_key(org)),
         world.truth,
         gap=timedelta(hours=controls.min_hours_between_emails),
         per_week=controls.max_emails_per_subscriber_per_week,
-        most=controls.max_daily_emails * len(sent_on),
+        most_per_day=controls.max_daily_emails,
+        zone=controls.zone,
         never=never,
         forbidden=forbidden,
     )

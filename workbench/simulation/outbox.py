@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from revenue_engine import ids
+from revenue_engine.clock import day_in
 from workbench.simulation.truth import Truth
 
 _STAMP = re.compile(r"(\d{8}T\d{6}Z)-")
@@ -59,7 +60,8 @@ def faults(
     *,
     gap: timedelta,
     per_week: int,
-    most: int,
+    most_per_day: int,
+    zone: str,
     never: Collection[str],
     forbidden: Collection[tuple[str, str]],
 ) -> list[str]:
@@ -69,8 +71,8 @@ def faults(
     ----------
     gap, per_week
         Between two mails of one person, and the most of any seven days.
-    most
-        What the budgets of all org days together allow.
+    most_per_day, zone
+        What the budget of one day of the org's zone allows.
     never
         Addresses that were opted out before anything began.
     forbidden
@@ -79,8 +81,9 @@ def faults(
     wrong: list[str] = []
     if len(letters) != truth.accepted:
         wrong.append(f"{len(letters)} mails in the outbox, {truth.accepted} accepted")
-    if len(letters) > most:
-        wrong.append(f"{len(letters)} mails left, the days' caps allow {most}")
+    for day, left in Counter(day_in(letter.at, zone) for letter in letters).items():
+        if left > most_per_day:
+            wrong.append(f"{left} mails left on {day}, the day's cap allows {most_per_day}")
     sends = [letter.send_id for letter in letters]
     if len(set(sends)) != len(sends):
         wrong.append("a send was mailed twice")
