@@ -51,8 +51,8 @@ def test_each_closed_offer_says_why(changes: dict[str, Any], reason: str) -> Non
     lists = {"old": NOW - timedelta(days=8), "fresh": NOW - timedelta(days=6)}
     book = book_of(an_offer(101, **changes), an_offer(102), list_refreshed_at=lists, conversions_today={"101": 5})
     assert book.closed == (("101", reason),)
-    assert not book.open_arms[:-2].any()
-    assert book.open_arms[-2:].all()
+    assert not book.open_offers[book.offer_of_arm][:-2].any()
+    assert book.open_offers[book.offer_of_arm][-2:].all()
 
 
 def test_what_is_fresh_below_its_cap_and_known_stays_open() -> None:

@@ -110,4 +110,4 @@ def test_the_engine_understands_every_event_as_it_was_meant(mail: Received) -> N
     assert {event.send_id for event in made.values()} == {"s1"}
     human = {name: judge(e, delivered_at=AT).human for name, e in made.items() if e.kind in ("open", "click")}
     assert human == {"open": True, "open-apple-mpp": False, "open-gmail-proxy": True, "click": True, "click-scanner": False}
-    assert {name for name, e in made.items() if e.suppresses} == {"bounce-permanent", "complaint"}
+    assert {name for name, e in made.items() if e.suppression_status is not None} == {"bounce-permanent", "complaint"}

@@ -30,11 +30,6 @@ def _tag(key: bytes, *parts: str) -> str:
     return _base32(hmac.new(key, "\x1f".join(parts).encode(), hashlib.sha256).digest())
 
 
-def is_id(text: str) -> bool:
-    """Whether the text has the form of one of our ids."""
-    return len(text) == ID_LENGTH and _ALPHABET.issuperset(text)
-
-
 def new_subscriber_key(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """A subscriber's only identity outside Subscribers: random, so that erasing the mapping erases the person."""
     return _base32(random_bytes(16))

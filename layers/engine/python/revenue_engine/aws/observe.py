@@ -6,14 +6,13 @@ import logging
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from revenue_engine.aws import names
 
 logger = Logger(service="revenue-engine")
-metrics = Metrics(namespace=names.METRICS_NAMESPACE, service="revenue-engine")
 logging.getLogger("revenue_engine")  # it must exist to be given the JSON handler
 copy_config_to_registered_loggers(logger, include={"revenue_engine"})
 

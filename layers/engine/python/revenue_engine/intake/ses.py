@@ -93,11 +93,6 @@ class SesEvent:
         return "unsubscribed" if self.kind == "subscription" and self.unsubscribes_all else None
 
     @property
-    def suppresses(self) -> bool:
-        """Whether this person may never be mailed again (P3)."""
-        return self.suppression_status is not None
-
-    @property
     def settles_as(self) -> SendState | None:
         """What the event proves about a mail whose fate we did not know (P2). A rejected one was taken, but never went out."""
         if self.kind in ("reject", "rendering_failure"):

@@ -31,11 +31,6 @@ class OfferBook:
     open_offers: Bools  # (O,) may be mailed to anybody at all now
     closed: tuple[tuple[str, str], ...]  # (offer, why nobody may be mailed it now)
 
-    @property
-    def open_arms(self) -> Bools:
-        """Arms of open offers, (A,)."""
-        return self.open_offers[self.offer_of_arm] if len(self.arms) else np.zeros(0, dtype=np.bool_)
-
 
 def sorted_offers(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     """Offers by number."""
