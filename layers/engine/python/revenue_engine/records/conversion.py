@@ -26,6 +26,7 @@ class Arrival:
     converted_at: datetime  # receipt time until a report knows better
     received_at: datetime
     receipt_id: str
+    clicked_at: datetime | None = None  # the network's own time of the click, where it tells
 
     @property
     def key(self) -> str:

@@ -1,0 +1,1 @@
+"""Speed, memory and decision quality, each measured against a named peer in one run: `python -m benchmarks.NAME [--quick] [--json]`."""
