@@ -35,7 +35,7 @@ lint: .venv/.dev-ready
 	$(V)/ruff format --check .
 
 types: .venv/.dev-ready
-	$(V)/mypy layers/engine/python/revenue_engine functions infra workbench tests
+	$(V)/mypy layers/engine/python/revenue_engine functions infra workbench benchmarks tests
 
 imports: .venv/.dev-ready
 	$(V)/lint-imports --no-logo

@@ -1,4 +1,4 @@
-"""How money is reported to us: the HTTP API, the postback queue, and the daily reconciliation."""
+"""How money is reported to us: the HTTP API, the postback queue, the daily reconciliation; and the catalogue it comes from."""
 
 import json
 from typing import cast
@@ -62,30 +62,33 @@ class Api(Construct):
 
 
 class Ingress(Construct):
-    """webhook stores and queues what arrives; attribute books it; reconcile asks Everflow for what it says happened."""
+    """webhook stores and queues what arrives; attribute books it; reconcile asks Everflow what happened, and what may run."""
 
     def __init__(self, scope: Construct, id: str, *, settings: Settings, layers: Layers, api: Api) -> None:
         super().__init__(scope, id)
         packages: list[lambda_.ILayerVersion] = [layers.engine, layers.runtime]
+        books = [*packages, layers.scoring]  # credit is shared out with numpy
         self.webhook = EngineFunction(
             self, "Webhook", name="webhook", settings=settings, layers=packages, timeout=Duration.seconds(10), memory_mb=512
         )
         self.attribute = EngineFunction(
-            self, "Attribute", name="attribute", settings=settings, layers=packages, timeout=Duration.seconds(60), memory_mb=512
+            self, "Attribute", name="attribute", settings=settings, layers=books, timeout=Duration.seconds(60), memory_mb=512
         )
         self.reconcile = EngineFunction(
             self,
             "Reconcile",
             name="reconcile",
             settings=settings,
-            layers=packages,
-            timeout=Duration.minutes(10),
-            memory_mb=512,
+            layers=books,
+            timeout=Duration.minutes(15),
+            memory_mb=1_769,  # a whole processor: advertisers' lists have millions of lines
             reserved_concurrency=1,
         )
         self.queue = EngineQueue(self, "PostbackQueue", consumer_timeout=self.attribute.timeout)
         self.queue.feed(self.attribute, batch_size=10)
-        get, post, head = apigateway.HttpMethod.GET, apigateway.HttpMethod.POST, apigateway.HttpMethod.HEAD
-        api.route(names.ROUTE_POSTBACK, [get, post, head], self.webhook)
+        # whatever the method: a 404 of the gateway counts as a failure of ours, and nobody says which method Everflow uses
+        api.route(names.ROUTE_POSTBACK, [apigateway.HttpMethod.ANY], self.webhook)
         # after the network's day has closed in every American zone's afternoon; the window is a sliding one anyway
         every(self, "Daily", events.Schedule.cron(hour="23", minute="15"), self.reconcile, {"org": settings.org})
+        catalogue = {"org": settings.org, "action": "catalogue"}
+        every(self, "Catalogue", events.Schedule.rate(Duration.hours(6)), self.reconcile, catalogue)

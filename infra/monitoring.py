@@ -101,6 +101,36 @@ class Monitoring(Construct):
             "sends whose outcome nobody knows (P2): they are never mailed again, but should be understood",
         )
         self._alarm(
+            "Anomalies",
+            self._metric(names.METRIC_ANOMALIES, Duration.minutes(15)),
+            "conversions, or an offer's day, look wrong: `revenue-engine anomalies list` shows why, and what is held from learning",
+        )
+        self._alarm(
+            "FxRateMissing",
+            self._metric(names.METRIC_FX_RATE_MISSING, Duration.minutes(15)),
+            "money was booked in a currency without a rate in the controls: it is in no sum until the rate is set",
+        )
+        self._alarm(
+            "OffersNotUnderstood",
+            self._metric(names.METRIC_OFFERS_NOT_UNDERSTOOD, Duration.hours(6)),
+            "the catalogue's sync has stopped offers it could not understand: `revenue-engine sync show` names them",
+        )
+        self._alarm(
+            "SuppressionFilesRefused",
+            self._metric(names.METRIC_SUPPRESSION_FILES_REFUSED, Duration.hours(6)),
+            "an advertiser's opt-out file could not be taken in (P1): when his list is too old, nobody is mailed his offers",
+        )
+        self._alarm(
+            "ReversalsHeld",
+            self._metric(names.METRIC_REVERSALS_HELD, Duration.hours(1)),
+            "Everflow's report lacks suspiciously many conversions: none is taken back until a person confirms (see the runbook)",
+        )
+        self._alarm(
+            "ProvisionalGivenUp",
+            self._metric(names.METRIC_PROVISIONAL_GIVEN_UP, Duration.hours(1)),
+            "postbacks' money that no report ever confirmed was given up (M4): ask the network why",
+        )
+        self._alarm(
             "PostbacksQuarantined",
             self._metric(names.METRIC_QUARANTINED, Duration.minutes(15)),
             "postbacks wait in the quarantine (M3): list and replay them",

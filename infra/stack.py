@@ -32,7 +32,7 @@ READ = ("dynamodb:GetItem", "dynamodb:Query")
 WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 READ_WRITE = READ + WRITE
 INDEXES = {
-    names.SUBSCRIBERS_TABLE: (names.DUE_INDEX,),
+    names.SUBSCRIBERS_TABLE: (names.DUE_INDEX, names.REVENUE_INDEX),
     names.SENDS_TABLE: (names.SENDS_BY_DAY_INDEX, names.SENDS_BY_STATE_INDEX),
     names.LEDGER_TABLE: (names.LEDGER_BY_DAY_INDEX,),
 }
@@ -96,6 +96,7 @@ class EngineStack(Stack):
             self.learning.train,
             self.console.console,
         ]
+        self.everflow_base_url = self._everflow_base_url()
         for function in self.functions:
             function.log_group.grant_write(function.role)
         self._grant_ingress()
@@ -113,6 +114,7 @@ class EngineStack(Stack):
                 names.ORG: settings.org,
                 names.CONFIGURATION_SET: self.sending.configuration_set.configuration_set_name,
                 names.PUBLIC_BASE_URL: self.api.base_url,
+                names.EVERFLOW_BASE_URL: self.everflow_base_url,
                 names.ALERTS_TOPIC_ARN: self.alerts.topic_arn,
                 names.BREAKER_MACHINE_ARN: self.safety.machine_arn,
                 **{variable: table.table_name for variable, table in self.tables.items()},
@@ -161,7 +163,17 @@ class EngineStack(Stack):
         self._send(reconcile, names.POSTBACKS_QUEUE_URL)
         self._allow(reconcile, ("s3:DeleteObject",), self.state.postbacks.arn_for_objects("unqueued/*"))
         self._secrets(reconcile, names.TRACKING_KEY, names.EVERFLOW_API_KEY)
-        reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self._everflow_base_url())
+        reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self.everflow_base_url)
+        # advertisers' lists alone: our own opt-outs lie under other keys, and stay (P3)
+        lists = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": f"{self.settings.org}#advertiser#*"}}
+        suppression = self.tables[names.SUPPRESSION_TABLE]
+        self._allow(
+            reconcile,
+            ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:BatchWriteItem"),
+            suppression.table_arn,
+            **lists,
+        )
+        reconcile.function.add_environment(names.SUPPRESSION_TABLE, suppression.table_name)
 
     def _grant_decision_loop(self) -> None:
         decide = self.loop.decide
@@ -203,7 +215,9 @@ class EngineStack(Stack):
             names.CONTROL_TABLE,
         ):
             self._table(engage, table, READ_WRITE)
+        self._send(engage, names.POSTBACKS_QUEUE_URL)  # conversions whose credit a late touch changes
         self._secrets(engage, names.TRACKING_KEY)
+        self._parameters(engage, CONTROLS)  # the zone whose days it counts in
 
     def _grant_safety(self) -> None:
         safety, machine = self.safety.safety, self.safety.role
@@ -238,6 +252,9 @@ class EngineStack(Stack):
         console = self.console.console
         self._table(console, names.CONTROL_TABLE, READ_WRITE)  # approvals
         self._table(console, names.LEDGER_TABLE, READ)  # the quarantine
+        # who brought the most: keys and amounts, never a person's item
+        self._allow(console, ("dynamodb:Query",), f"{self.state.subscribers.table_arn}/index/{names.REVENUE_INDEX}")
+        console.function.add_environment(names.SUBSCRIBERS_TABLE, self.state.subscribers.table_name)
         self._objects(console, names.DECISIONS_BUCKET, read=True)
         self._objects(console, names.MODELS_BUCKET, read=True)
         self._send(console, names.POSTBACKS_QUEUE_URL)

@@ -30,6 +30,13 @@ class State(Construct):
             projection_type=dynamodb.ProjectionType.INCLUDE,
             non_key_attributes=list(names.DUE_PROJECTION),
         )
+        self.subscribers.add_global_secondary_index(
+            index_name=names.REVENUE_INDEX,
+            partition_key=_string(names.REVENUE_ORG),
+            sort_key=_number(names.REVENUE_MICROS),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(names.REVENUE_PROJECTION),
+        )
         self.timeline = self._table("Timeline", expires=True)
         self.sends = self._table("Sends", sort_key=False, expires=True)
         self.sends.add_global_secondary_index(

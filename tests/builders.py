@@ -39,6 +39,14 @@ SENDER = {
     "reply_to": "hello@mail.example.com",
 }
 HTML = '<html><body><p>Hello {{ first_name }}</p><a href="{{ offer_url }}">Go</a></body></html>'
+# what one mail of `Org.plan` adds to the counters when it is sent
+COUNTED_SENT = {
+    "sent": 1,
+    "sent@1042": 1,
+    "sent%engine": 1,
+    "predicted_micros": 50_000,
+    "predicted_conversions_millionths": 5_000,
+}
 _QUEUES = {names.POSTBACKS_QUEUE_URL, names.ENGAGEMENT_QUEUE_URL, names.SENDS_QUEUE_URL}
 
 
@@ -58,7 +66,6 @@ def an_offer(number: int = 1042, **changes: Any) -> Offer:
         allows_email=True,
         suppression_list=None,
         live_until=None,
-        daily_conversion_cap=0,
         countries=frozenset(),
         creatives=(Creative("standard", "Daily Deals", "An offer for {{ first_name }}", HTML),),
         content_hash=f"h{number}",
@@ -220,7 +227,7 @@ class Org:
     def counters(self) -> dict[str, int]:
         total: Counter[str] = Counter()
         for item in self.items(names.CONTROL_TABLE):
-            if item["sk"].startswith("counter#"):
+            if item["sk"].startswith("day#"):
                 total.update({k: v for k, v in item.items() if k not in ("pk", "sk", "expires_at")})
         return {name: value for name, value in total.items() if value}
 

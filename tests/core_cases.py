@@ -43,7 +43,6 @@ def an_offer(number: int = 101, *, variants: Sequence[str] = ("standard", "soft"
         allows_email=True,
         suppression_list=None,
         live_until=None,
-        daily_conversion_cap=0,
         countries=frozenset(),
         creatives=tuple(Creative(v, "Shop", f"Subject {v} {number}", "<p>Hello</p>") for v in variants),
         content_hash="h",
@@ -99,7 +98,7 @@ def a_context(
         price=Price(),
         budget_left=1_000,
         list_refreshed_at={},
-        conversions_today={},
+        caps_reached={},
         code_version="test",
     )
     return replace(context, **changes)

@@ -121,7 +121,7 @@ def test_a_handler_is_small_and_stands_alone(function: str) -> None:
 def test_a_handler_loads_only_what_its_package_holds(function: str) -> None:
     loaded = closures()[function]
     assert "revenue_engine" in loaded
-    assert ("numpy" in loaded) <= (function in ("decide", "train"))
+    assert ("numpy" in loaded) <= (function in ("attribute", "decide", "reconcile", "train"))
     heavy = {"lightgbm", "lifelines", "pandas", "scipy", "aws_cdk", "moto", "ministack", "time_machine"}
     assert not loaded & (heavy | {"workbench", "infra", "tests", "functions"})
 

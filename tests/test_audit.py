@@ -35,7 +35,7 @@ CONTEXT = a_context(
     evidence=[Evidence(NOW.date() - timedelta(days=3), "101", "soft", "clicker", deliveries=900, clicks=50, conversions=3)],
     controls=Controls(ghost_share=0.1, enabled_weekdays=frozenset({0, 1, 2, 3, 4})),
     list_refreshed_at={"l": NOW - timedelta(days=1)},
-    conversions_today={"101": 2},
+    caps_reached={"999": "daily_cap_reached"},
     price=Price(5, "p1"),
     budget_left=777,
     now=NOW + timedelta(microseconds=123_456),

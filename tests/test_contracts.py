@@ -11,12 +11,12 @@ from tests.shared_data import shared_path
 TESTS = Path(__file__).resolve().parent
 
 NOT_READ_YET = {
-    "everflow-clicks-stream-request.json": "click reports come with anomaly detection",
-    "everflow-clicks-stream-response.json": "click reports come with anomaly detection",
-    "everflow-entity-table-request.json": "aggregate reports come with reconciliation in full",
-    "everflow-entity-table-response.json": "aggregate reports come with reconciliation in full",
-    "everflow-offer-url-response.json": "tracking links are imported with the offer",
-    "everflow-onhold-request.json": "held conversions come with reconciliation in full",
+    "everflow-clicks-stream-request.json": "our own clicks are counted; the network's are a second opinion nobody asks for yet",
+    "everflow-clicks-stream-response.json": "our own clicks are counted; the network's are a second opinion nobody asks for yet",
+    "everflow-entity-table-request.json": "revenue is counted from single conversions",
+    "everflow-entity-table-response.json": "revenue is counted from single conversions",
+    "everflow-offer-url-response.json": "the offer's detail tells its tracking link",
+    "everflow-onhold-request.json": "no source says what the answer looks like",
     "everflow-pixel-create-request.json": "postbacks are made in Everflow's own platform",
 }
 

@@ -17,7 +17,7 @@ from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import Evidence
-from revenue_engine.records.subscriber import ARMS
+from revenue_engine.records.subscriber import ARMS, country_number
 from revenue_engine.records.zones import zone_number
 from tests.core_cases import DAY, HOUR, NOW, OFFERS, T, a_context, a_crowd, a_cycle, a_page, a_row, an_offer, many, names, same
 
@@ -260,3 +260,16 @@ def test_canaries_are_the_same_people_in_every_cycle() -> None:
 
 
 # --- the budget (D6) ------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_is_sent_an_offer_that_his_country_is_kept_from() -> None:
+    everywhere, here = an_offer(101), an_offer(102, payout_micros=90_000_000, countries=frozenset({"US"}))
+    rows = [a_row(n + 1, country=country_number(code)) for n, code in enumerate(("US", "DE", "") * 20)]
+    cycle = a_cycle(offers=(everywhere, here))
+    decisions = decide_batch(a_page(rows), cycle)
+    offers = [cycle.book.arms[arm][0] if arm >= 0 else None for arm in decisions.arm.tolist()]
+    assert set(offers[1::3] + offers[2::3]) == {"101"}
+    assert "102" in offers[::3]
+    alone = decide_batch(a_page(rows), a_cycle(offers=(here,)))
+    assert names(alone.reason)[1] == names(alone.reason)[2] == "no_suitable_offer"
+    assert names(alone.reason)[0] == "revenue_opportunity"

@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revenue_engine.errors import BadInput
-from revenue_engine.money import format_micros, parse_currency, parse_micros, split
-
-amounts = st.integers(min_value=-(10**15), max_value=10**15)
-weight_lists = st.lists(st.floats(min_value=0, max_value=1e6, allow_nan=False), min_size=1, max_size=40).filter(any)
+from revenue_engine.money import format_micros, parse_currency, parse_micros
 
 
 @pytest.mark.parametrize(
@@ -43,37 +40,6 @@ def test_what_is_no_amount_is_refused_by_field(text: str, reason: str) -> None:
 @given(st.integers(min_value=-(10**17), max_value=10**17))
 def test_every_amount_of_micros_survives_being_written_and_read(micros: int) -> None:
     assert parse_micros(str(Decimal(micros) / 1_000_000), field="x") == micros
-
-
-@given(amounts, weight_lists)
-def test_the_parts_of_a_split_add_up_to_the_last_micro(total: int, weights: list[float]) -> None:
-    parts = split(total, weights)
-    assert sum(parts) == total
-    assert len(parts) == len(weights)
-
-
-@given(amounts, weight_lists)
-def test_no_part_is_a_micro_away_from_its_share_and_none_has_the_wrong_sign(total: int, weights: list[float]) -> None:
-    whole = sum(map(Decimal, weights))
-    for part, weight in zip(split(total, weights), weights, strict=True):
-        assert abs(part - total * Decimal(weight) / whole) < Decimal("1.000001")
-        assert part * total >= 0
-        assert part == 0 or weight > 0
-
-
-@given(amounts, weight_lists)
-def test_taking_an_amount_back_takes_back_the_same_parts(total: int, weights: list[float]) -> None:
-    assert split(-total, weights) == [-part for part in split(total, weights)]
-
-
-def test_ten_dollars_in_three_give_the_left_over_micro_to_the_earlier_part() -> None:
-    assert split(10_000_000, [1, 1, 1]) == [3_333_334, 3_333_333, 3_333_333]
-
-
-@pytest.mark.parametrize("weights", [[], [0.0, 0], [1, -1]])
-def test_nothing_to_split_by_is_an_error(weights: list[float]) -> None:
-    with pytest.raises(ValueError, match="weights"):
-        split(1, weights)
 
 
 def test_currencies_are_iso_codes_in_use() -> None:

@@ -1,4 +1,4 @@
-"""Breaker, budget, leases, approvals, counters (D5, D6, M2)."""
+"""Breaker, budget, leases, approvals (D5, D6)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from revenue_engine.aws.control import Control
-from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
 from tests.builders import DAY, NOW, Org
 from workbench.local.ministack_backend import MiniStackBackend
@@ -96,22 +95,6 @@ def test_of_many_who_want_a_cycle_one_gets_it(org: Org) -> None:
     with ThreadPoolExecutor(8) as pool:
         leased = [item for item in pool.map(lambda _: lease(org, 0), range(16)) if item is not None]
     assert leased == [1]
-
-
-# --- counters ---------------------------------------------------------------------------------------------------------
-def test_counters_add_up_over_hours_and_shards_and_leave_other_hours_out(org: Org, control: Control) -> None:
-    for hours in (-25, -24, -1, 0, 1):
-        for shard in "abcdef":
-            commit([control.counting(org.name, NOW + timedelta(hours=hours), {"sent": 1, "x#USD": -2}, shard_by=shard)])
-    day = control.counters(org.name, since=NOW - timedelta(hours=24), until=NOW)
-    assert day == {"sent": 18, "x#USD": -36}
-    assert control.counters(org.name, since=NOW, until=NOW) == {"sent": 6, "x#USD": -12}
-
-
-def test_counts_made_at_once_are_all_there(org: Org, control: Control) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: commit([control.counting(org.name, NOW, {"sent": 1}, shard_by=str(n))]), range(40)))
-    assert org.counters() == {"sent": 40}
 
 
 def test_a_capped_count_says_no_beyond_its_cap(org: Org, control: Control) -> None:

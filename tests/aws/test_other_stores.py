@@ -9,11 +9,12 @@ import pytest
 
 from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import commit
-from revenue_engine.aws.ledger import Ledger
+from revenue_engine.aws.parameters import Parameters
 from revenue_engine.aws.queues import Message
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import Refused
 from revenue_engine.records.controls import Autonomy
+from revenue_engine.records.offer import Cap
 from tests.builders import NOW, Org, an_offer
 
 
@@ -24,7 +25,11 @@ def test_an_offer_reads_back_as_it_was_with_and_without_its_optional_parts(org: 
         suppression_list="11",
         live_until=datetime(2026, 9, 1, tzinfo=UTC),
         countries=frozenset({"US", "CA"}),
-        daily_conversion_cap=3,
+        excluded_countries=frozenset({"FR"}),
+        caps=(Cap("day", "conversions", 3, 1), Cap("ever", "payout_micros", 300_500_000)),
+        caps_zone="America/New_York",
+        caps_read_at=NOW,
+        stop_reason="offer_not_listed",
     )
     bare = an_offer(8, payout_micros=None, creatives=())
     for offer in (full, bare):
@@ -97,19 +102,33 @@ def test_the_switch_and_the_controls_are_read_and_refused_by_name(org: Org) -> N
     assert p.everflow_api_key(org.name) is None
 
 
+def test_the_zone_of_counting_is_the_last_one_read_when_the_controls_are_unreadable(org: Org) -> None:
+    fresh = Parameters(org.w.stage)
+    org.set_controls(zone="Asia/Tokyo", max_daily_emails=-1)
+    assert fresh.last_zone(org.name) == "UTC"
+    org.set_controls(zone="Asia/Tokyo")
+    fresh.forget()
+    assert fresh.last_zone(org.name) == "Asia/Tokyo"
+    for broken in ({"zone": "Mars/Olympus"}, {"currency": "???"}, {"max_daily_emails": -1}):
+        org.set_controls(**broken)
+        fresh.forget()
+        assert fresh.last_zone(org.name) == "Asia/Tokyo"
+    assert fresh.last_zone("nobody") == "UTC"
+
+
 def test_two_tokens_are_live_and_no_third(org: Org) -> None:
     org.set_secret(names.WEBHOOK_TOKENS, json.dumps(["a", "b", "c"]))
     assert org.w.parameters.webhook_tokens(org.name) == ("a", "b")
 
 
 def test_quarantine_keeps_one_entry_per_receipt_and_release_closes_it(org: Org) -> None:
-    ledger: Ledger = org.w.ledger
+    kept = org.w.quarantine
     for reason in ("first", "second"):
-        ledger.quarantine(org.name, receipt_id="r", received_at=NOW, facts={"reason": reason, "state": "open"})
-    assert [(e["reason"], e["state"]) for e in ledger.quarantined(org.name)] == [("second", "open")]
-    ledger.release(org.name, receipt_id="r", received_at=NOW)
-    ledger.release(org.name, receipt_id="unknown", received_at=NOW)
-    assert [(e["receipt_id"], e["state"]) for e in ledger.quarantined(org.name)] == [("r", "replayed")]
+        kept.put(org.name, receipt_id="r", received_at=NOW, facts={"reason": reason, "state": "open"})
+    assert [(e["reason"], e["state"]) for e in kept.all(org.name)] == [("second", "open")]
+    kept.release(org.name, receipt_id="r", received_at=NOW)
+    kept.release(org.name, receipt_id="unknown", received_at=NOW)
+    assert [(e["receipt_id"], e["state"]) for e in kept.all(org.name)] == [("r", "replayed")]
 
 
 def test_a_missing_variable_is_refused_by_its_name() -> None:

@@ -58,7 +58,7 @@ def test_only_a_plan_or_nothing_can_be_claimed(org: Org, state: SendState) -> No
 
 def test_the_counter_goes_with_the_first_move_only(org: Org) -> None:
     send_id = put_in(org, SendState.CLAIMED)
-    counting = org.w.control.counting(org.name, NOW, {"sent": 1}, shard_by=send_id)
+    counting = org.w.counters.counting(org.name, NOW, {"sent": 1}, zone="UTC", shard_by=send_id)
     moves = [org.w.sends.move(send_id, org=org.name, to=SendState.SENT, facts={}, counting=counting) for _ in range(3)]
     assert moves == [True, False, False]
     assert org.counters() == {"sent": 1}

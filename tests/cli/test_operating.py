@@ -48,7 +48,7 @@ def test_a_postback_of_an_unknown_offer_waits_and_is_booked_once_the_offer_is_th
     assert run("quarantine", "replay", "--all").stdout == "2 queued again\n"
     _attribute(org)
     head = org.w.ledger.head(f"{org.name}#conversion#t1#0")
-    assert head is not None and head.provisional_micros == 20_000_000
+    assert head is not None and head.position.amounts.provisional_micros == 20_000_000
     # what still cannot be understood stays
     listed = run("quarantine", "list").stdout
     assert "unknown_offer" not in listed and "unreplaced_macro" in listed
@@ -62,7 +62,7 @@ def test_a_postback_of_an_unknown_offer_waits_and_is_booked_once_the_offer_is_th
 def test_one_entry_is_replayed_by_its_receipt(run: Run, org: Org) -> None:
     assert run("quarantine", "list").stdout == "nothing in quarantine\n"
     _postback(org, "t1")
-    (entry,) = org.w.ledger.quarantined(org.name)
+    (entry,) = org.w.quarantine.all(org.name)
     run("import", "offers", BUNDLED)
     assert run("quarantine", "replay", entry["receipt_id"]).stdout == "1 queued again\n"
     _attribute(org)
@@ -104,14 +104,6 @@ def test_controls_are_replaced_whole_and_a_value_beyond_its_limit_is_refused_by_
     assert refused.exit_code == 1
     assert "controls_unreadable: min_hours_between_emails" in refused.stderr
     assert json.loads(run("controls", "show").stdout)["max_daily_emails"] == 500
-
-
-def test_a_secret_is_asked_for_and_not_shown(run: Run, org: Org) -> None:
-    result = run("secret", names.EVERFLOW_API_KEY, input="the-key\n")
-    assert result.exit_code == 0
-    assert "the-key" not in result.output
-    org.w.parameters.forget()
-    assert org.w.parameters.everflow_api_key(org.name) == "the-key"
 
 
 def test_init_again_changes_nothing(run: Run, org: Org) -> None:
@@ -190,7 +182,7 @@ def test_a_contradicting_postback_is_listed_with_both_amounts(run: Run, org: Org
 def test_a_postback_that_was_cut_is_listed_and_not_replayed(run: Run, org: Org) -> None:
     _postback(org, "t1", note="x" * 20_000)
     assert "too_long" in run("quarantine", "list").stdout
-    (entry,) = org.w.ledger.quarantined(org.name)
+    (entry,) = org.w.quarantine.all(org.name)
     assert run("quarantine", "replay", "--all").stdout == "0 queued again\n"
     refused = run("quarantine", "replay", entry["receipt_id"])
     assert refused.exit_code == 1

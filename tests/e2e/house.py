@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -176,7 +177,11 @@ class House:
         return [decode(item) for page in pages for item in page["Items"]]
 
     def counters(self) -> dict[str, int]:
-        return self.w.control.counters(ORG, since=START - timedelta(days=1), until=self.now + timedelta(hours=1))
+        days = self.w.counters.day_counters(ORG, START.date() - timedelta(days=1), self.now.date())
+        total = Counter[str]()
+        for counted in days.values():
+            total.update(counted)
+        return dict(total)
 
     def object(self, key: str) -> bytes:
         """An object of the decisions bucket."""

@@ -51,17 +51,19 @@ def test_every_book_shows_the_same_micros(converted: House) -> None:
     w, send = converted.w, converted.send(mail)
     head = w.ledger.head(f"{ORG}#conversion#tx1#0")
     assert head is not None
-    assert (head.provisional_micros, head.approved_micros, head.currency, head.entries) == (MICROS, 0, "USD", 1)
+    held = head.position.amounts
+    assert (held.provisional_micros, held.approved_micros, head.position.place.currency, head.entries) == (MICROS, 0, "USD", 1)
     (entry,) = w.ledger.entries(f"{ORG}#conversion#tx1#0")
-    assert (entry.provisional_delta_micros, entry.approved_delta_micros, entry.unattributed_micros) == (MICROS, 0, 0)
-    assert (entry.offer, entry.send_id, entry.subscriber, entry.source) == (
+    amounts, place = entry.position.amounts, entry.position.place
+    assert (amounts.provisional_micros, amounts.approved_micros, amounts.unattributed_micros) == (MICROS, 0, 0)
+    assert (place.offer, place.send_id, place.subscriber, entry.source) == (
         mail.offer,
         mail.send_id,
         send["subscriber"],
         "postback",
     )
-    assert set(entry.attribution) >= {"primary", "time_decay"}
-    for model, shares in entry.attribution.items():  # M1: each model's split adds up
+    assert set(entry.position.attribution) >= {"primary", "time_decay"}
+    for model, shares in entry.position.attribution.items():  # M1: each model's split adds up
         assert sum(share.micros for share in shares) == MICROS, model
         assert {share.send_id for share in shares} == {mail.send_id}, model
     assert [found for _, found in w.ledger.booked_on(ORG, "2026-03-02")] == [entry]
@@ -69,7 +71,7 @@ def test_every_book_shows_the_same_micros(converted: House) -> None:
     counted = converted.counters()
     for name, value in {
         "provisional_micros#USD": MICROS,
-        f"provisional_micros#USD@{mail.offer}": MICROS,
+        f"reported_provisional_micros@{mail.offer}": MICROS,
         "conversions": 1,
         f"conversions@{mail.offer}": 1,
         "sent": 1,

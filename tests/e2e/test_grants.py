@@ -12,6 +12,7 @@ import pytest
 from revenue_engine.aws import names
 from revenue_engine.services.receipts import queue_message
 from tests.e2e.house import MINUTE, ORG, House, Template, golden, house
+from tests.everflow_members import a_member
 from workbench.local.ses_recorder import Fault
 from workbench.local.template import TemplateError
 from workbench.simulation import events
@@ -33,6 +34,8 @@ def full_house() -> Iterator[tuple[House, EverflowApi]]:
     ):
         made.plane.put_secrets(ORG, {names.EVERFLOW_API_KEY: API_KEY})
         made.w.parameters.forget()
+        api.files["/list.txt"] = b"ada@x.example\n"
+        api.offers = [a_member(1001, suppression_file=f"{origin}/list.txt"), a_member(1002)]
         yield made, api
 
 
@@ -58,13 +61,14 @@ def everything(made: House, api: EverflowApi) -> None:
 
     made.converted(first)
     made.converted(first, payout="rubbish", transaction_id="tx2")
-    entry = next(iter(w.ledger.quarantined(ORG)))
+    entry = next(iter(w.quarantine.all(ORG)))
     plane.http("POST", f"/console/{ORG}/quarantine/{entry['receipt_id']}/replay", SIGNED)
     plane.http("GET", made.webhook_path[:-3] + "bad?transaction_id=x")
     plane.settle()
     w.postbacks.put(f"unqueued/{ORG}/r.json", queue_message(ORG, "r", "raw/none", token_state="ok").body.encode())
     api.listed = lambda start, end: [_deal(first)]
     plane.invoke("reconcile", {"org": ORG})
+    plane.invoke("reconcile", {"org": ORG, "action": "catalogue"})
     plane.invoke("train", {"org": ORG})
 
     _refuse_mails(made, people=3, first=20)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from revenue_engine.offers.posterior import fold
+from revenue_engine.records.offer import Cap
 from revenue_engine.snapshot import load_context
-from tests.e2e.house import HOME, ORG, PHONE, house
+from tests.e2e.house import HOME, ORG, PHONE, house, offers
 from workbench.simulation import events
 
 
 def test_the_next_cycle_knows_it_and_keeps_the_gap() -> None:
-    with house(by_hand=True) as made:
+    one_a_day = (Cap("day", "conversions", 1),)
+    with house(by_hand=True, catalogue=[replace(offer, caps=one_a_day) for offer in offers()]) as made:
         made.run(15)
         made.cycle()
         (mail,) = made.mails
@@ -26,7 +29,7 @@ def test_the_next_cycle_knows_it_and_keeps_the_gap() -> None:
         assert gained[:, arm].max() == gained.max() > 0  # nobody learned more than the arm that sold
         untaught = fold([], after.offers, after.bundle.rates, after.now)
         assert (after.posteriors.mean != untaught.mean).any()
-        assert (before.conversions_today[mail.offer], after.conversions_today[mail.offer]) == (0, 1)
+        assert (before.caps_reached, after.caps_reached) == ({}, {mail.offer: "daily_cap_reached"})
         assert (before.budget_left, after.budget_left) == (10_000, 9_999)
 
         for hours in (1, 12, 9):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from revenue_engine.services.receipts import queue_message
-from tests.e2e.house import MINUTE, ORG, House, Template, golden, house
+from tests.e2e.house import ORG, House, Template, golden, house
 from workbench.local.template import TemplateError
 
 WIRES = (
@@ -29,7 +29,8 @@ LOST: dict[tuple[str, str], set[str]] = {
     ("AWS::Lambda::EventSourceMapping", "EngagementQueue"): {"touched"},
     ("AWS::Events::Rule", "DecisionLoopDecide"): {"cycled", *NEEDS_MAIL},
     ("AWS::Events::Rule", "SafetyBreakerSafety"): {"judged", "cycled", *NEEDS_MAIL},  # D5: an unwatched engine does not mail
-    ("AWS::Events::Rule", "IngressReconcile"): {"reconciled"},
+    ("AWS::Events::Rule", "cron(15 23"): {"reconciled"},
+    ("AWS::Events::Rule", "catalogue"): {"catalogue_synced"},
     ("AWS::Events::Rule", "LearningTrain"): {"trained"},
     ("AWS::SNS::Subscription", ""): {"touched"},
     ("AWS::SES::ConfigurationSetEventDestination", ""): {"touched"},
@@ -41,7 +42,7 @@ LOST: dict[tuple[str, str], set[str]] = {
     ("AWS::ApiGatewayV2::Route", "GET /console"): {"console_read"},
     ("AWS::ApiGatewayV2::Route", "POST /console"): {"console_command"},
 }
-IN_THE_NIGHT = {"reconciled", "trained"}
+IN_THE_NIGHT = {"reconciled", "trained", "catalogue_synced"}
 
 
 def wire(template: Template, kind: str, text: str) -> str:
@@ -150,17 +151,22 @@ def _facts(made: House) -> Iterator[str]:
 
 
 def _night(template: Template) -> set[str]:
-    """Sunday at three the models are trained; at a quarter past eleven the books are reconciled."""
+    """Sunday at three the models are trained; at a quarter past eleven the books are reconciled; every six hours the catalogue."""
     facts: set[str] = set()
-    for moment, arrange, fact in (
-        (datetime(2026, 3, 1, 23, 15, tzinfo=UTC), _leave_a_postback_unqueued, "reconciled"),
-        (datetime(2026, 3, 1, 3, 0, tzinfo=UTC), _know_the_bundles, "trained"),
+    for start, minutes, arrange, fact in (
+        (datetime(2026, 3, 1, 23, 14, tzinfo=UTC), 1.5, _leave_a_postback_unqueued, "reconciled"),
+        (datetime(2026, 3, 1, 2, 59, tzinfo=UTC), 1.5, _know_the_bundles, "trained"),
+        (datetime(2026, 3, 1, 4, 0, tzinfo=UTC), 361, _listen_for_a_sync, "catalogue_synced"),
     ):
-        with house(0, template=template, start=moment - MINUTE) as made:
+        with house(0, template=template, start=start) as made:
             done = arrange(made)
-            made.run(1.5)
+            made.run(minutes)
             facts |= {fact} if done() else set()
     return facts
+
+
+def _listen_for_a_sync(made: House) -> Callable[[], bool]:
+    return lambda: any("the catalogue stays as it was imported" in line for line in made.plane.executor.log)
 
 
 def _leave_a_postback_unqueued(made: House) -> Callable[[], bool]:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from revenue_engine import ids
-from revenue_engine.aws import names
+from revenue_engine.aws import names, wiring
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.services import quarantine, send_messages
 from tests.builders import NOW, Org
+from tests.everflow_members import a_member
 from tests.ses_events import ses_event
 from workbench.local.executor import FunctionError
 from workbench.local.plane import Plane
+from workbench.simulation.everflow import EverflowApi
 
 EVENTS = Path(__file__).parents[1] / "events"
 POISON = "00000000-0000-4000-8000-000000000002"
@@ -139,6 +141,24 @@ def test_reconcile_queues_what_lies_unqueued(main: Org) -> None:
     main.w.postbacks.put("unqueued/main/r.json", b'{"receipt_id": "r"}')
     assert main.system.invoke("reconcile", event("schedule-reconcile")) == {"requeued": 1, "skipped": "no_api_key"}
     assert main.drained(names.POSTBACKS_QUEUE_URL) == ['{"receipt_id": "r"}']
+
+
+def test_reconcile_takes_in_the_catalogue_and_its_opt_outs_under_its_own_role(emulator: Any) -> None:
+    api = EverflowApi("the-key")
+    api.files["/list.txt"] = b"ada@x.example\n"
+    with api.serve() as origin, Plane.start(now=NOW, backend=emulator(), parameters={"EverflowBaseUrl": origin}) as plane:
+        main = Org.open(plane, "main")
+        assert plane.invoke("reconcile", event("schedule-catalogue")) == {"skipped": "no_api_key"}
+        main.set_secret(names.EVERFLOW_API_KEY, "the-key")
+        api.offers = [a_member(7, suppression_file=f"{origin}/list.txt")]
+        main.w.parameters.forget()
+        wiring.forget()
+        said = plane.invoke("reconcile", event("schedule-catalogue"))
+        assert (said["created"], said["stopped"], said["lists"]) == (1, 1, {"offer-7": "refreshed"})
+        assert main.w.suppression.advertiser_forbids("main", "offer-7", "ada@x.example")
+        offer = main.w.offers.get("main", "1042")
+        assert offer is not None and offer.stop_reason == "offer_not_listed"
+        assert plane.permissions.denials == []
 
 
 def test_train_publishes_a_bundle(main: Org) -> None:

@@ -39,11 +39,13 @@ def test_every_function_runs_its_own_folder(golden: Template) -> None:
             assert (properties["Runtime"], properties["Handler"]) == ("python3.13", "handler.handle")
 
 
-def test_only_decide_carries_the_scoring_layer(golden: Template) -> None:
+def test_only_functions_that_decide_or_book_carry_the_scoring_layer(golden: Template) -> None:
     layers = {id_: p["Content"]["S3Key"] for id_, p in golden.of_type("Lambda::LayerVersion").items()}
     for name, (_, properties) in golden.functions().items():
         carried = [layers[layer["Ref"]] for layer in properties.get("Layers", [])]
-        expected = ["layers/engine", "layers/runtime"] + (["layers/scoring"] if name == "decide" else [])
+        expected = ["layers/engine", "layers/runtime"] + (
+            ["layers/scoring"] if name in ("attribute", "decide", "reconcile") else []
+        )
         assert carried == ([] if name == "train" else expected)
 
 

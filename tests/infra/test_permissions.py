@@ -51,7 +51,15 @@ def test_a_star_stands_only_where_aws_offers_nothing_narrower(golden: Template) 
 
 def test_no_function_may_delete_or_scan_a_table(golden: Template) -> None:
     actions = {action for _, statement in golden.statements() for action in as_list(statement["Action"])}
-    assert not actions & {"dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:Scan", "dynamodb:DeleteTable"}
+    assert not actions & {"dynamodb:DeleteItem", "dynamodb:Scan", "dynamodb:DeleteTable"}
+
+
+def test_a_batch_which_could_delete_reaches_advertisers_lists_alone(golden: Template) -> None:
+    assert _holders(golden, "dynamodb:BatchWriteItem") == {"reconcile"}
+    found = [s for s in golden.statements_of("reconcile") if "dynamodb:BatchWriteItem" in as_list(s["Action"])]
+    (statement,) = found
+    assert "Suppression" in flatten(statement["Resource"])
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "main#advertiser#*"}}
 
 
 def test_only_execute_may_send_mail(golden: Template) -> None:
@@ -94,9 +102,7 @@ def test_the_breaker_machine_touches_four_things(golden: Template) -> None:
 def test_the_console_is_the_only_thing_behind_its_routes_and_they_need_iam(golden: Template) -> None:
     routes = {p["RouteKey"]: p["AuthorizationType"] for p in golden.of_type("ApiGatewayV2::Route").values()}
     assert routes == {
-        "GET /everflow/v1/{org}/{token}": "NONE",
-        "POST /everflow/v1/{org}/{token}": "NONE",
-        "HEAD /everflow/v1/{org}/{token}": "NONE",
+        "ANY /everflow/v1/{org}/{token}": "NONE",
         "GET /u/{org}/{token}": "NONE",
         "POST /u/{org}/{token}": "NONE",
         "GET /console/{proxy+}": "AWS_IAM",

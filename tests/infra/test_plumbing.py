@@ -102,17 +102,17 @@ def test_a_missing_cycle_alarms_also_when_nothing_at_all_is_reported(golden: Tem
 
 def test_schedules_are_those_of_the_design_and_well_formed(golden: Template) -> None:
     functions = {id_: name for name, (id_, _) in golden.functions().items()}
-    schedules = {}
+    schedules: dict[str, list[tuple[str, Any]]] = {}
     for rule in golden.of_type("Events::Rule").values():
         (target,) = rule["Targets"]
         expression = rule["ScheduleExpression"]
         assert _well_formed(expression), expression
-        schedules[functions[referred(target["Arn"])]] = (expression, json.loads(target["Input"]))
-    assert schedules == {
-        "decide": ("cron(0/15 * * * ? *)", {"org": "main"}),
-        "safety": ("rate(1 minute)", {"org": "main", "action": "judge"}),
-        "reconcile": ("cron(15 23 * * ? *)", {"org": "main"}),
-        "train": ("cron(0 3 ? * SUN *)", {"org": "main"}),
+        schedules.setdefault(functions[referred(target["Arn"])], []).append((expression, json.loads(target["Input"])))
+    assert {name: sorted(rules, key=str) for name, rules in schedules.items()} == {
+        "decide": [("cron(0/15 * * * ? *)", {"org": "main"})],
+        "safety": [("rate(1 minute)", {"org": "main", "action": "judge"})],
+        "reconcile": [("cron(15 23 * * ? *)", {"org": "main"}), ("rate(6 hours)", {"org": "main", "action": "catalogue"})],
+        "train": [("cron(0 3 ? * SUN *)", {"org": "main"})],
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from revenue_engine.ids import advertiser_hashes
-from revenue_engine.intake.suppression_list import read_suppression_list
+from revenue_engine.intake.suppression_list import read_suppression_list, refresh_due, refusal
 
 MD5, SHA512 = advertiser_hashes("pat@x.example")
 
@@ -34,3 +36,29 @@ def test_bad_lines_are_reported_by_number_and_never_by_content() -> None:
     assert bad == [(2, "not_an_address"), (4, "neither_address_nor_hash"), (5, "too_long"), (6, "not_an_address")]
     assert all("x.example" not in str(line.problem) and "abc123" not in str(line.problem) for line in lines if line.problem)
     assert all(line.hashes == () for line in lines if line.problem)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "known", "why"),
+    [
+        (1, 0, 0, None),
+        (0, 0, 0, "empty"),
+        (0, 9, 0, "empty"),
+        (5, 1, 0, None),  # a heading of an unknown form
+        (5, 2, 0, "too_many_bad_lines"),
+        (990, 10, 0, None),
+        (985, 12, 0, "too_many_bad_lines"),
+        (50, 0, 100, None),
+        (49, 0, 100, "shrunk"),
+        (10_000, 0, 100, None),
+    ],
+)
+def test_a_file_is_the_list_unless_something_speaks_against_it(good: int, bad: int, known: int, why: str | None) -> None:
+    assert refusal(good=good, bad=bad, known=known) == why
+
+
+def test_a_list_is_fetched_anew_at_half_its_time() -> None:
+    day = 86_400
+    assert [refresh_due(0, now=at, max_age_days=7) for at in (0, 3 * day, 7 * day // 2 - 1, 7 * day // 2, 8 * day)] == [
+        False, False, False, True, True,
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ from botocore.parsers import JSONParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.local.direct_client import parsed_items
+from workbench.local.attribute_values import parsed_items
 from workbench.local.ministack_backend import MiniStackBackend
 from workbench.local.ministack_speed import compile_condition, copied
 
@@ -101,6 +101,18 @@ def test_a_value_is_as_large_as_the_emulator_itself_says(dynamodb: Any, item: di
     own_size, own_number = dynamodb._attribute_value_size.__wrapped__, dynamodb._number_size_bytes.__wrapped__
     with mock.patch.multiple(dynamodb, _attribute_value_size=own_size, _number_size_bytes=own_number):
         assert fast == [dynamodb._attribute_value_size(value) for value in item.values()]
+
+
+@given(text=st.sampled_from(["0", "-0", "1e999", "007.50", "", " 1", "1_0", "NaN", "9" * 40, "-12.345"]) | st.text(max_size=6))
+def test_a_number_is_what_the_emulator_itself_says(dynamodb: Any, text: str) -> None:
+    for name in ("_number_error", "_ddb_canonicalize_number"):
+        fast = getattr(dynamodb, name)
+        assert fast(text) == fast(text) == fast.__wrapped__(text)
+
+
+@pytest.mark.parametrize("odd", [None, 1, ["1"], {"N": "1"}])
+def test_what_is_no_text_is_no_number(dynamodb: Any, odd: Any) -> None:
+    assert dynamodb._ddb_canonicalize_number(odd) is None
 
 
 @given(item=documents)

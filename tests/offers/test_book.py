@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from revenue_engine.offers.book import OfferBook, lately_mailed, make_book
+from revenue_engine.offers.book import OfferBook, barred_by_country, lately_mailed, make_book
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Offer
+from revenue_engine.records.subscriber import country_number
 from tests.core_cases import DAY, NOW, OFFERS, T, a_page, a_row, an_offer
 
 
 def book_of(*offers: Offer, **changes: Any) -> OfferBook:
-    facts = {"list_refreshed_at": {}, "mean_payouts": {}, "conversions_today": {}} | changes
+    facts = {"list_refreshed_at": {}, "mean_payouts": {}, "caps_reached": {}} | changes
     return make_book(offers, controls=Controls(), now=NOW, **facts)
 
 
@@ -44,23 +45,28 @@ def test_arms_have_one_order_whatever_the_catalogue_had() -> None:
         ({"payout_micros": 3_000_000_000}, "payout_above_limit"),
         ({"suppression_list": "never taken in"}, "suppression_list_stale"),
         ({"suppression_list": "old"}, "suppression_list_stale"),
-        ({"daily_conversion_cap": 5}, "daily_cap_reached"),
+        ({"stop_reason": "offer_not_listed"}, "offer_not_listed"),
     ],
 )
 def test_each_closed_offer_says_why(changes: dict[str, Any], reason: str) -> None:
     lists = {"old": NOW - timedelta(days=8), "fresh": NOW - timedelta(days=6)}
-    book = book_of(an_offer(101, **changes), an_offer(102), list_refreshed_at=lists, conversions_today={"101": 5})
+    book = book_of(an_offer(101, **changes), an_offer(102), list_refreshed_at=lists)
     assert book.closed == (("101", reason),)
     assert not book.open_offers[book.offer_of_arm][:-2].any()
     assert book.open_offers[book.offer_of_arm][-2:].all()
 
 
+def test_an_offer_that_has_reached_a_cap_says_which() -> None:
+    book = book_of(*OFFERS, caps_reached={"102": "weekly_cap_reached"})
+    assert book.closed == (("102", "weekly_cap_reached"),)
+
+
 def test_what_is_fresh_below_its_cap_and_known_stays_open() -> None:
-    offer = an_offer(101, suppression_list="fresh", daily_conversion_cap=5, payout_micros=None)
+    offer = an_offer(101, suppression_list="fresh", payout_micros=None)
     book = book_of(
         offer,
         list_refreshed_at={"fresh": NOW - timedelta(days=6)},
-        conversions_today={"101": 4},
+        caps_reached={"102": "daily_cap_reached"},
         mean_payouts={"101": 12_345_678},
     )
     assert book.closed == ()
@@ -91,3 +97,22 @@ def test_the_same_offer_waits_for_its_gap_and_only_it() -> None:
 def test_an_empty_catalogue_is_a_book() -> None:
     assert book_of().arms == ()
     assert lately_mailed(book_of(), a_page([a_row()]), now=T, gap_days=7).shape == (1, 0)
+    assert barred_by_country(book_of(), a_page([a_row()])).shape == (1, 0)
+
+
+def test_rules_about_countries_bar_whoever_they_exclude_and_whoever_is_not_known() -> None:
+    book = book_of(
+        an_offer(101),
+        an_offer(102, countries=frozenset({"US", "CA"})),
+        an_offer(103, excluded_countries=frozenset({"FR"})),
+        an_offer(104, countries=frozenset({"US", "FR"}), excluded_countries=frozenset({"FR"})),
+    )
+    page = a_page([a_row(n, country=country_number(code)) for n, code in enumerate(("US", "FR", "DE", "", "US"))])
+    free, barred = False, True
+    assert barred_by_country(book, page).tolist() == [
+        [free, free, free, free],
+        [free, barred, barred, barred],
+        [free, barred, free, barred],
+        [free, barred, barred, barred],
+        [free, free, free, free],
+    ]

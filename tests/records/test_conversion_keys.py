@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from revenue_engine.records.conversion import Allocation, Arrival, Entry
+from revenue_engine.records.conversion import Arrival
 
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
 BASE = Arrival("main", "conversion", "t1", "0", "Base", 1, "USD", "7", "", "postback", None, AT, AT, "r1")
@@ -24,8 +24,3 @@ def test_an_event_goes_by_its_id_whoever_reports_it() -> None:
 def test_events_of_one_click_orgs_and_clicks_have_keys_of_their_own() -> None:
     others = [BASE, EVENT, replace(EVENT, event_id="78"), replace(EVENT, org="other"), replace(EVENT, transaction_id="t2")]
     assert len({arrival.key for arrival in others}) == len(others)
-
-
-def test_an_entry_changes_total_revenue_by_both_deltas_together() -> None:
-    entry = Entry("approved", -5, 5, "USD", "7", None, None, {"primary": (Allocation("s", 1.0, 0),)}, 0, "report", "c", AT, AT)
-    assert entry.delta_micros == 0

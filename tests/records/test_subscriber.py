@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,8 @@ from revenue_engine.records.subscriber import (
     apply_claim,
     apply_conversion,
     apply_touch,
+    country_code,
+    country_number,
     decay,
     pack,
     provider_of,
@@ -94,3 +97,11 @@ def test_touches_in_any_order_give_the_same_row(touches: list[tuple[str, int]], 
 )
 def test_the_provider_is_that_of_the_whole_domain(address: str, provider: str) -> None:
     assert provider_of(address) == provider
+
+
+def test_every_country_code_fits_a_row_and_comes_back() -> None:
+    letters = string.ascii_uppercase
+    codes = [a + b for a in letters for b in letters]
+    assert [country_code(country_number(code)) for code in codes] == codes
+    assert (country_number(""), country_code(0)) == (0, "")
+    assert unpack(pack(replace(ROW, country=country_number("ZZ")))).country == 676

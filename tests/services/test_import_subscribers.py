@@ -73,6 +73,18 @@ def test_the_same_file_again_changes_nothing(org: Org) -> None:
     assert sorted(org.items(names.SUBSCRIBERS_TABLE), key=lambda i: i["pk"]) == before
 
 
+def test_people_are_counted_in_their_arm_once_and_for_good(org: Org) -> None:
+    org.set_controls(fixed_policy_share=0.3, no_mail_share=0.2)
+    people = [a_record(f"p{n}@recipient.example") for n in range(40)]
+    imported(org, *people, a_record("gone@recipient.example", status="unsubscribed", consent_source="", consent_at=None))
+    imported(org, *people)
+    arms = Counter(item["arm"] for item in org.items(names.SUBSCRIBERS_TABLE) if item.get("status") == "active" and "arm" in item)
+    assert len(arms) == 3
+    assert org.w.counters.people(org.name) == arms
+    opt_out(org.w, org.name, org.subscriber(people[0].email), status="unsubscribed", at=NOW, source="test")
+    assert org.w.counters.people(org.name) == arms
+
+
 def test_new_facts_are_taken_and_history_arm_and_consent_are_kept(org: Org) -> None:
     plan = org.mailed(email=PAT)
     before = org.person(plan.subscriber)

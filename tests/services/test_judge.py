@@ -15,7 +15,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.records.send import PlannedSend, SendState
 from revenue_engine.services.engage import engage_message
 from revenue_engine.services.judge import judge, probe
-from tests.builders import DAY, NOW, Org
+from tests.builders import COUNTED_SENT, DAY, NOW, Org
 from tests.ses_events import ses_event
 
 T = epoch_seconds(NOW)
@@ -26,7 +26,7 @@ def look(org: Org, minutes: float = 0) -> dict[str, Any]:
 
 
 def count(org: Org, amounts: dict[str, int], *, at: datetime = NOW) -> None:
-    commit([org.w.control.counting(org.name, at, amounts, shard_by="x")])
+    commit(org.w.counters.counting(org.name, at, amounts, zone="UTC", shard_by="x"))
 
 
 def breaker(org: Org) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_a_claim_nobody_settled_becomes_unknown_then_dropped_and_an_event_still_
     assert names.ORG_STATE not in org.send(plan)
     engage_message(org.w, ses_event("ses-event-send.json", plan), now=NOW)
     assert org.send(plan)["state"] == "SENT"
-    assert org.counters() == {"sent": 1, "sent@1042": 1}
+    assert org.counters() == COUNTED_SENT
 
 
 def test_the_sweep_leaves_what_is_settled(org: Org) -> None:
@@ -142,7 +142,7 @@ def test_a_rising_rate_warns_once_an_hour(org: Org, notices: list[str]) -> None:
 
 
 def test_money_too_good_to_be_true_opens_the_breaker(org: Org) -> None:
-    count(org, {"sent": 10, "provisional_micros#USD": 600_000_000, "approved_micros#USD": 400_000_001})
+    count(org, {"sent": 10, "reported_provisional_micros": 600_000_000, "reported_approved_micros": 400_000_001})
     assert look(org)["reason"] == "revenue_per_email"
 
 
@@ -157,7 +157,7 @@ def test_a_judge_that_fails_leaves_its_heartbeat_stale_and_so_stops_the_mail(
         if what == "controls":
             patch.setattr(type(org.w.parameters), "controls", broken)
         elif what == "counters":
-            patch.setattr(type(org.w.control), "counters", broken)
+            patch.setattr(type(org.w.counters), "settled_hour_counters", broken)
         else:
             patch.setattr(type(org.w.sends), "in_state", broken)
         with pytest.raises(Refused):

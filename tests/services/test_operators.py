@@ -81,7 +81,8 @@ def test_the_status_is_of_today_in_the_orgs_zone(org: Org) -> None:
     org.set_controls(zone="America/New_York", max_daily_emails=50)
     org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=7, cap=50, expires_at=T)
     for hours, sent in ((-6, 100), (-4, 10), (0, 1)):  # ten in London is five in New York
-        commit([org.w.control.counting(org.name, NOW + timedelta(hours=hours), {"sent": sent, "sent@7": sent}, shard_by="x")])
+        amounts = {"sent": sent, "sent@7": sent, "sent%fixed": sent}
+        commit(org.w.counters.counting(org.name, NOW + timedelta(hours=hours), amounts, zone="America/New_York", shard_by="x"))
     said = status(org.w, org.name, now=NOW)
     assert (said["day"], said["autonomy"], said["today"]) == ("2026-03-04", "full", {"sent": 11})
     assert said["budget"] == {"reserved": 7, "cap": 50}
@@ -137,11 +138,11 @@ def test_the_quarantine_is_shown_and_replayed_over_the_console(org: Org) -> None
     assert len(org.drained(names.POSTBACKS_QUEUE_URL)) == 1
     assert ask(org, "POST", "quarantine/unknown/replay")[0] == 409
     cut = {"field": "request", "reason": "too_long", "raw_key": "raw/cut", "state": "open"}
-    org.w.ledger.quarantine(org.name, receipt_id="cut", received_at=NOW - timedelta(days=1), facts=cut)
+    org.w.quarantine.put(org.name, receipt_id="cut", received_at=NOW - timedelta(days=1), facts=cut)
     code, said = ask(org, "POST", "quarantine/cut/replay")
     assert (code, said["error"]) == (409, "too_long")
     assert org.drained(names.POSTBACKS_QUEUE_URL) == []
-    org.w.ledger.release(org.name, receipt_id="cut", received_at=NOW - timedelta(days=1))
+    org.w.quarantine.release(org.name, receipt_id="cut", received_at=NOW - timedelta(days=1))
     assert len(quarantine.listed(org.w, org.name)) == 1
 
 

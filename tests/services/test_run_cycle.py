@@ -53,6 +53,10 @@ def test_off_decides_nobody_and_leaves_everybody_due() -> None:
         assert made.cycle()["outcome"] == "autonomy_off"
         assert made.receipts() == []
         assert {person["next_decision_at"] for person in made.everybody()} == {epoch_seconds(START)}
+        made.cycle()
+        # cycles the operator did not want are no missing ones
+        assert made.counters() == {"cycles_off": 2}
+        assert (made.w.control.last_cycle(ORG) or {}).keys() == {"pk", "sk", "first_at"}
 
 
 def test_shadow_decides_and_logs_and_mails_nobody() -> None:
@@ -132,6 +136,17 @@ def test_a_rejected_plan_is_never_mailed() -> None:
         assert approvals.approve(made.w, ORG, waiting["approval_id"], by="bob", now=made.now) == 0
         made.run(60)
         assert made.mails == []
+
+
+def test_a_campaign_is_the_cycles_day_offer_and_variant_or_the_operators_label() -> None:
+    with house(6, by_hand=True, campaign_labels={"1001": "Spring_24"}) as made:
+        made.cycle()
+        sends = [made.send(mail) for mail in made.mails]
+        assert {send["offer"] for send in sends} == {"1001", "1002"}
+        for send in sends:
+            by_day = f"20260302-{send['offer']}-{send['variant']}"
+            assert send["campaign"] == ("Spring_24" if send["offer"] == "1001" else by_day)
+        assert made.counters()["cycles_completed"] == 1
 
 
 def test_a_plan_worth_little_approves_itself() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,9 +17,9 @@ from revenue_engine.errors import Refused
 from revenue_engine.intake.everflow import RawPostback
 from revenue_engine.services import quarantine, reconcile, take_postback
 from revenue_engine.services.attribute import attribute_message
-from revenue_engine.services.http import Response
+from revenue_engine.services.http import Response, request_of
 from tests.builders import NOW, Org, an_offer
-from tests.http_events import postback_request
+from tests.http_events import http_event, postback_request
 
 QUERY = {"kind": "conversion", "transaction_id": "t1", "payout": "5", "offer_id": "1042", "sub1": "", "event_id": "0"}
 
@@ -91,9 +93,103 @@ def test_a_malformed_path_is_not_a_feed(org: Org, name: str) -> None:
     assert take_postback.take_postback(org.w, postback_request(name, "x", QUERY), now=NOW).status == 404
 
 
-def test_a_probe_of_the_route_is_answered_and_not_kept(org: Org) -> None:
-    assert take(org, method="HEAD") == Response(200)
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_a_probe_of_the_route_is_answered_and_not_kept(org: Org, method: str) -> None:
+    assert take(org, method=method) == Response(200)
     assert stored(org) == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_every_other_method_tells_the_same(org: Org, method: str) -> None:
+    assert take(org, method=method) == Response(200, "ok")
+    assert stored(org)[0].method == method
+    assert replayed(org) == ["booked"]
+
+
+def kept(org: Org, query: str = "", **event: Any) -> RawPostback:
+    """What is stored of a request whose event has these members; the answer is 200."""
+    path = f"/everflow/v1/{org.name}/{org.token}"
+    made = http_event("POST", path, query=query, org=org.name, token=org.token) | event
+    assert take_postback.take_postback(org.w, request_of(json.loads(json.dumps(made))), now=NOW) == Response(200, "ok")
+    return stored(org)[0]
+
+
+def base64_of(body: bytes) -> dict[str, Any]:
+    return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+
+
+GOOD = urlencode(QUERY)
+EVENT = urlencode(QUERY | {"kind": "event", "event_id": "77"})
+HOOK = json.dumps(
+    {
+        "transaction_id": "t1",
+        "payout": 5,
+        "is_event": True,
+        "event": "Upsell",
+        "relationship": {"offer": {"network_offer_id": 1042}},
+    }
+)
+
+
+def test_a_body_that_is_no_utf8_is_kept_byte_by_byte_and_the_rest_is_read(org: Org) -> None:
+    body = b"note=caf\xe9\x00\xff&" + GOOD.encode()
+    raw = kept(org, **base64_of(body))
+    assert raw.body.encode("utf-8", "surrogateescape") == body
+    assert replayed(org) == ["booked"]
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"body": "no base64 at all!", "isBase64Encoded": True}, ("transaction_id", "no_transaction_id")),
+        ({"body": "é", "isBase64Encoded": True}, ("transaction_id", "no_transaction_id")),
+        (base64_of(b"\xff" * 60_000), ("transaction_id", "no_transaction_id")),
+        ({"body": HOOK.replace("Upsell", "\\ud800")}, ("event_name", "bad_event_name")),
+        ({"rawQueryString": "transaction_id=\ud800"}, ("transaction_id", "bad_transaction_id")),
+        ({"rawQueryString": GOOD.replace("payout=5", "payout=%ff%00")}, ("payout", "not_a_number")),
+        ({"rawQueryString": GOOD.replace("payout=5", "payout=\udc80")}, ("payout", "not_a_number")),
+        ({"rawQueryString": "&".join(f"p{n}=" for n in range(300))}, ("query", "too_many_parameters")),
+        ({"rawQueryString": GOOD + "&payout=6"}, ("payout", "duplicate_parameter")),
+        ({"rawQueryString": "transaction_id=t%001&payout=5&offer_id=1042"}, ("transaction_id", "bad_transaction_id")),
+        ({"rawQueryString": EVENT + "&event_name=Caf%E9"}, ("event_name", "bad_event_name")),
+    ],
+)  # fmt: skip
+def test_whatever_cannot_be_text_is_answered_kept_and_listed(org: Org, event: dict[str, Any], reason: tuple[str, str]) -> None:
+    raw = kept(org, **event)
+    assert raw.query == event.get("rawQueryString", "")
+    assert replayed(org) == ["quarantined"]
+    assert reasons(org) == [reason]
+    quarantine.listed(org.w, org.name)[0]["detail"].encode()
+
+
+def test_the_money_of_a_foreign_sub_is_kept_whatever_bytes_it_has(org: Org) -> None:
+    kept(org, GOOD.replace("sub1=", "sub1=%ff%00%f0%9f%92%a9"))
+    assert replayed(org) == ["booked"]
+
+
+def test_of_huge_headers_nothing_but_the_beginning_of_the_content_type_is_kept(org: Org) -> None:
+    raw = kept(org, GOOD, headers={"content-type": "t" * 9_000, "user-agent": "u" * 9_000, "x-forwarded-for": "192.0.2.77"})
+    assert raw.content_type == "t" * 200
+    (key,) = org.w.postbacks.keys(f"raw/{org.name}/")
+    assert b"uuu" not in (org.w.postbacks.get(key) or b"")
+    assert replayed(org) == ["booked"]
+
+
+@pytest.mark.parametrize("value", ["no json", "[1]", '{"a": "b"}', "null", '"text"'])
+def test_with_unreadable_tokens_a_postback_is_kept_unchecked(org: Org, value: str) -> None:
+    token = org.token
+    org.set_secret(names.WEBHOOK_TOKENS, value)
+    assert take(org, token=token) == Response(200, "ok")
+    assert [message["token_state"] for message in queued(org)] == ["unchecked"]
+
+
+def test_a_use_that_cannot_be_noted_costs_no_postback(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(self: object, org: str, mark: str, *, at: int) -> None:
+        raise ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "UpdateItem")
+
+    monkeypatch.setattr(type(org.w.feed), "note", down)
+    assert take(org) == Response(200, "ok")
+    assert replayed(org) == ["booked"]
 
 
 @pytest.mark.parametrize("part", ["query", "body"])

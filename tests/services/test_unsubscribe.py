@@ -10,7 +10,7 @@ from revenue_engine import ids
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services.http import Response
 from revenue_engine.services.unsubscribe import unsubscribe
-from tests.builders import DAY, NOW, Org
+from tests.builders import COUNTED_SENT, DAY, NOW, Org
 from tests.http_events import unsubscribe_request
 from tests.shared_data import shared_path
 
@@ -45,7 +45,7 @@ def test_it_is_counted_once_per_mail_however_often_it_is_posted(org: Org) -> Non
     plan = org.mailed()
     for _ in range(3):
         assert visit(org, token(org, plan)).status == 200
-    assert org.counters() == {"sent": 1, "sent@1042": 1, "unsubscribes": 1}
+    assert org.counters() == COUNTED_SENT | {"unsubscribes": 1}
     assert org.evidence() == {DAY: {"unsubscribes": 1}}
     assert "unsubscribed_at" in org.send(plan)
 

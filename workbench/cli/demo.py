@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sys
@@ -75,6 +76,7 @@ def demo(subscribers: int, seed: int, days: int, cycles: int | None, start: date
     ):
         click.echo(f"the stack of {_counted(plane)} stands, from infra/golden/template.json")
         scene = _prepare(plane, subscribers, seed, randomness, out, api, end=day.end_of(start, stop))
+        _serve_catalogue(api, everflow, out)
         with _clock(stop) as show:
 
             def each(n: int) -> None:
@@ -142,8 +144,19 @@ def _prepare(
     world = World(plane, people, offers, webhook_path=made.webhook_path, seed=seed, end=end)
     world.bustle(now, end - now)
     api.listed = lambda start, until: world.network.listed(start, until, plane.clock.now())
+    api.known = lambda conversion_id: world.network.known(conversion_id, plane.clock.now())
     never = frozenset(person.email for person in people if person.status != "active")
     return Scene(w, world, controls, made.webhook_path, never, forbidden)
+
+
+def _serve_catalogue(api: EverflowApi, origin: str, out: Path) -> None:
+    """The same offers by the API, for the schedule's syncs, and the advertiser's file where their details say it lies."""
+    path = f"/suppression/{ADVERTISERS_LIST}.txt"
+    api.files[path] = (out / f"suppression-{ADVERTISERS_LIST}.txt").read_bytes()
+    api.offers = json.loads(OFFERS.read_text(encoding="utf-8"))["offers"]
+    for member in api.offers:
+        if str(member["suppression_list_id"]) == ADVERTISERS_LIST:
+            member["relationship"]["email_optout"] = {"suppression_file_link": f"{origin}{path}"}
 
 
 def _controls(subscribers: int) -> Controls:
@@ -165,7 +178,8 @@ def _import_advertisers_list(
     opted_out = advertiser_opt_outs(people, seed)
     file = out / f"suppression-{ADVERTISERS_LIST}.txt"
     file.write_text("email\n" + "".join(f"{address}\n" for address in opted_out), encoding="utf-8")
-    import_suppression_list(w, ORG, ADVERTISERS_LIST, opt_outs_of(file).hashes, now=now)
+    found = opt_outs_of(file)
+    import_suppression_list(w, ORG, ADVERTISERS_LIST, found.hashes, people=found.people, now=now)
     return frozenset((address, o.offer) for o in offers if o.suppression_list == ADVERTISERS_LIST for address in opted_out)
 
 

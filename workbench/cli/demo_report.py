@@ -18,7 +18,7 @@ def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> No
     sent = counters["sent"]
     skipped = {name: n for name, n in found.reasons.most_common() if name not in MAILED}
     dropped = {name: n for name, n in found.sends.items() if name != "SENT"}
-    booked = found.books.provisional[currency] + found.books.approved[currency]
+    booked = sum(found.books.kept(kind).get(currency, 0) for kind in ("provisional", "approved"))
     clicked = f"{counters['machine_clicks']:,} more by machines; {_share(counters['clicked_mails'], sent)} of mails"
     per_mail = format_micros(booked // sent, currency, decimals=4) if sent else "-"
     sums = f"{found.books.entries} ledger entries = counters = allocations + unattributed = what the world paid"

@@ -16,7 +16,7 @@ from revenue_engine.intake.subscribers_csv import SubscriberRecord, ignored_colu
 from revenue_engine.intake.suppression_list import read_suppression_list
 from revenue_engine.records.offer import Offer
 
-_LIST_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_LIST_ID = re.compile(r"(offer-)?[1-9][0-9]{0,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def opt_outs_of(path: Path) -> OptOuts:
 
 
 def check_list_id(list_id: str) -> str:
-    """An Everflow suppression list id. Raises BadInput."""
+    """An Everflow suppression list id, or `offer-…` for a list that only one offer has. Raises BadInput."""
     if not _LIST_ID.fullmatch(list_id):
         raise BadInput("list_id", "not_a_list_id", list_id[:20])
     return list_id

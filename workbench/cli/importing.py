@@ -97,7 +97,8 @@ def suppression(connection: Connection, list_id: str, file: Path, dry_run: bool)
     if found.problems:
         display.refuse(file, found.problems)
     if not dry_run:
-        catalogue.import_suppression_list(connection.wiring, connection.org, list_id, found.hashes, now=connection.now())
+        w, now = connection.wiring, connection.now()
+        catalogue.import_suppression_list(w, connection.org, list_id, found.hashes, people=found.people, now=now)
     _say(Counter({"people": found.people}), f"list {list_id}", dry_run=dry_run)
 
 

@@ -9,9 +9,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from revenue_engine import __version__
 from revenue_engine.errors import RevenueEngineError
-from workbench.cli import importing, operating
+from workbench.cli import importing, operating, reports, syncing
+from workbench.cli.anomalies import anomalies
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
+from workbench.cli.fx import fx
+from workbench.cli.secret import secret
 
 
 class Commands(click.Group):
@@ -49,14 +52,20 @@ def main(ctx: click.Context, org: str, stage: str, endpoint_url: str | None) -> 
 
 for command in (
     importing.group,
+    syncing.group,
     operating.init,
-    operating.secret,
+    secret,
     operating.autonomy,
     operating.controls,
     operating.quarantine,
+    anomalies,
     operating.approvals,
     operating.breaker,
     operating.status,
+    reports.revenue,
+    reports.kpis,
+    reports.attribution,
+    fx,
     demo,
 ):
     main.add_command(command)

@@ -22,19 +22,7 @@ from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status as state_of
 from workbench.cli import display
 from workbench.cli.connection import Connection
-
-# Everflow replaces what is in braces; the names before = are ours.
-_MACROS = "&".join(
-    f"{ours}={{{theirs}}}"
-    for ours, theirs in (
-        ("transaction_id", "transaction_id"),
-        ("payout", "payout_amount"),
-        ("offer_id", "offer_id"),
-        ("sub1", "sub1"),
-        ("event_id", "event_id"),
-        ("event_name", "event_name"),
-    )
-)
+from workbench.cli.secret import show_postback_urls
 
 
 @click.command()
@@ -45,19 +33,7 @@ def init(connection: Connection) -> None:
     for thing in made.created or ("nothing: everything was there",):
         click.echo(f"created {thing}" if made.created else thing)
     if made.webhook_path is not None:
-        base = connection.wiring.value(names.PUBLIC_BASE_URL)
-        click.echo("partner postbacks to set up in Everflow; the token in them is shown this once:")
-        for kind in ("conversion", "event"):
-            click.echo(f"{base}{made.webhook_path}?kind={kind}&{_MACROS}")
-
-
-@click.command()
-@click.argument("secret", type=click.Choice([names.EVERFLOW_API_KEY]))
-@click.pass_obj
-def secret(connection: Connection, secret: str) -> None:
-    """Store a secret that others gave you; it is asked for, and not shown."""
-    value = click.prompt(secret, hide_input=True).strip()
-    connection.wiring.parameters.put(names.secret_parameter(connection.stage, connection.org, secret), value, secure=True)
+        show_postback_urls(connection, made.webhook_path)
 
 
 @click.group()
@@ -212,7 +188,7 @@ def status(connection: Connection, as_json: bool) -> None:
         click.echo(json.dumps(found, default=str, indent=2))
         return
     rows = list(_flat(found))
-    display.table("", ("", ""), [(name, _shown(name, value)) for name, value in rows])
+    display.table("", ("", ""), [(name, _shown(name, value, found["currency"])) for name, value in rows])
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> Any:
@@ -223,7 +199,7 @@ def _flat(document: dict[str, Any], prefix: str = "") -> Any:
             yield f"{prefix}{name}", value
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(name: str, value: Any, currency: str) -> str:
     if value is None:
         return "-"
     if name.endswith(("_at", ".since")) and isinstance(value, int):
@@ -231,4 +207,6 @@ def _shown(name: str, value: Any) -> str:
         return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     if "_micros#" in name:
         return format_micros(value, name.partition("#")[2])
+    if name.endswith("_micros"):
+        return format_micros(value, currency)
     return str(value)

@@ -63,11 +63,11 @@ class MiniStackBackend:
         url = urlsplit(request.url)
         if service in _DIRECT and request.method == "POST" and url.path == "/" and "Content-Encoding" not in request.headers:
             return self._answer_directly(service, url.netloc, request)
+        if service == "s3" and request.method in ("GET", "PUT") and not url.query and url.path.count("/") > 1:
+            return self._answer_object(url.netloc, unquote(url.path), request)
         body = body_of(request)
         headers = [(name.lower().encode(), _bytes(value)) for name, value in request.headers.items()]
-        # MiniStack reads account, region and service from the credential's scope, and no signature.
-        credential = f"AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/{service}/aws4_request"
-        headers += [(b"host", url.netloc.encode()), (b"authorization", credential.encode())]
+        headers += [(b"host", url.netloc.encode()), (b"authorization", _credential(service).encode())]
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -117,6 +117,15 @@ class MiniStackBackend:
                 body = json.dumps({"__type": "InternalError", "message": str(error)})
             fields["x-amzn-requestid"] = f"local-{next(self._requests):012d}"
         return response(request, status, fields, body.encode() if isinstance(body, str) else body)
+
+    def _answer_object(self, host: str, path: str, request: AWSPreparedRequest) -> AWSResponse:
+        """An object is read or written by the service's own handler, which does not wait either."""
+        headers = {name.lower(): _bytes(value).decode("latin-1") for name, value in request.headers.items()}
+        headers |= {"host": host, "authorization": _credential("s3")}
+        handler = self._application.SERVICE_HANDLERS["s3"](request.method, path, headers, body_of(request), {})
+        with _lock:
+            status, fields, body = self._context.run(_ended, handler)
+        return response(request, status, fields, body)
 
     def expire(self, now: datetime) -> int:
         # The body of MiniStack's own time-to-live thread: a Scan by API calls costs seconds a simulated day.
@@ -183,6 +192,11 @@ def _ended(handler: Coroutine[Any, Any, Any]) -> Any:
         return end.value
     handler.close()
     raise BackendError("a handler of MiniStack waits for something")
+
+
+def _credential(service: str) -> str:
+    """MiniStack reads account, region and service from the credential's scope, and no signature."""
+    return f"AWS4-HMAC-SHA256 Credential={ACCOUNT}/20260101/{REGION}/{service}/aws4_request"
 
 
 def _bytes(value: object) -> bytes:

@@ -15,8 +15,9 @@ from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.records.controls import Controls
 from workbench.local.plane import Plane
-from workbench.simulation.books import Recount, compare, counters_of, recount, scan
+from workbench.simulation.books import compare, counters_of
 from workbench.simulation.outbox import faults, read_outbox
+from workbench.simulation.recount import Recount, disagreements, recount, scan
 from workbench.simulation.world import World
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)  # a Monday, midnight in New York: the day's budget is new, its readers wake up later
@@ -86,10 +87,10 @@ def examine(
         return list(scan(dynamodb, w.value(variable)))
 
     found = Outcome()
-    ledger, sends = items(names.LEDGER_TABLE), items(names.SENDS_TABLE)
+    ledger, sends, control = items(names.LEDGER_TABLE), items(names.SENDS_TABLE), items(names.CONTROL_TABLE)
     found.decided, found.reasons = export_receipts(w, org, out / "decisions")
     found.sends = Counter(s["state"] if s["state"] != "DROPPED" else f"dropped: {s['reason']}" for s in sends)
-    found.counters = counters_of(items(names.CONTROL_TABLE), org)
+    found.counters = counters_of(control, org)
     found.books = recount(ledger, org)
     found.quarantined = Counter(
         item["reason"] for item in ledger if item["pk"] == f"{org}#quarantine" and item["state"] == "open"
@@ -97,7 +98,15 @@ def examine(
 
     found.trips = [f"{run.started_at:%H:%M} {run.input['reason']}" for run in plane.machines.executions]
 
-    found.wrong += compare(world.truth, found.books, found.counters, sends, items(names.SUBSCRIBERS_TABLE))
+    found.wrong += disagreements(
+        found.books,
+        control=control,
+        sends=sends,
+        offers=items(names.OFFERS_TABLE),
+        subscribers=items(names.SUBSCRIBERS_TABLE),
+        org=org,
+    )
+    found.wrong += compare(world.truth, found.books, found.counters, sends)
     found.wrong += faults(
         read_outbox(out / "outbox", org=org, tracking_key=w.parameters.tracking_key(org)),
         world.truth,

@@ -100,6 +100,11 @@ class Network:
             deal.reported = True
         return sorted(rows, key=lambda deal: (deal.converted_at, deal.conversion_id))
 
+    def known(self, conversion_id: str, now: datetime) -> Deal | None:
+        """One conversion by its id, if the report would show it at a moment."""
+        shown = (deal for deal in self._truth.deals if deal.approves_at is not None and deal.approves_at <= now)
+        return next((deal for deal in shown if deal.conversion_id == conversion_id), None)
+
     # --- one conversion --------------------------------------------------------------------------------------------------
     def _agree(
         self,
@@ -172,7 +177,7 @@ class Network:
 
     def _contradict(self, deal: Deal, query: dict[str, str]) -> None:
         """Another amount for what was told before: it must move no money."""
-        self._truth.doubtful += not deal.reported
+        self._truth.doubtful += 1
         self._get(self._feed.path, query)
 
     def _tell_rubbish(self, path: str, query: dict[str, str], reason: str) -> None:

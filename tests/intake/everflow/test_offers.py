@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.everflow import OfferImport, parse_offers
-from revenue_engine.records.offer import ineligible_reason
+from revenue_engine.intake.everflow import OfferDetail, OfferImport, content_hash, parse_offer_detail, parse_offers
+from revenue_engine.records.offer import Cap, Creative, ineligible_reason
 from tests.shared_data import shared_path
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -65,7 +66,8 @@ def test_the_published_form_of_the_list_is_read() -> None:
         "USD",
         32_500_000,
     )
-    assert (first.suppression_list, first.daily_conversion_cap, first.may_run, first.allows_email) == ("12", 100, True, True)
+    assert (first.suppression_list, first.may_run, first.allows_email) == ("12", True, True)
+    assert (first.caps, first.caps_zone) == ((Cap("day", "conversions", 100),), "America/New_York")
     assert (second.payout_micros, second.payout_percentage, second.suppression_list) == (None, 40.0, None)
     assert second.tracking_url == "https://merchant2.example/?_ef_transaction_id=&oid=2077&affid=17"
     assert {w.reason for w in got.warnings} == {"no_approved_creative"}
@@ -123,7 +125,37 @@ def test_an_approved_offer_with_a_creative_may_be_mailed() -> None:
         ),
         ({"r_payouts": {"entries": [{"payout_amount": 1}]}}, "relationship.payouts.entries.0.payout_type", "missing"),
         ({"r_ruleset": {"countries": ["Atlantis"]}}, "relationship.ruleset.countries", "unknown_country"),
+        ({"r_ruleset": {"countries": ["XX"]}}, "relationship.ruleset.countries", "unknown_country"),
+        ({"r_ruleset": {"countries": [{"country_id": 227}]}}, "relationship.ruleset.countries", "unknown_country"),
         ({"r_ruleset": {"countries": "US"}}, "relationship.ruleset.countries", "wrong_type"),
+        (
+            {"r_ruleset": {"countries": [{"country_code": "US", "targeting_type": "prefer"}]}},
+            "relationship.ruleset.countries",
+            "unknown_targeting",
+        ),
+        (
+            {"r_ruleset": {"countries": [{"country_code": "US", "match_type": "range"}]}},
+            "relationship.ruleset.countries",
+            "unknown_targeting",
+        ),
+        (
+            {"r_ruleset": {"regions": [{"region_id": 1501, "targeting_type": "exclude"}]}},
+            "relationship.ruleset.regions",
+            "rule_we_cannot_keep",
+        ),
+        ({"r_ruleset": {"postal_codes": [{"postal_code": "1"}]}}, "relationship.ruleset.postal_codes", "rule_we_cannot_keep"),
+        ({"r_ruleset": {"ages": [{"from": 21}]}}, "relationship.ruleset.ages", "rule_we_cannot_keep"),
+        ({"r_channels": {"entries": [{}]}}, "relationship.channels", "unreadable_channel"),
+        ({"r_channels": {"entries": [{"name": 7}]}}, "relationship.channels", "unreadable_channel"),
+        ({"r_channels": {"entries": [{"name": "No email"}]}}, "relationship.channels", "unreadable_channel"),
+        ({"r_channels": {"entries": [{"name": "All but e-mail"}]}}, "relationship.channels", "unreadable_channel"),
+        ({"r_channels": {"total": 2, "entries": [{"name": "Email"}]}}, "relationship.channels", "not_the_whole_list"),
+        ({"r_channels": {"total": 1, "entries": None}}, "relationship.channels", "not_the_whole_list"),
+        ({"r_channels": {}}, "relationship.channels", "missing"),
+        ({"r_channels": "Email"}, "relationship.channels", "wrong_type"),
+        ({"r_email_optout": {"is_enabled": "perhaps"}}, "relationship.email_optout.is_enabled", "wrong_type"),
+        ({"global_payout_cap": -0.5}, "global_payout_cap", "wrong_type"),
+        ({"weekly_payout_cap": 0.0000001}, "weekly_payout_cap", "finer_than_a_micro"),
     ],
 )
 def test_a_bad_offer_is_named_with_its_field_and_the_others_survive(changes: dict[str, Any], field: str, reason: str) -> None:
@@ -168,6 +200,12 @@ def test_a_page_that_is_not_the_whole_list_says_so() -> None:
             0.0,
             "several_payouts_first_taken",
         ),
+        (
+            [{"payout_type": "cpa", "payout_amount": 3}, {"payout_type": "cpa", "payout_amount": 4, "is_default": True}],
+            4_000_000,
+            0.0,
+            None,
+        ),
         ([{"payout_type": "cpa", "payout_amount": 0}], 0, 0.0, None),
     ],
 )
@@ -197,9 +235,13 @@ def test_an_offer_runs_when_approved_or_public_and_nothing_is_left_to_accept(cha
     ("channels", "allowed"),
     [
         ({"total": 0, "entries": []}, True),
+        ({"total": 0, "entries": None}, True),
+        (None, True),
         ({"entries": [{"name": "Search"}, {"name": "Email"}]}, True),
+        ({"total": 2, "entries": [{"name": "Search", "status": "active"}, {"name": "E mail", "status": "active"}]}, True),
         ({"entries": [{"name": "Search"}]}, False),
-        ({"entries": [{}]}, False),
+        ({"entries": [{"name": "Female lifestyle"}]}, False),
+        ({"entries": [{"name": "Email", "status": "inactive"}, {"name": "Search"}]}, False),
     ],
 )
 def test_a_channel_list_without_e_mail_forbids_it(channels: dict[str, Any], allowed: bool) -> None:
@@ -223,18 +265,52 @@ def test_the_end_of_an_offer_is_none_a_date_a_time_or_unix_seconds(text: Any, un
 
 
 def test_caps_count_only_when_switched_on_and_a_list_only_when_used() -> None:
-    assert one(daily_conversion_cap=9).daily_conversion_cap == 9
-    assert one(daily_conversion_cap=9, is_caps_enabled=False).daily_conversion_cap == 0
+    caps = {"daily_conversion_cap": 9, "weekly_conversion_cap": 88, "global_payout_cap": 300.5, "caps_timezone_id": 90}
+    offer = one(**caps)
+    assert offer.caps == (
+        Cap("day", "conversions", 9), Cap("week", "conversions", 88), Cap("ever", "payout_micros", 300_500_000)
+    )  # fmt: skip
+    assert offer.caps_zone == "America/Los_Angeles"
+    assert one(**caps, is_caps_enabled=False).caps == ()
     assert one(suppression_list_id=12).suppression_list is None
     assert one(suppression_list_id=12, is_using_suppression_list=True).suppression_list == "12"
 
 
-def test_countries_come_from_the_ruleset_when_it_names_them() -> None:
-    assert one(r_ruleset={"countries": [{"country_code": "us", "targeting_type": "include"}, "CA"]}).countries == frozenset(
-        {"US", "CA"}
+def test_a_cap_in_a_zone_nobody_has_documented_is_kept_with_a_remark() -> None:
+    got = imported(changed(daily_conversion_cap=9, caps_timezone_id=54))
+    assert (got.offers[0].caps_zone, [(w.field, w.reason) for w in got.warnings]) == (
+        None,
+        [("caps_timezone_id", "unknown_time_zone")],
     )
-    got = imported(changed(r_ruleset={"countries": [{"country_code": "FR", "targeting_type": "exclude"}]}))
-    assert (got.offers[0].countries, [w.reason for w in got.warnings]) == (frozenset(), ["exclusion_not_honoured"])
+
+
+@pytest.mark.parametrize(
+    ("optout", "name"),
+    [
+        ({"suppression_file_link": "https://v.example/x"}, "offer-7"),
+        ({"is_enabled": True, "suppression_file_link": "https://v.example/x"}, "offer-7"),
+        ({"is_enabled": False, "suppression_file_link": "https://v.example/x"}, None),
+        ({"is_enabled": True, "suppression_file_link": ""}, None),
+        ({"suppression_file_link": None}, None),
+        (None, None),
+    ],
+)
+def test_a_list_that_is_only_a_file_bears_the_offers_number(optout: Any, name: str | None) -> None:
+    assert one(r_email_optout=optout).suppression_list == name
+    # by the network's number when it has one, whether or not its file is known
+    assert one(r_email_optout=optout, is_using_suppression_list=True, suppression_list_id=12).suppression_list == "12"
+
+
+def test_countries_come_from_the_ruleset_when_it_names_them() -> None:
+    rules: list[Any] = [
+        {"country_id": 227, "country_code": "us", "targeting_type": "include", "match_type": "exact"},
+        "CA",
+        {"country_code": "UK", "targeting_type": "exclude"},
+    ]
+    offer = one(r_ruleset={"countries": rules, "platforms": [{"platform_id": 2, "targeting_type": "include"}], "regions": []})
+    assert (offer.countries, offer.excluded_countries) == ({"US", "CA"}, {"GB"})
+    silent: list[Any] = [{}, None, {"countries": None}, {"countries": []}]
+    assert [one(r_ruleset=nothing).countries for nothing in silent] == [set()] * 4
 
 
 def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
@@ -266,14 +342,92 @@ def test_a_bad_creative_is_left_out_with_a_remark_and_the_offer_stays(changes: d
 
 def test_the_content_hash_changes_with_what_matters_and_with_nothing_else() -> None:
     base = one().content_hash
-    assert one(time_saved=9, thumbnail_url="x").content_hash == base
+    assert one(time_saved=9, thumbnail_url="x", r_remaining_caps={"remaining_daily_conversion_cap": 1}).content_hash == base
     payouts = {"entries": [{"payout_type": "cpa", "payout_amount": 26}]}
     creatives = {"entries": [{**EMAIL, "email_subject": "Hello"}]}
     others = [
+        one(daily_conversion_cap=3),
+        one(r_ruleset={"countries": ["US"]}),
+        one(r_ruleset={"countries": [{"country_code": "US", "targeting_type": "exclude"}]}),
         one(r_payouts=payouts),
         one(name="N"),
         one(date_live_until="2026-03-31"),
         one(r_creatives=creatives),
         one(offer_status="paused"),
     ]
-    assert len({base, *(offer.content_hash for offer in others)}) == 6
+    assert len({base, *(offer.content_hash for offer in others)}) == 9
+    assert content_hash(replace(one(), caps_read_at=NOW, stop_reason="offer_not_listed")) == base
+
+
+# --- the API's detail --------------------------------------------------------------------------------------------------------
+def detail(known: Any = None, **changes: Any) -> OfferDetail:
+    return parse_offer_detail(json.dumps(changed(**changes)), offer="7", known=known, read_at=NOW)
+
+
+def mail(number: int, **changes: Any) -> dict[str, Any]:
+    return {**EMAIL, "network_offer_creative_id": number, "name": f"mail {number}", **changes}
+
+
+def mails(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"entries": entries}
+
+
+def test_the_detail_names_the_file_of_the_opt_outs() -> None:
+    text = shared_path("contracts/everflow-offer-detail-response.json").read_text()
+    got = parse_offer_detail(text, offer="1042", known=None, read_at=NOW)
+    assert (got.offer.suppression_list, got.suppression_file_link) == ("12", "https://suppression.example/download/abc")
+    off = {"is_enabled": False, "suppression_file_link": "https://v.example/x"}
+    assert detail(r_email_optout=off).suppression_file_link is None
+
+
+def test_another_offers_detail_is_none() -> None:
+    with pytest.raises(BadInput, match="another_offer"):
+        detail(network_offer_id=8)
+
+
+def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:
+    own = Creative("soft", "Us", "Ours", "<a>")
+    known = replace(one(sub_slot="sub5"), creatives=(own, Creative("urgency", "Deals", "Hi", "<a>", asset="2")))
+    got = detail(known, r_creatives=mails(mail(1), mail(2, email_subject="Newer")), sub_slot="sub2").offer
+    assert got.sub_slot == "sub5"
+    assert {c.variant: (c.asset, c.subject) for c in got.creatives} == {
+        "soft": ("", "Ours"),
+        "urgency": ("2", "Newer"),
+        "standard": ("1", "Hi"),
+    }
+
+
+def test_a_known_asset_keeps_its_variant_against_a_new_one_listed_before_it() -> None:
+    known = replace(one(), creatives=(Creative("standard", "Deals", "Hi", "<a>", asset="2"),))
+    got = detail(known, r_creatives=mails(mail(1), mail(2)))
+    assert [(c.variant, c.asset) for c in got.offer.creatives] == [("standard", "2")]
+    assert [w.reason for w in got.remarks] == ["duplicate_variant"]
+
+
+def test_a_network_asset_that_is_withdrawn_or_paused_goes() -> None:
+    known = replace(
+        one(), creatives=(Creative("soft", "Deals", "Hi", "<a>", asset="1"), Creative("urgency", "D", "Hi", "<a>", asset="2"))
+    )
+    got = detail(known, r_creatives=mails(mail(2, creative_status="paused")))
+    assert got.offer.creatives == ()
+    assert ineligible_reason(got.offer, now=NOW) == "no_approved_creative"
+
+
+def test_members_of_ours_are_not_the_networks_to_give_and_an_asset_has_a_number() -> None:
+    got = detail(r_creatives=mails(mail(1, variant="aggressive"), {**EMAIL, "name": "soft"}), sub_slot="sub9").offer
+    assert (got.sub_slot, [(c.variant, c.asset) for c in got.creatives]) == ("sub1", [("standard", "1")])
+    assert [w.reason for w in detail(r_creatives=mails({**EMAIL, "name": "soft"})).remarks] == [
+        "creative_without_number",
+        "no_approved_creative",
+    ]
+
+
+def test_what_is_left_of_a_cap_is_read_where_it_is_said() -> None:
+    left = {"remaining_daily_conversion_cap": 4, "remaining_global_payout_cap": -1.5, "remaining_weekly_conversion_cap": "?"}
+    offer = detail(daily_conversion_cap=9, weekly_conversion_cap=9, global_payout_cap=9, r_remaining_caps=left).offer
+    assert [(cap.window, cap.left) for cap in offer.caps] == [("day", 4), ("week", None), ("ever", 0)]
+    assert offer.caps_read_at == NOW
+    silences: list[Any] = [None, {}, [], "x", {"remaining_monthly_conversion_cap": 5}]
+    for nothing in silences:
+        silent = detail(daily_conversion_cap=9, r_remaining_caps=nothing).offer
+        assert (silent.caps[0].left, silent.caps_read_at) == (None, None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.everflow import api_error, conversions_request, parse_conversions_page
+from revenue_engine.intake.everflow import api_error, conversions_request, parse_conversion, parse_conversions_page
 from revenue_engine.intake.everflow.report import ReportPage
 from tests.shared_data import shared_path
 
@@ -46,11 +46,13 @@ def test_the_published_form_of_the_report_is_read_exactly() -> None:
     assert got.rows[0].converted_at == datetime.fromtimestamp(1772618405, UTC)
     assert all(r.receipt_id == r.conversion_id and r.received_at == AT for r in got.rows)
     assert (got.problems, got.page, got.page_size, got.total_count) == ((), 1, 500, 3)
+    assert got.rows[0].clicked_at == datetime.fromtimestamp(1772611202, UTC)
+    assert got.conversion_ids == tuple(r.conversion_id for r in got.rows)
 
 
 def test_an_empty_report_is_a_report() -> None:
     text = shared_path("contracts/everflow-conversions-response-empty.json").read_text()
-    assert parse_conversions_page(text, org="main", received_at=AT) == ReportPage((), (), 1, 500, 0)
+    assert parse_conversions_page(text, org="main", received_at=AT) == ReportPage((), (), (), 1, 500, 0)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,30 @@ def test_a_bad_row_is_a_problem_and_the_others_survive(changes: dict[str, Any], 
     assert [(p.field, p.reason) for p in got.problems] == [(field, reason)]
     assert got.problems[0].where == ("conversion c1" if changes.get("conversion_id") != "" else "conversions[0]")
     assert [r.conversion_id for r in got.rows] == ["c2"]
+
+
+def test_a_row_that_is_not_understood_is_there_all_the_same() -> None:
+    got = page({**ROW, "revenue": None}, {**ROW, "conversion_id": "c2"}, {**ROW, "conversion_id": 7}, 7)
+    assert (got.conversion_ids, len(got.rows), len(got.problems)) == (("c1", "c2"), 1, 3)
+
+
+@pytest.mark.parametrize(("said", "clicked"), [(1772611202, True), (0, False), (-5, False), (1772611202000, False)])
+def test_the_time_of_the_click_is_told_where_it_is_a_time(said: int, clicked: bool) -> None:
+    (row,) = page({**ROW, "click_unix_timestamp": said}).rows
+    assert (row.clicked_at == datetime.fromtimestamp(1772611202, UTC)) if clicked else row.clicked_at is None
+
+
+def test_the_tracking_id_is_read_from_the_slot_that_the_offers_link_has() -> None:
+    text = json.dumps({"conversions": [{**ROW, "sub5": "five"}], "paging": {"page": 1, "page_size": 500, "total_count": 1}})
+    for slots, want in (({}, "s"), ({"1042": "sub5"}, "five"), ({"7": "sub5"}, "s")):
+        assert parse_conversions_page(text, org="main", received_at=AT, sub_slots=slots).rows[0].sub1 == want
+
+
+def test_one_conversion_by_its_id_is_the_row_of_the_report() -> None:
+    assert parse_conversion(json.dumps(ROW), org="main", received_at=AT) == page(ROW).rows[0]
+    for text in ("", "[]", "{}", '{"error": "x"}'):
+        with pytest.raises(BadInput):
+            parse_conversion(text, org="main", received_at=AT)
 
 
 def test_a_row_that_is_no_object_is_a_problem() -> None:

@@ -1,4 +1,4 @@
-"""Names of the array types the numeric core passes around. Imported by decide and train alone."""
+"""Names of the array types the numeric core passes around. Only functions that decide, learn or book money load it."""
 
 from __future__ import annotations
 

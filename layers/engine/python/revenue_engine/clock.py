@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+CYCLE = timedelta(minutes=15)  # every quarter of an hour decides anew
 
 
 def utc_now() -> datetime:
@@ -42,6 +44,17 @@ def parse_iso(text: str) -> datetime:
 def utc_hour(at: datetime) -> str:
     """`2026-03-04T12`: the counters' bucket."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H")
+
+
+def cycle_id_at(at: datetime) -> str:
+    """`20260304T1215` names the quarter of an hour: a decision cycle runs once."""
+    start = at.astimezone(UTC)
+    return f"{start:%Y%m%dT%H}{start.minute // 15 * 15:02d}"
+
+
+def midnight(day: date, zone: str) -> datetime:
+    """When a calendar day begins in an IANA zone, aware UTC."""
+    return datetime.combine(day, time.min, ZoneInfo(zone)).astimezone(UTC)
 
 
 def day_in(at: datetime, zone: str) -> date:

@@ -48,7 +48,7 @@ class CycleContext:
     price: Price
     budget_left: int
     list_refreshed_at: Mapping[str, datetime]
-    conversions_today: Mapping[str, int]
+    caps_reached: Mapping[str, str]  # offer → which cap
     code_version: str
 
 
@@ -82,7 +82,7 @@ def prepare(context: CycleContext) -> Cycle:
         now=context.now,
         list_refreshed_at=context.list_refreshed_at,
         mean_payouts=context.posteriors.mean_payouts,
-        conversions_today=context.conversions_today,
+        caps_reached=context.caps_reached,
     )
     if book.arms != context.posteriors.arms:
         raise Refused("posteriors_mismatch")

@@ -17,7 +17,7 @@ from revenue_engine.arrays import Bools, Codes, Floats, Ints, Keys
 from revenue_engine.context import Cycle
 from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
-from revenue_engine.offers.book import lately_mailed
+from revenue_engine.offers.book import barred_by_country, lately_mailed
 from revenue_engine.offers.patterns import Patterns, find_patterns
 from revenue_engine.pacing.hours import in_hours
 from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
@@ -46,10 +46,11 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     facts = _facts(batch, cycle, segment)
     reason = first_failing(facts, now=cycle.now, controls=controls)
 
-    lately = lately_mailed(cycle.book, batch, now=cycle.now, gap_days=controls.same_offer_gap_days)
+    barred = barred_by_country(cycle.book, batch)
+    barred |= lately_mailed(cycle.book, batch, now=cycle.now, gap_days=controls.same_offer_gap_days)
     patterns = find_patterns(
         cycle.book,
-        lately,
+        barred,
         segment,
         needed=reason == PASSED,
         order=cycle.order,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from decimal import Decimal
-from fractions import Fraction
 
 from revenue_engine.errors import BadInput
 
@@ -47,24 +45,6 @@ def parse_currency(text: str, *, field: str) -> str:
     if code not in CURRENCIES:
         raise BadInput(field, "unknown_currency", text[:10])
     return code
-
-
-def split(total_micros: int, weights: Sequence[float | int | Fraction]) -> list[int]:
-    """Split an amount by weights so that the parts add up to the last micro (M1; largest-remainder method, ties to the earlier part).
-
-    Raises ValueError when there is nothing to split by (no weights, a negative one, or all zero).
-    """
-    exact = [Fraction(w) for w in weights]
-    whole = sum(exact)
-    if not exact or whole <= 0 or min(exact) < 0:
-        raise ValueError("weights must be non-negative and not all zero")
-    sign, amount = (-1, -total_micros) if total_micros < 0 else (1, total_micros)
-    shares = [amount * w / whole for w in exact]
-    parts = [int(s) for s in shares]
-    by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - shares[i], i))
-    for i in by_remainder[: amount - sum(parts)]:
-        parts[i] += 1
-    return [sign * p for p in parts]
 
 
 def format_micros(micros: int, currency: str, *, decimals: int = 2) -> str:

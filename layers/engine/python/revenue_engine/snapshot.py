@@ -7,7 +7,6 @@ import io
 import zipfile
 import zlib
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from revenue_engine.offers.posterior import Posteriors
 from revenue_engine.prediction.bundle import MANIFEST, RATES, Bundle, load
 from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.controls import Autonomy, Controls
-from revenue_engine.records.offer import Creative, Offer
+from revenue_engine.records.offer import Offer, offer_document, offer_of
 
 
 def save_page(batch: Batch) -> bytes:
@@ -68,7 +67,7 @@ def save_context(context: CycleContext) -> bytes:
             "price": asdict(context.price),
             "budget_left": context.budget_left,
             "list_refreshed_at": {name: at.isoformat() for name, at in context.list_refreshed_at.items()},
-            "conversions_today": dict(context.conversions_today),
+            "caps_reached": dict(context.caps_reached),
             "code_version": context.code_version,
             "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
         },
@@ -88,7 +87,7 @@ def load_context(raw: bytes) -> CycleContext:
             now=parse_iso(document["now"]),
             autonomy=Autonomy(document["autonomy"]),
             controls=Controls.model_validate(document["controls"]),
-            offers=tuple(_offer(item) for item in document["offers"]),
+            offers=tuple(offer_of(item) for item in document["offers"]),
             posteriors=Posteriors(
                 arms=arms,
                 shape=np.array(posteriors["shape"], dtype=np.float64),
@@ -100,7 +99,7 @@ def load_context(raw: bytes) -> CycleContext:
             price=Price(**document["price"]),
             budget_left=document["budget_left"],
             list_refreshed_at={name: parse_iso(at) for name, at in document["list_refreshed_at"].items()},
-            conversions_today=document["conversions_today"],
+            caps_reached=document["caps_reached"],
             code_version=document["code_version"],
         )
     except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
@@ -121,20 +120,4 @@ def _bundle(document: dict[str, Any]) -> Bundle:
 
 
 def _offer_document(offer: Offer) -> dict[str, Any]:
-    bare = replace(offer, creatives=tuple(replace(creative, html="") for creative in offer.creatives))
-    return asdict(bare) | {
-        "live_until": offer.live_until.isoformat() if offer.live_until else None,
-        "countries": sorted(offer.countries),
-    }
-
-
-def _offer(document: dict[str, Any]) -> Offer:
-    live_until: datetime | None = parse_iso(document["live_until"]) if document["live_until"] else None
-    return Offer(
-        **document
-        | {
-            "live_until": live_until,
-            "countries": frozenset(document["countries"]),
-            "creatives": tuple(Creative(**creative) for creative in document["creatives"]),
-        }
-    )
+    return offer_document(replace(offer, creatives=tuple(replace(creative, html="") for creative in offer.creatives)))

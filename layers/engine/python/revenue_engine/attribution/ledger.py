@@ -1,84 +1,60 @@
-"""The books of one conversion: what an arrival changes, as pure arithmetic (M1, M2, M4).
+"""The books of one conversion: new facts change where they stand, and the difference is an entry (M1, M2).
 
-A postback is provisional money; the report's row makes it approved (M4). Entries are only ever added. The head is their running
-sum, and `fold` recounts it. Nothing here reverses: what the report no longer says is another module's business.
+Entries are only ever added; the head keeps the facts, where the books stand and what the entries sum to, and `fold` recounts it.
 
 Keys: the first conversion of an arrival key lives under `key_for(arrival)`, another `conversion_id` of the same key (a rebill,
-an allowed duplicate) under `key_for(arrival, 1)`, and so on: on `OtherConversion` the caller goes on with the next n until
-something else comes. Which conversion id sits under which n depends on who came first, the sum over all n does not.
+an allowed duplicate) under `key_for(arrival, 1)`, and so on: the caller asks `is_other_conversion`, and goes on with the next n.
+Which conversion id sits under which n depends on who came first, the sum over all n does not.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from revenue_engine.attribution.models import MODELS, PRIMARY, allocate, primary, touches_per_mail
-from revenue_engine.money import split
-from revenue_engine.records.controls import Controls
-from revenue_engine.records.conversion import Allocation, Arrival, Entry
-from revenue_engine.records.send import Touch
+from revenue_engine.attribution.facts import Facts, merge
+from revenue_engine.attribution.models import MODELS, PRIMARY
+from revenue_engine.attribution.position import Amounts, Attribution, Position, Rules, counted_touches, position
+from revenue_engine.records.conversion import Allocation, Arrival
 
-Attribution = dict[str, tuple[Allocation, ...]]
+_NOTHING = Amounts()
+_AMOUNTS = tuple(field.name for field in fields(Amounts))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One append-only ledger entry (M2): what changed in one place of the books."""
+
+    entry_kind: str  # provisional | approved | adjusted | rejected | reversed | reattributed | held | released
+    position: Position  # `amounts` and `attribution` are differences, `place` says of what
+    source: str  # postback | report | touch | operator | reconcile
+    receipt_id: str
+    booked_at: datetime
+
+    @property
+    def delta_micros(self) -> int:
+        """What the entry changes in total revenue, provisional and approved together."""
+        return self.position.amounts.total_micros
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The running sum of one key's entries."""
+    """The facts of one key, and where the books stand by them."""
 
-    provisional_micros: int
-    approved_micros: int
-    currency: str
+    facts: Facts
+    rules: Rules
+    position: Position
     entries: int
-    state: str  # provisional | approved
-    conversion_ids: tuple[str, ...]  # of the report rows that settled it
-    doubtful: tuple[str, ...]  # ids of arrivals kept beside the books, sorted
-    version: int  # entries plus doubtful arrivals: +1 with every change
-
-    @property
-    def total_micros(self) -> int:
-        """Provisional and approved together: what the money would be if all of it were confirmed."""
-        return self.provisional_micros + self.approved_micros
+    version: int  # +1 with every write
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
-    """A new entry, number `head.entries`, and the head it leads to."""
+class Change:
+    """What new facts do: the head they lead to, and the entries `head.entries - len(entries) + 1 …`. No entry: no money moved."""
 
     head: Head
-    entry: Entry
-
-    @property
-    def conversions(self) -> int:
-        """How many conversions the entry adds: 1 when it is the key's first, else 0."""
-        return int(self.head.entries == 1)
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyBooked:
-    """The same fact again: nothing to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class OtherConversion:
-    """The report's row is another conversion of the same arrival key: try the next n of `key_for`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doubtful:
-    """No money moves; the arrival is kept under `doubtful_id` for the report or a person to decide.
-
-    `head` is unchanged when it was kept before.
-    """
-
-    reason: str  # amount_differs | amount_changed_after_approval | currency_differs
-    doubtful_id: str
-    head: Head
-
-
-Outcome = Booked | AlreadyBooked | OtherConversion | Doubtful
+    entries: tuple[Entry, ...]
 
 
 def key_for(arrival: Arrival, n: int = 0) -> str:
@@ -86,161 +62,109 @@ def key_for(arrival: Arrival, n: int = 0) -> str:
     return f"{arrival.key}#{n}" if n else arrival.key
 
 
-def on_arrival(
-    head: Head | None,
-    arrival: Arrival,
-    *,
-    currency: str,
-    subscriber: str | None,
-    send_id: str | None,
-    touches: Sequence[Touch],
-    controls: Controls,
-    booked_at: datetime,
-    first: Entry | None = None,
-) -> Outcome:
-    """What an arrival changes under one key.
+def is_other_conversion(head: Head | None, arrival: Arrival) -> bool:
+    """Whether the report's row is another conversion of the same arrival key than the one booked here."""
+    known = head.facts.reported if head else None
+    return arrival.source == "report" and known is not None and known.conversion_id != arrival.conversion_id
 
-    Parameters
-    ----------
-    head, first
-        The key's head and its first entry (None: nothing yet). When a report settles a provisional amount, the new entry has
-        the first one's subscriber and mail, and the difference follows the shares it gave, whatever touches are known by now.
-    currency
-        The offer's, where the arrival names none.
-    subscriber, send_id
-        Whom and which mail the authentic tracking id names; None, None leaves the money unattributed.
-    touches
-        The subscriber's, in any order; those inside the window count.
 
-    Raises ValueError when a report settles a head that came without its first entry, or a report's row without its conversion id.
-    """
-    code = arrival.currency or currency
-    report = arrival.source == "report"
-    amount = arrival.payout_micros
-    if report and not arrival.conversion_id:
-        raise ValueError("conversion_id: a report's row has one")
-    if head is not None:
-        if report and head.conversion_ids and arrival.conversion_id not in head.conversion_ids:
-            return OtherConversion()
-        if code != head.currency:
-            return _doubtful(head, arrival, code, "currency_differs")
-        if head.state == "approved":
-            # A late postback says nothing the report does not know better.
-            settled = not report or amount == head.approved_micros
-            return AlreadyBooked() if settled else _doubtful(head, arrival, code, "amount_changed_after_approval")
-        if not report:
-            same = amount == head.provisional_micros
-            return AlreadyBooked() if same else _doubtful(head, arrival, code, "amount_differs")
-        if first is None:
-            raise ValueError("first: needed to book on a head")
-    provisional_delta = -head.provisional_micros if head is not None else (0 if report else amount)
-    approved_delta = amount if report else 0
-    delta = provisional_delta + approved_delta
-    if head is None or first is None:
-        entry_kind = "approved" if report else "provisional"
-        attribution, unattributed = _first_shares(delta, arrival.converted_at, send_id, touches, controls)
-    elif delta == 0:
-        # Only the colour of the money changes: the shares stay those of the first entry.
-        entry_kind, attribution, unattributed = "approved", {}, 0
+def settle(head: Head | None, facts: Facts, *, rules: Rules, source: str, receipt_id: str, booked_at: datetime) -> Change | None:
+    """The books with these facts added; None when they are no news. `rules` are today's: an open head has its own."""
+    rules = head.rules if head else rules
+    known = _known(head, facts, rules)
+    if head is not None and known == head.facts:
+        return None
+    before, after = (head.position if head else None), position(known, rules)
+    changes = _differences(before, after)
+    if before is None and not changes:  # a first fact is always on record, be it worth nothing
+        changes = [replace(after, amounts=_NOTHING)]
+    kind = _kind(before, after)
+    entries = tuple(Entry(kind, change, source, receipt_id, booked_at) for change in changes)
+    number, version = (head.entries, head.version) if head else (0, 0)
+    return Change(Head(known, rules, after, number + len(entries), version + 1), entries)
+
+
+def is_news(head: Head, facts: Facts) -> bool:
+    """Whether these facts would change the head."""
+    return _known(head, facts, head.rules) != head.facts
+
+
+def _known(head: Head | None, facts: Facts, rules: Rules) -> Facts:
+    known = merge(head.facts, facts) if head else facts
+    return replace(known, touches=counted_touches(known, rules))
+
+
+def _differences(before: Position | None, after: Position) -> list[Position]:
+    """What has to be added to get from one to the other; first the old place is emptied, when the money moves to a new one."""
+    moves: list[tuple[Position | None, Position | None]]
+    if before is None:
+        moves = [(None, after)]
+    elif before.place == after.place:
+        moves = [(before, after)]
     else:
-        entry_kind = "adjusted"
-        attribution, unattributed = _following_shares(delta, first)
-    entry = Entry(
-        entry_kind=entry_kind,
-        provisional_delta_micros=provisional_delta,
-        approved_delta_micros=approved_delta,
-        currency=code,
-        offer=arrival.offer,
-        subscriber=first.subscriber if first else subscriber,
-        send_id=first.send_id if first else send_id,
-        attribution=attribution,
-        unattributed_micros=unattributed,
-        source=arrival.source,
-        receipt_id=(report and arrival.conversion_id) or arrival.receipt_id,
-        converted_at=arrival.converted_at,
-        booked_at=booked_at,
-    )
-    return Booked(_add(head, entry), entry)
-
-
-def _first_shares(
-    delta: int, converted_at: datetime, send_id: str | None, touches: Sequence[Touch], controls: Controls
-) -> tuple[Attribution, int]:
-    """Shares of a first amount, and what nobody gets.
-
-    The tracking id proves a click on its mail, whatever the touches say: a click still under way, or taken for a machine's, is
-    put in at the time of the conversion.
-    """
-    if send_id is None:
-        return {PRIMARY: (), **{model: () for model in MODELS}}, delta
-    window_days = controls.attribution_window_days
-    counted = touches_per_mail(touches, converted_at, window_days)
-    if not any(touch.send_id == send_id and touch.kind == "click" for touch in counted):
-        proven = Touch("click", converted_at, send_id, True, 1.0)
-        counted = touches_per_mail([*counted, proven], converted_at, window_days)
-    shares: Attribution = {PRIMARY: primary(delta, send_id)}
-    for model in MODELS:
-        shares[model] = allocate(
-            delta,
-            counted,
-            model,
-            half_life_days=controls.attribution_half_life_days,
-            click_weight=controls.attribution_click_weight,
+        moves = [(before, None), (None, after)]
+    changes = []
+    for old, new in moves:
+        shown = new or old
+        assert shown is not None
+        change = replace(
+            shown,
+            amounts=minus(new.amounts if new else _NOTHING, old.amounts if old else _NOTHING),
+            attribution=_minus_shares(new.attribution if new else {}, old.attribution if old else {}),
         )
-    return shares, 0
+        if change.amounts != _NOTHING or any(change.attribution.values()):
+            changes.append(change)
+    return changes
 
 
-def _following_shares(delta: int, first: Entry) -> tuple[Attribution, int]:
-    """Shares of a difference, by what the first entry gave: nobody loses more than he got.
+def minus(a: Amounts, b: Amounts) -> Amounts:
+    """The difference, name by name."""
+    return Amounts(**{name: getattr(a, name) - getattr(b, name) for name in _AMOUNTS})
 
-    Of a first amount of 0 only the weights are known.
+
+def _minus_shares(new: Attribution, old: Attribution) -> Attribution:
+    """Per model and mail; each mail's new weight beside it, so that the latest entry says how credit is shared now."""
+    shares: dict[str, tuple[Allocation, ...]] = {}
+    for model in (PRIMARY, *MODELS):
+        now, was = ({share.send_id: share for share in given.get(model, ())} for given in (new, old))
+        nothing = Allocation("", 0.0, 0)
+        changed = [
+            Allocation(mail, now.get(mail, nothing).weight, now.get(mail, nothing).micros - was.get(mail, nothing).micros)
+            for mail in dict.fromkeys((*now, *was))
+            if now.get(mail) != was.get(mail)
+        ]
+        shares[model] = tuple(changed)
+    return shares
+
+
+def _kind(before: Position | None, after: Position) -> str:
+    if before is None:
+        return after.state
+    old, new = before.amounts, after.amounts
+    if before.state != after.state:
+        settled_otherwise = after.state == "approved" and old.total_micros not in (0, new.total_micros)
+        return "adjusted" if settled_otherwise else after.state
+    if old.total_micros != new.total_micros or before.place.currency != after.place.currency:
+        return "adjusted"
+    if old.held_micros != new.held_micros or old.learned_conversions != new.learned_conversions:
+        return "held" if new.learned_conversions < old.learned_conversions or new.held_micros > old.held_micros else "released"
+    return "reattributed"
+
+
+def fold(entries: Sequence[Entry]) -> tuple[Amounts, Mapping[str, Mapping[str, int]]]:
+    """A key's entries added up: amounts, and micros by model and mail. Audits compare it with the head.
+
+    Amounts in different currencies are added here only where a conversion moved from one to another, which leaves nothing of the first.
     """
-    if first.send_id is None:
-        return {model: () for model in first.attribution}, delta
-    shares: Attribution = {}
-    for model, given in first.attribution.items():
-        parts = split(delta, [g.micros for g in given] if first.delta_micros else [g.weight for g in given])
-        shares[model] = tuple(replace(g, micros=part) for g, part in zip(given, parts, strict=True))
-    return shares, 0
-
-
-def _doubtful(head: Head, arrival: Arrival, currency: str, reason: str) -> Doubtful:
-    says = arrival.conversion_id if arrival.source == "report" else None
-    parts = (arrival.source, says or "", str(arrival.payout_micros), currency)
-    doubtful_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
-    if doubtful_id in head.doubtful:
-        return Doubtful(reason, doubtful_id, head)
-    kept = replace(head, doubtful=tuple(sorted((*head.doubtful, doubtful_id))), version=head.version + 1)
-    return Doubtful(reason, doubtful_id, kept)
-
-
-def _add(head: Head | None, entry: Entry) -> Head:
-    report = entry.source == "report"
-    before = head or Head(0, 0, entry.currency, 0, "provisional", (), (), 0)
-    return Head(
-        provisional_micros=before.provisional_micros + entry.provisional_delta_micros,
-        approved_micros=before.approved_micros + entry.approved_delta_micros,
-        currency=before.currency,
-        entries=before.entries + 1,
-        state="approved" if report else before.state,
-        conversion_ids=(*before.conversion_ids, entry.receipt_id) if report else before.conversion_ids,
-        doubtful=before.doubtful,
-        version=before.version + 1,
-    )
-
-
-def fold(entries: Sequence[Entry], doubtful: Sequence[str] = ()) -> Head:
-    """The head recounted from a key's entries, oldest first, and the ids kept in doubt: audits compare it with the one kept.
-
-    Raises ValueError when there are none, or when their currencies differ (M1).
-    """
-    if not entries or len({entry.currency for entry in entries}) > 1:
-        raise ValueError("entries: none, or of different currencies")
-    head: Head | None = None
+    sums = dict.fromkeys(_AMOUNTS, 0)
+    credited: dict[str, dict[str, int]] = {model: {} for model in (PRIMARY, *MODELS)}
     for entry in entries:
-        head = _add(head, entry)
-    assert head is not None
-    return replace(head, doubtful=tuple(sorted(doubtful)), version=head.version + len(doubtful))
+        for name in _AMOUNTS:
+            sums[name] += getattr(entry.position.amounts, name)
+        for model, given in entry.position.attribution.items():
+            for share in given:
+                credited[model][share.send_id] = credited[model].get(share.send_id, 0) + share.micros
+    return Amounts(**sums), {model: {mail: n for mail, n in mails.items() if n} for model, mails in credited.items()}
 
 
 def unbalanced_models(entry: Entry) -> tuple[str, ...]:
@@ -248,5 +172,6 @@ def unbalanced_models(entry: Entry) -> tuple[str, ...]:
     return tuple(
         model
         for model in (PRIMARY, *MODELS)
-        if sum(share.micros for share in entry.attribution.get(model, ())) + entry.unattributed_micros != entry.delta_micros
+        if sum(share.micros for share in entry.position.attribution.get(model, ())) + entry.position.amounts.unattributed_micros
+        != entry.delta_micros
     )

@@ -1,23 +1,17 @@
-"""The Control table: breaker, budgets, leases, approvals and the write-sharded counters."""
+"""The Control table: breaker, budgets, leases and approvals. Its counters: `aws.counters`."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import datetime
 from typing import Any
 
 from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, TransactionCancelled, changes, commit
 from revenue_engine.aws.items import Item
-from revenue_engine.clock import epoch_seconds, iso_millis, utc_hour
-from revenue_engine.ids import stable_hash
+from revenue_engine.clock import epoch_seconds, iso_millis
 
-COUNTER_SHARDS = 4
-_COUNTER_DAYS = 400
 _CYCLE_DAYS = 30
-_UNSETTLED = timedelta(hours=2)  # hours whose counters still move every minute
 
 
 @dataclass(frozen=True)
@@ -145,15 +139,40 @@ class Control:
             )
         except ConditionFailed:
             return None
-        self.table.update(org, "last_cycle", changes(set_={"unfinished": cycle_id}))
+        self.table.update(
+            org,
+            "last_cycle",
+            Expression(
+                update="SET #unfinished = :cycle, #first = if_not_exists(#first, :now)",
+                names={"#unfinished": "unfinished", "#first": "first_at"},
+                values={":cycle": cycle_id, ":now": at},
+            ),
+        )
         return leased
+
+    def skip_cycle(self, org: str, cycle_id: str, *, now: datetime, counting: Sequence[dict[str, Any]]) -> None:
+        """The switch stood at `off` when the cycle should have begun: noted once, with the counters that go with it."""
+        at = epoch_seconds(now)
+        skipped = {"pk": org, "sk": f"cycle#{cycle_id}", "off_at": at, "expires_at": at + _CYCLE_DAYS * 86_400}
+        first = Expression("SET #first = if_not_exists(#first, :now)", names={"#first": "first_at"}, values={":now": at})
+        try:
+            commit([self.table.putting(skipped, unless_exists=True), self.table.updating(org, "last_cycle", first), *counting])
+        except TransactionCancelled as cancelled:
+            if cancelled.codes[0] != "ConditionalCheckFailed":
+                raise
+
+    def cycle(self, org: str, cycle_id: str) -> Item | None:
+        """One cycle: `done_at` when it has ended, `off_at` when the switch stood at `off`."""
+        return self.table.get(org, f"cycle#{cycle_id}")
 
     def release_cycle(self, org: str, cycle_id: str) -> None:
         """The attempt failed: the next one need not wait for the lease to run out."""
         self.table.update(org, f"cycle#{cycle_id}", changes(remove=["lease_until"]))
 
-    def finish_cycle(self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any]) -> None:
-        """The cycle ran to its end."""
+    def finish_cycle(
+        self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any], counting: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        """The cycle ran to its end; the counters that go with it."""
         done = {"done_at": epoch_seconds(now)}
         commit(
             [
@@ -161,11 +180,12 @@ class Control:
                     org, f"cycle#{cycle_id}", changes(set_={**done, "report": dict(report)}, remove=["lease_until"])
                 ),
                 self.table.updating(org, "last_cycle", changes(set_={**done, "cycle_id": cycle_id}, remove=["unfinished"])),
+                *counting,
             ]
         )
 
     def last_cycle(self, org: str) -> Item | None:
-        """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one that began and did not end."""
+        """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""
         return self.table.get(org, "last_cycle")
 
     # --- approvals ---------------------------------------------------------------------------------------------------
@@ -204,49 +224,7 @@ class Control:
         """An approved plan lies in the queue."""
         self.table.update(org, f"approval#{approval_id}", changes(set_={"queued_at": at}))
 
-    # --- counters ----------------------------------------------------------------------------------------------------
-    def counting(self, org: str, at: datetime, amounts: Mapping[str, int], *, shard_by: str) -> dict[str, Any]:
-        """Adds to the hour's counters inside the transaction that books the fact they count (M2)."""
-        sk = f"counter#{utc_hour(at)}#{stable_hash(shard_by) % COUNTER_SHARDS}"
-        expires_at = epoch_seconds(at) + _COUNTER_DAYS * 86_400
-        return self.table.updating(_counters_of(org), sk, changes(add=amounts, set_={"expires_at": expires_at}))
-
-    def counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str] = ()) -> dict[str, int]:
-        """Sums over the hours of [since, until], of all counters or these: a bounded number of items, whatever the traffic was."""
-        total: Counter[str] = Counter()
-        last = utc_hour(until + timedelta(hours=1))
-        for item in self.table.query(
-            "#pk = :org AND #sk BETWEEN :first AND :last",
-            {":org": _counters_of(org), ":first": f"counter#{utc_hour(since)}", ":last": f"counter#{last}"},
-            names={"#pk": "pk", "#sk": "sk"},
-            consistent=True,
-            only=only,
-        ):
-            total.update({k: int(v) for k, v in item.items() if k not in ("pk", "sk", "expires_at")})
-        return dict(total)
-
-    def settled_counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str]) -> dict[str, int]:
-        """The same for somebody who asks every minute: hours long past are read anew only every quarter of an hour."""
-        edge = until.replace(minute=0, second=0, microsecond=0) - _UNSETTLED
-        if since >= edge:
-            return self.counters(org, since=since, until=until, only=only)
-        settled_key = (
-            org,
-            utc_hour(since),
-            utc_hour(edge),
-            until.replace(minute=until.minute // 15 * 15, second=0, microsecond=0),
-        )
-        if settled_key not in self._settled:
-            self._settled.clear()
-            self._settled[settled_key] = self.counters(org, since=since, until=edge - timedelta(hours=1), only=only)
-        total = Counter(self._settled[settled_key])
-        total.update(self.counters(org, since=edge, until=until, only=only))
-        return dict(total)
-
-    @cached_property
-    def _settled(self) -> dict[tuple[str, str, str, datetime], dict[str, int]]:
-        return {}
-
+    # --- caps -------------------------------------------------------------------------------------------------------------
     def capped_increment(self, org: str, name: str, *, cap: int, expires_at: int) -> bool:
         """Counts up to a cap; False beyond it."""
         expression = Expression(
@@ -270,8 +248,3 @@ class Control:
                 consistent=True,
             )
         )
-
-
-def _counters_of(org: str) -> str:
-    """Counters are a partition of their own: the hot writes stay away from breaker and budget."""
-    return f"{org}#counters"

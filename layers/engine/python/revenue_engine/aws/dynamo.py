@@ -121,6 +121,7 @@ class Table:
         limit: int | None = None,
         consistent: bool = False,
         only: Sequence[str] = (),
+        descending: bool = False,
     ) -> Iterator[Item]:
         """All items of a key condition, page by page, at most `limit`; of each the attributes in `only`, if any are named."""
         arguments: dict[str, Any] = {
@@ -130,6 +131,7 @@ class Table:
             "ExpressionAttributeValues": {k: encode_value(v) for k, v in values.items()},
             **({"ProjectionExpression": ", ".join(f"#only{i}" for i in range(len(only)))} if only else {}),
             **({"IndexName": index} if index else {"ConsistentRead": consistent}),
+            **({"ScanIndexForward": False} if descending else {}),
         }
         left = limit
         while True:

@@ -46,6 +46,11 @@ NEXT_DECISION_AT = "next_decision_at"
 DUE_PROJECTION = ("subscriber", "row", "version", "decided_at")
 DUE_SHARDS = 16
 
+REVENUE_INDEX = "by_revenue"  # Subscribers: revenue_org (S) / revenue_micros (N, org currency); sparse: who has brought any
+REVENUE_ORG = "revenue_org"
+REVENUE_MICROS = "revenue_micros"
+REVENUE_PROJECTION = ("subscriber",)
+
 SENDS_BY_DAY_INDEX = "by_day"  # Sends: org_day (S) / claimed_at (N, epoch seconds)
 SENDS_BY_STATE_INDEX = "by_state"  # Sends: org_state (S) / claimed_at; only while CLAIMED or UNKNOWN
 LEDGER_BY_DAY_INDEX = "by_day"  # Ledger: org_day (S) / booked_at (N, epoch milliseconds)
@@ -98,6 +103,12 @@ METRIC_QUARANTINED = "PostbacksQuarantined"
 METRIC_CYCLE_REFUSED = "CycleRefused"
 METRIC_CYCLE_COMPLETED = "CycleCompleted"
 METRIC_UNKNOWN_SENDS = "UnknownSends"
+METRIC_REVERSALS_HELD = "ReversalsHeld"
+METRIC_PROVISIONAL_GIVEN_UP = "ProvisionalGivenUp"
+METRIC_OFFERS_NOT_UNDERSTOOD = "OffersNotUnderstood"
+METRIC_SUPPRESSION_FILES_REFUSED = "SuppressionFilesRefused"
+METRIC_ANOMALIES = "Anomalies"
+METRIC_FX_RATE_MISSING = "FxRateMissing"
 
 # --- routes (HTTP API, payload 2.0) -----------------------------------------------------------------------------------
 ROUTE_POSTBACK = "/everflow/v1/{org}/{token}"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from revenue_engine.aws.dynamo import Table, changes
 from revenue_engine.aws.items import Item
-from revenue_engine.clock import parse_iso
-from revenue_engine.records.offer import Creative, Offer
+from revenue_engine.clock import epoch_seconds, from_epoch
+from revenue_engine.offers.sync import DetailRead
+from revenue_engine.records.offer import Offer, offer_document, offer_of
+
+_READ, _REPORT = "synced#", "sync"
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,7 @@ class Offers:
 
     def put(self, org: str, offer: Offer) -> None:
         """Writes or replaces one offer."""
-        facts = asdict(offer)
-        facts["countries"] = sorted(offer.countries)
-        facts["live_until"] = offer.live_until.isoformat() if offer.live_until else None
-        self.table.put({**facts, "pk": org, "sk": f"offer#{offer.offer}"})
+        self.table.put({**offer_document(offer), "pk": org, "sk": f"offer#{offer.offer}"})
 
     def get(self, org: str, offer: str) -> Offer | None:
         """One offer."""
@@ -35,6 +35,25 @@ class Offers:
         """All offers of the org, by id."""
         return tuple(_offer(item) for item in self._range(org, "offer#"))
 
+    # --- the sync's own memory -------------------------------------------------------------------------------------------
+    def detail_reads(self, org: str) -> dict[str, DetailRead]:
+        """By offer, when its detail was last understood and what the listing said then."""
+        items = self._range(org, _READ)
+        return {item["sk"].removeprefix(_READ): DetailRead(item["seen"], from_epoch(item["read_at"])) for item in items}
+
+    def put_detail_read(self, org: str, offer: str, *, seen: str, read_at: datetime) -> None:
+        """Notes that an offer's detail was understood."""
+        self.table.put({"pk": org, "sk": f"{_READ}{offer}", "seen": seen, "read_at": epoch_seconds(read_at)})
+
+    def put_sync_report(self, org: str, report: Item) -> None:
+        """What the last sync did."""
+        self.table.put({**report, "pk": org, "sk": _REPORT})
+
+    def sync_report(self, org: str) -> Item | None:
+        """What the last sync did; None before the first."""
+        return self.table.get(org, _REPORT)
+
+    # --- evidence --------------------------------------------------------------------------------------------------------
     def adding_evidence(
         self, org: str, *, day: str, offer: str, variant: str, segment: str, amounts: Mapping[str, int]
     ) -> dict[str, Any]:
@@ -64,14 +83,4 @@ class Offers:
 
 
 def _offer(item: Item) -> Offer:
-    facts: dict[str, Any] = {k: v for k, v in item.items() if k not in ("pk", "sk")}
-    live_until: datetime | None = parse_iso(facts["live_until"]) if facts.get("live_until") else None
-    facts |= {
-        "live_until": live_until,
-        "payout_micros": facts.get("payout_micros"),
-        "suppression_list": facts.get("suppression_list"),
-        "payout_percentage": float(facts["payout_percentage"]),
-        "countries": frozenset(facts["countries"]),
-        "creatives": tuple(Creative(**creative) for creative in facts["creatives"]),
-    }
-    return Offer(**facts)
+    return offer_of({name: value for name, value in item.items() if name not in ("pk", "sk")})

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from pydantic import TypeAdapter, ValidationError
 
 from revenue_engine.aws import names
 from revenue_engine.aws.clients import client
 from revenue_engine.errors import Refused
 from revenue_engine.records.controls import Autonomy, Controls, parse_autonomy, parse_controls
 
+log = logging.getLogger(__name__)
+
 MAX_AGE_SECONDS = 15
 SECRET_MAX_AGE_SECONDS = 300
+_TOKENS = TypeAdapter(list[str])
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,21 @@ class Parameters:
         """Raises Refused when they are missing or invalid."""
         return parse_controls(self.controls_document(org))
 
+    def last_zone(self, org: str) -> str:
+        """The org's zone, for counting what has happened: facts must not wait for readable controls, as mail must (D5).
+
+        While they cannot be read it is the zone this process has read last, else UTC.
+        """
+        try:
+            self._zones[org] = self.controls(org).zone
+        except (Refused, GetParameterError) as error:
+            log.warning("counting in the zone %s: %s", self._zones.get(org, "UTC"), error)
+        return self._zones.get(org, "UTC")
+
+    @cached_property
+    def _zones(self) -> dict[str, str]:
+        return {}
+
     def controls_document(self, org: str) -> str:
         """The document itself. Raises Refused when it is missing."""
         text = self._get(names.controls_parameter(self.stage, org), max_age_seconds=MAX_AGE_SECONDS)
@@ -56,9 +75,16 @@ class Parameters:
         return text
 
     def webhook_tokens(self, org: str) -> tuple[str, ...]:
-        """The live path tokens, at most two (rotation without loss). Empty when the org is unknown."""
-        text = self._get(self._secret(org, names.WEBHOOK_TOKENS), max_age_seconds=SECRET_MAX_AGE_SECONDS, decrypt=True)
-        return tuple(json.loads(text))[:2] if text else ()
+        """The live path tokens, newest first, at most two (rotation without loss). Empty when the org is unknown.
+
+        Cached like the switch, not like other secrets: a new token is good, and a retired one no longer, after 15 seconds.
+        Raises Refused when they are not a list of texts.
+        """
+        text = self._get(self._secret(org, names.WEBHOOK_TOKENS), max_age_seconds=MAX_AGE_SECONDS, decrypt=True)
+        try:
+            return tuple(_TOKENS.validate_json(text)[:2]) if text else ()
+        except ValidationError:  # whose words repeat the value
+            raise Refused("secret_unreadable", names.WEBHOOK_TOKENS) from None
 
     def tracking_key(self, org: str) -> bytes:
         """Raises Refused when there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -63,11 +63,11 @@ class Sends:
         )
 
     def move(
-        self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any], counting: dict[str, Any] | None = None
+        self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any], counting: Sequence[dict[str, Any]] = ()
     ) -> bool:
-        """The move with the counter that goes with it. False when the row is past it already."""
+        """The move with the counters that go with it. False when the row is past it already."""
         try:
-            commit([self.moving(send_id, org=org, to=to, facts=facts), *([counting] if counting else [])])
+            commit([self.moving(send_id, org=org, to=to, facts=facts), *counting])
         except TransactionCancelled as cancelled:
             if cancelled.codes[0] == "ConditionalCheckFailed":
                 return False

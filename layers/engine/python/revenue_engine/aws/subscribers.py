@@ -100,7 +100,11 @@ class Subscribers:
 
     # --- claim, engage -----------------------------------------------------------------------------------------------
     def writing_row(self, org: str, subscriber: str, *, row: Row, read_version: int, must_be_mailable: bool) -> dict[str, Any]:
-        """The row after a pure apply, if nobody wrote in between. A claim also insists on status and consent (P1)."""
+        """The row after a pure apply, if nobody wrote in between. A claim also insists on status and consent (P1).
+
+        Who has brought revenue stands in the sparse revenue index; who has it no more leaves it.
+        """
+        ranked = row.revenue_micros > 0
         condition, check_names, values = "#version = :read", {"#version": "version"}, {":read": read_version}
         if must_be_mailable:
             condition += " AND #status = :active AND #consent = :granted"
@@ -109,8 +113,27 @@ class Subscribers:
         return self.table.updating(
             f"{org}#{subscriber}",
             None,
-            changes(set_={"row": pack(row)}, add={"version": 1}, condition=condition, names=check_names, values=values),
+            changes(
+                set_={"row": pack(row), **({names.REVENUE_ORG: org, names.REVENUE_MICROS: row.revenue_micros} if ranked else {})},
+                add={"version": 1},
+                remove=() if ranked else (names.REVENUE_ORG, names.REVENUE_MICROS),
+                condition=condition,
+                names=check_names,
+                values=values,
+            ),
         )
+
+    def top_by_revenue(self, org: str, limit: int) -> list[tuple[str, int]]:
+        """`(subscriber, micros of the org's currency)` of those who brought the most, best first."""
+        found = self.table.query(
+            "#org = :org",
+            {":org": org},
+            names={"#org": names.REVENUE_ORG},
+            index=names.REVENUE_INDEX,
+            limit=limit,
+            descending=True,
+        )
+        return [(item["subscriber"], int(item[names.REVENUE_MICROS])) for item in found]
 
     def pull_forward(self, org: str, subscriber: str, *, at: int) -> None:
         """An engagement event makes a person due earlier, never later."""

@@ -5,23 +5,33 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 from revenue_engine.aws import names
 from revenue_engine.aws.alerts import Alerts
+from revenue_engine.aws.anomalies import Anomalies
 from revenue_engine.aws.bundles import Bundles
 from revenue_engine.aws.control import Control
+from revenue_engine.aws.counters import Counters
 from revenue_engine.aws.dynamo import Table
-from revenue_engine.aws.ledger import Ledger
+from revenue_engine.aws.feed import Feed
 from revenue_engine.aws.mailer import Mailer
 from revenue_engine.aws.objects import Bucket
+from revenue_engine.aws.offer_days import OfferDays
 from revenue_engine.aws.offers import Offers
 from revenue_engine.aws.parameters import Parameters
+from revenue_engine.aws.payouts import Payouts
+from revenue_engine.aws.quarantine import Quarantine
 from revenue_engine.aws.queues import Queue
 from revenue_engine.aws.sends import Sends
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.aws.suppression import Suppression
 from revenue_engine.aws.timeline import Timeline
 from revenue_engine.errors import Refused
+
+if TYPE_CHECKING:
+    from revenue_engine.aws.absences import Absences
+    from revenue_engine.aws.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,31 @@ class Wiring:
 
     @cached_property
     def ledger(self) -> Ledger:
+        from revenue_engine.aws.ledger import Ledger  # shares are NumPy's, which only functions that book money carry
+
         return Ledger(Table(self.value(names.LEDGER_TABLE)))
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(Table(self.value(names.LEDGER_TABLE)))
+
+    @cached_property
+    def absences(self) -> Absences:
+        from revenue_engine.aws.absences import Absences  # as above
+
+        return Absences(Table(self.value(names.LEDGER_TABLE)))
+
+    @cached_property
+    def anomalies(self) -> Anomalies:
+        return Anomalies(Table(self.value(names.LEDGER_TABLE)))
 
     @cached_property
     def offers(self) -> Offers:
         return Offers(Table(self.value(names.OFFERS_TABLE)))
+
+    @cached_property
+    def payouts(self) -> Payouts:
+        return Payouts(Table(self.value(names.OFFERS_TABLE)))
 
     @cached_property
     def suppression(self) -> Suppression:
@@ -76,6 +106,18 @@ class Wiring:
     @cached_property
     def control(self) -> Control:
         return Control(Table(self.value(names.CONTROL_TABLE)))
+
+    @cached_property
+    def counters(self) -> Counters:
+        return Counters(Table(self.value(names.CONTROL_TABLE)))
+
+    @cached_property
+    def feed(self) -> Feed:
+        return Feed(Table(self.value(names.CONTROL_TABLE)))
+
+    @cached_property
+    def offer_days(self) -> OfferDays:
+        return OfferDays(Table(self.value(names.CONTROL_TABLE)))
 
     @cached_property
     def bundles(self) -> Bundles:

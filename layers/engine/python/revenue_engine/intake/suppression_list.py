@@ -14,6 +14,9 @@ _HEADINGS = frozenset(
     {"email", "e-mail", "email_address", "emailaddress", "email address", "address", "md5", "sha512", "sha-512", "hash"}
 )
 _MAX_LINE = 400
+BAD_SHARE = 0.01  # of a list's lines: above it the file is something else, or damaged
+FORGIVEN = 1  # a heading of an unknown form
+SHRUNK = 0.5  # of what the list named before: opt-outs do not end, so a file that lost so many is not whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,30 @@ def read_suppression_list(lines: Iterable[str]) -> Iterator[SuppressionLine]:
             yield SuppressionLine(number, _hashes(text), None)
         except BadInput as bad:
             yield SuppressionLine(number, (), bad)
+
+
+def refusal(*, good: int, bad: int, known: int) -> str | None:
+    """Why a file cannot be the whole list, or None.
+
+    Parameters
+    ----------
+    good, bad
+        Lines understood, and not.
+    known
+        People the list named when it was last loaded; 0 = never.
+    """
+    if not good:
+        return "empty"
+    if bad > FORGIVEN + BAD_SHARE * (good + bad):
+        return "too_many_bad_lines"
+    if good < SHRUNK * known:
+        return "shrunk"
+    return None
+
+
+def refresh_due(refreshed_at: int, *, now: int, max_age_days: int) -> bool:
+    """Whether a list has used up half of its time (epoch seconds): the other half is for what may go wrong with the next file."""
+    return now - refreshed_at >= max_age_days * 86_400 // 2
 
 
 def _hashes(text: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.offer import Creative, Offer, ineligible_reason
+from revenue_engine.records.offer import Creative, Offer, ineligible_reason, may_go_to
+from revenue_engine.records.subscriber import country_code
 
 Arm = tuple[str, str]  # offer, variant
 
@@ -49,7 +50,7 @@ def make_book(
     now: datetime,
     list_refreshed_at: Mapping[str, datetime],
     mean_payouts: Mapping[str, int],
-    conversions_today: Mapping[str, int],
+    caps_reached: Mapping[str, str],
 ) -> OfferBook:
     """The book of this moment.
 
@@ -59,13 +60,13 @@ def make_book(
         When each advertiser's suppression list was last taken in.
     mean_payouts
         Micros per observed conversion, used only where the offer hides its payout.
-    conversions_today
-        Conversions already counted against an offer's daily cap.
+    caps_reached
+        Of offers that pay for nothing more now: which cap (`offers.caps.reached`).
     """
     ordered = sorted_offers(offers)
     payouts = [o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer) for o in ordered]
     reasons = [
-        _closed_reason(offer, payout, controls, now, list_refreshed_at, conversions_today)
+        _closed_reason(offer, payout, controls, now, list_refreshed_at, caps_reached)
         for offer, payout in zip(ordered, payouts, strict=True)
     ]
     creatives = [sorted(offer.creatives, key=lambda c: c.variant) for offer in ordered]
@@ -90,7 +91,7 @@ def _closed_reason(
     controls: Controls,
     now: datetime,
     list_refreshed_at: Mapping[str, datetime],
-    conversions_today: Mapping[str, int],
+    caps_reached: Mapping[str, str],
 ) -> str | None:
     reason = ineligible_reason(offer, now=now)
     if reason is not None:
@@ -106,9 +107,7 @@ def _closed_reason(
         # P1: a list we never took in, or too old, may miss the very person we would mail
         if refreshed is None or now - refreshed > timedelta(days=controls.suppression_max_age_days):
             return "suppression_list_stale"
-    if offer.daily_conversion_cap and conversions_today.get(offer.offer, 0) >= offer.daily_conversion_cap:
-        return "daily_cap_reached"
-    return None
+    return caps_reached.get(offer.offer)
 
 
 def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:
@@ -123,3 +122,10 @@ def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> 
     row, place = np.nonzero(hit)
     found[row, position[row, place]] = True
     return found
+
+
+def barred_by_country(book: OfferBook, batch: Batch) -> Bools:
+    """Offers whose rules about countries keep them from a person, (n, O)."""
+    countries, of_row = np.unique(batch.column("country"), return_inverse=True)
+    allowed = [[may_go_to(offer, country_code(int(number))) for offer in book.offers] for number in countries]
+    return ~np.array(allowed, dtype=np.bool_).reshape(len(countries), len(book.offers))[of_row.reshape(-1)]

@@ -28,7 +28,7 @@ class Patterns:
 
 def find_patterns(
     book: OfferBook,
-    lately: Bools,
+    barred: Bools,
     segment: Positions,
     *,
     needed: Bools,
@@ -41,8 +41,8 @@ def find_patterns(
 
     Parameters
     ----------
-    lately, segment
-        (n, O) offers a row may not get again yet, and (n,) its segment.
+    barred, segment
+        (n, O) offers a row may not get (yet), and (n,) its segment.
     needed
         (n,): rows that may be mailed. A pattern without one has no votes.
     order, scores
@@ -50,7 +50,7 @@ def find_patterns(
     revenue, upper
         (S, A) expected micros of a mail and their optimistic bound.
     """
-    open_offers = book.open_offers & ~lately
+    open_offers = book.open_offers & ~barred
     bits = np.concatenate([segment.astype(np.uint8)[:, None], np.packbits(open_offers, axis=1)], axis=1)
     _, sample, of_row = np.unique(bits, axis=0, return_index=True, return_inverse=True)
     of_row = of_row.reshape(-1)

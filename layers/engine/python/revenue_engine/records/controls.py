@@ -6,14 +6,19 @@ missing field has the default below. Unreadable controls mean no mail (D5).
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from revenue_engine.errors import Refused
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.money import parse_currency
 from revenue_engine.records.zones import zone_number
+
+_RATE = re.compile(r"\d{1,9}(\.\d{1,12})?", re.ASCII)
 
 
 class Autonomy(StrEnum):
@@ -35,14 +40,27 @@ def parse_autonomy(text: str) -> Autonomy:
 
 
 def _zone(name: str) -> str:
-    zone_number(name, field="zone")
+    try:
+        zone_number(name, field="zone")
+    except BadInput as bad:  # the document as a whole is refused, naming this field
+        raise ValueError(bad.reason) from None
     return name
 
 
 def _currency(code: str) -> str:
-    return parse_currency(code, field="currency")
+    try:
+        return parse_currency(code, field="currency")
+    except BadInput as bad:
+        raise ValueError(bad.reason) from None
 
 
+def _rate(text: str) -> str:
+    if not _RATE.fullmatch(text) or not Decimal(text):
+        raise ValueError("a positive decimal number of at most 9 digits before and 12 after the point")
+    return text
+
+
+CampaignLabel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # what a mail's message tag may hold
 Share = Annotated[float, Field(ge=0, le=1)]
 Micros = Annotated[int, Field(ge=0, le=10**15)]
 
@@ -60,6 +78,15 @@ class Sender(BaseModel):
     def complete(self) -> bool:
         """Whether a mail may carry it."""
         return bool(self.from_address.strip() and self.postal_address.strip())
+
+
+class FxRate(BaseModel):
+    """What one unit of another currency is worth in the org's, as the operator has read it on a day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: Annotated[str, AfterValidator(_rate)]  # decimal text: a float would not be the rate that was read
+    as_of: date
 
 
 class Controls(BaseModel):
@@ -120,9 +147,15 @@ class Controls(BaseModel):
 
     # money in
     max_payout_micros: Micros = 2_000_000_000
+    provisional_valid_days: int = Field(default=45, ge=7, le=365)
     attribution_window_days: int = Field(default=30, ge=1, le=90)
     attribution_half_life_days: float = Field(default=7.0, gt=0, le=90)
     attribution_click_weight: float = Field(default=2.0, ge=1, le=100)
+    fx_rates: dict[Annotated[str, AfterValidator(_currency)], FxRate] = {}
+
+    # reports
+    platform_cost_micros_per_month: Micros = 0
+    campaign_labels: dict[str, CampaignLabel] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -132,6 +165,8 @@ class Controls(BaseModel):
             raise ValueError("enabled_weekdays: at least one day")
         if self.fixed_policy_share + self.no_mail_share > 0.5:
             raise ValueError("fixed_policy_share, no_mail_share: together at most 0.5")
+        if self.currency in self.fx_rates:
+            raise ValueError(f"fx_rates: {self.currency} is the org's own currency")
         return self
 
 

@@ -1,4 +1,4 @@
-"""A conversion as it arrives, and an entry as it is booked."""
+"""A conversion as it arrives, and the shares of its money."""
 
 from __future__ import annotations
 
@@ -41,27 +41,3 @@ class Allocation:
     send_id: str
     weight: float
     micros: int
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One append-only ledger entry (M2). Deltas: an entry never edits another, it adds to or cancels it."""
-
-    entry_kind: str  # provisional | approved | adjusted
-    provisional_delta_micros: int
-    approved_delta_micros: int
-    currency: str
-    offer: str
-    subscriber: str | None
-    send_id: str | None  # the deterministic click: primary credit
-    attribution: dict[str, tuple[Allocation, ...]]  # model → shares that add up to the entry's total delta
-    unattributed_micros: int
-    source: str
-    receipt_id: str
-    converted_at: datetime
-    booked_at: datetime
-
-    @property
-    def delta_micros(self) -> int:
-        """What the entry changes in total revenue, provisional and approved together."""
-        return self.provisional_delta_micros + self.approved_delta_micros

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
+
+from revenue_engine.clock import parse_iso
 
 # The specification's content variations; a variant exists for an offer only as an approved asset (spec flaw 21).
 VARIANTS = ("standard", "aggressive", "soft", "discount", "urgency")
@@ -17,6 +21,17 @@ class Creative:
     from_name: str
     subject: str
     html: str
+    asset: str = ""  # Everflow's network_offer_creative_id; "" = the operator's own file brought it, no sync takes it away
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """The most an offer pays for in a window; what comes above it is not paid (Everflow's error 4)."""
+
+    window: str  # day | week | month | ever
+    unit: str  # conversions | payout_micros
+    limit: int
+    left: int | None = None  # by the network's own count, at the offer's `caps_read_at`; None = it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +51,14 @@ class Offer:
     allows_email: bool
     suppression_list: str | None  # the advertiser's opt-out list
     live_until: datetime | None
-    daily_conversion_cap: int  # 0 = none
     countries: frozenset[str]  # empty = all
     creatives: tuple[Creative, ...]
     content_hash: str
+    excluded_countries: frozenset[str] = frozenset()
+    caps: tuple[Cap, ...] = ()
+    caps_zone: str | None = None  # IANA zone of their days; None = one whose Everflow number is not documented
+    caps_read_at: datetime | None = None
+    stop_reason: str | None = None  # why a sync of the catalogue has taken it out; it stays known for its books
 
     @property
     def number(self) -> int:
@@ -49,6 +68,8 @@ class Offer:
 
 def ineligible_reason(offer: Offer, *, now: datetime) -> str | None:
     """Why nobody may be mailed this offer now, or None. What depends on the reader is decided per row."""
+    if offer.stop_reason is not None:
+        return offer.stop_reason
     if offer.status != "active":
         return "offer_not_active"
     if not offer.may_run:
@@ -60,3 +81,39 @@ def ineligible_reason(offer: Offer, *, now: datetime) -> str | None:
     if not offer.creatives:
         return "no_approved_creative"
     return None
+
+
+def may_go_to(offer: Offer, country: str) -> bool:
+    """Whether a reader of this country (ISO 3166 alpha-2; "" = not declared) may get the offer.
+
+    Of somebody whose country nobody has declared, no rule about countries can be kept: such an offer is not for him.
+    """
+    if not country:
+        return not offer.countries and not offer.excluded_countries
+    return country not in offer.excluded_countries and (not offer.countries or country in offer.countries)
+
+
+_SETS, _TIMES = ("countries", "excluded_countries"), ("live_until", "caps_read_at")
+
+
+def offer_document(offer: Offer) -> dict[str, Any]:
+    """The offer as plain values, for tables and files."""
+    document = asdict(offer)
+    document |= {name: sorted(document[name]) for name in _SETS}
+    return document | {name: document[name].isoformat() if document[name] else None for name in _TIMES}
+
+
+def offer_of(document: Mapping[str, Any]) -> Offer:
+    """The reverse of `offer_document`; members that are None may be missing. Raises KeyError, TypeError, ValueError."""
+    return Offer(
+        **{
+            **document,
+            **{name: frozenset(document[name]) for name in _SETS},
+            **{name: parse_iso(document[name]) if document.get(name) else None for name in _TIMES},
+            "payout_micros": document.get("payout_micros"),
+            "payout_percentage": float(document["payout_percentage"]),
+            "suppression_list": document.get("suppression_list"),
+            "creatives": tuple(Creative(**creative) for creative in document["creatives"]),
+            "caps": tuple(Cap(**cap) for cap in document["caps"]),
+        }
+    )

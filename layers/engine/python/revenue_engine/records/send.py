@@ -53,6 +53,22 @@ class PlannedSend:
     propensity: float
 
 
+def counted_when_sent(
+    *, offer: str, policy: str, predicted_revenue_micros: int, p_click: float, p_conversion: float
+) -> dict[str, int]:
+    """What a mail adds to the counters when the provider takes it.
+
+    The predictions are what decide expected of this mail: revenue in micros of the org's currency, conversions in millionths.
+    """
+    return {
+        "sent": 1,
+        f"sent@{offer}": 1,
+        f"sent%{policy}": 1,
+        "predicted_micros": predicted_revenue_micros,
+        "predicted_conversions_millionths": round(p_click * p_conversion * 1_000_000),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Touch:
     """What a person, or a machine in a person's name, did with one mail."""

@@ -38,6 +38,7 @@ LAYOUT: tuple[tuple[str, str, int], ...] = (
     ("price_sensitivity", "f", 1),  # 0..1, NaN when not declared
     ("peak_hour", "h", 1),  # 0..23 in the reader's zone, -1 when not declared
     ("zone", "H", 1),  # index into records.zones.ZONES
+    ("country", "H", 1),  # country_number, 0 = not declared
     ("provider", "B", 1),  # index into PROVIDERS
     ("arm", "B", 1),  # index into ARMS
 )
@@ -84,6 +85,7 @@ class Row:
     price_sensitivity: float = float("nan")
     peak_hour: int = -1
     zone: int = 0
+    country: int = 0
     provider: int = 0
     arm: int = 0
 
@@ -164,6 +166,16 @@ def apply_conversion(row: Row, *, at: int, revenue_micros: int, conversions: int
 def sends_within(row: Row, *, now: int, seconds: int) -> int:
     """Claims in the rolling window (now - seconds, now]."""
     return sum(1 for at in row.recent_sends if at > now - seconds)
+
+
+def country_number(code: str) -> int:
+    """An ISO 3166 alpha-2 code as a packed row keeps it; 0 = not declared."""
+    return 1 + (ord(code[0]) - ord("A")) * 26 + ord(code[1]) - ord("A") if code else 0
+
+
+def country_code(number: int) -> str:
+    """The reverse of `country_number`."""
+    return chr(ord("A") + (number - 1) // 26) + chr(ord("A") + (number - 1) % 26) if number else ""
 
 
 def provider_of(address: str) -> str:

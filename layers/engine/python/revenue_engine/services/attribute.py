@@ -1,28 +1,29 @@
-"""Understand a postback and book it: entry, allocations, counters, evidence, outcome and timeline in one transaction (M1, M2)."""
+"""Understand a postback or a row of the report, and add what it says to the books (M1, M2)."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 from typing import Any
 
-from revenue_engine.attribution.ledger import AlreadyBooked, Booked, Doubtful, Head, OtherConversion, key_for, on_arrival
-from revenue_engine.aws.dynamo import TransactionCancelled, commit
-from revenue_engine.aws.items import Item
-from revenue_engine.aws.queues import Message
+from revenue_engine.attribution.facts import Credit, Facts, arrived
+from revenue_engine.attribution.ledger import Head, is_news, is_other_conversion, key_for
+from revenue_engine.attribution.position import frozen_rate
+from revenue_engine.aws.dynamo import TransactionCancelled
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds, from_epoch
+from revenue_engine.clock import from_epoch
 from revenue_engine.errors import BadInput, Contention
-from revenue_engine.intake.everflow import RawPostback, check_amount, classify_sub1, understand_postback
+from revenue_engine.intake.everflow import RawPostback, check_amount, check_replay, classify_sub1, understand_postback
 from revenue_engine.money import parse_currency
+from revenue_engine.records.anomaly import Flag
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.conversion import Arrival, Entry
-from revenue_engine.records.send import Touch
-from revenue_engine.services import quarantine
+from revenue_engine.records.conversion import Arrival
+from revenue_engine.records.offer import Offer
+from revenue_engine.services import anomalies, anomaly_desk, quarantine
+from revenue_engine.services.booking import add_facts, with_touches
 
 log = logging.getLogger(__name__)
 
@@ -30,21 +31,28 @@ ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
-    """Whose click it was: the deterministic one, proven by `sub1`. All None for money that cannot be attributed."""
+class _Understood:
+    """An arrival with all that its booking needs."""
 
-    send_id: str | None = None
-    subscriber: str | None = None
-    send: Item | None = None
-    currency: str | None = None  # of the offer that was mailed: its evidence is kept in that one
+    arrival: Arrival
+    said: Facts
+    offer: Offer
+    currency: str
+    controls: Controls
+    now: datetime
 
 
 def attribute_message(w: Wiring, body: str, *, now: datetime) -> str:
-    """One `postbacks` message. Returns what became of it: booked | already_booked | doubtful | quarantined.
+    """One `postbacks` message. Returns what became of it: booked | already_booked | doubtful | quarantined, or of a touch
+    reattributed | unchanged, or of an operator's verdict decided | unchanged.
 
     Raises on a broken world only: then the queue delivers again, and every step before was repeatable.
     """
     message = json.loads(body)
+    if message.get("kind") == "reattribute":
+        return reattribute(w, message["org"], message["key"], now=now)
+    if message.get("kind") == "verdict":
+        return anomaly_desk.decide_message(w, message, now=now)
     stored = w.postbacks.get(message["raw_key"])
     if stored is None:
         raise LookupError(f"raw postback {message['raw_key']} is not there")
@@ -59,8 +67,8 @@ def attribute_message(w: Wiring, body: str, *, now: datetime) -> str:
         log.warning("quarantined %s: %s %s", raw.receipt_id, bad.field, bad.reason)
         quarantine.keep(w, raw, raw_key=message["raw_key"], field=bad.field, reason=bad.reason, detail=bad.detail, now=now)
         return "quarantined"
-    if result != "doubtful":
-        w.ledger.release(raw.org, receipt_id=raw.receipt_id, received_at=raw.received_at)
+    if message.get("replay") and result != "doubtful":
+        w.quarantine.release(raw.org, receipt_id=raw.receipt_id, received_at=raw.received_at)
     return result
 
 
@@ -71,55 +79,109 @@ def book(w: Wiring, arrival: Arrival, *, controls: Controls, now: datetime) -> s
         raise BadInput("offer_id", "unknown_offer", arrival.offer)
     check_amount(arrival, max_payout_micros=controls.max_payout_micros, known_payout_micros=offer.payout_micros)
     currency = parse_currency(arrival.currency or offer.currency, field="currency")
-    credit = _credit(w, arrival)
-    touches: list[Touch] = []
-    if credit.subscriber is not None:
-        start = arrival.converted_at - timedelta(days=controls.attribution_window_days)
-        touches = w.timeline.touches(arrival.org, credit.subscriber, start=start, end=arrival.converted_at)
+    said = replace(arrived(arrival, currency=currency), credit=_credit(w, arrival), fx_rates=frozen_rate(controls, currency))
+    understood = _Understood(arrival, said, offer, currency, controls, now)
     for _ in range(ATTEMPTS):
         try:
-            return _book_once(w, arrival, currency, credit, touches, controls, now)
+            return _book_once(w, understood)
         except TransactionCancelled:
             continue  # somebody booked under the same key meanwhile: look again
     raise Contention(f"ledger key {arrival.key} kept changing")
 
 
-def _book_once(
-    w: Wiring, arrival: Arrival, currency: str, credit: Credit, touches: list[Touch], controls: Controls, now: datetime
-) -> str:
+def reattribute(w: Wiring, org: str, key: str, *, now: datetime) -> str:
+    """A touch came to light after its conversion was booked: the shares are reckoned again. reattributed | unchanged."""
+    controls = w.parameters.controls(org)
+    for _ in range(ATTEMPTS):
+        read = w.ledger.head(key)
+        if read is None or read.facts.credit is None:
+            return "unchanged"
+        facts = Facts(credit=_credit_of(w, org, read.facts.credit.send_id))
+        try:
+            change = add_facts(w, org, key, read, facts, controls=controls, source="touch", receipt_id="", now=now)
+        except TransactionCancelled:
+            continue
+        return "reattributed" if change and change.entries else "unchanged"
+    raise Contention(f"ledger key {key} kept changing")
+
+
+def _book_once(w: Wiring, what: _Understood) -> str:
     """One try on what the books say now. Raises TransactionCancelled when they moved under it."""
-    arrival, naming = _resolve_event(w, arrival)
+    arrival, also = _resolve_event(w, what.arrival)
+    if what.said.credit is not None:
+        also += _bind(w, arrival, what.said.credit)
+    key, read = _slot(w, arrival)
+    facts = _authenticated(read, what.said)
+    flags: tuple[Flag, ...] = ()
+    if read is None or is_news(read, facts):
+        flags = anomalies.flags_for(
+            w, arrival, key, credit=facts.credit, offer=what.offer, currency=what.currency, controls=what.controls
+        )
+        facts = replace(facts, held_for=anomalies.held_for(flags))
+        also += anomalies.listing(w, arrival, key, flags, currency=what.currency, now=what.now)
+    change = add_facts(
+        w,
+        arrival.org,
+        key,
+        read,
+        facts,
+        controls=what.controls,
+        source=arrival.source,
+        receipt_id=(arrival.source == "report" and arrival.conversion_id) or arrival.receipt_id,
+        now=what.now,
+        also=also,
+    )
+    head = change.head if change else read
+    assert head is not None
+    if change and change.entries:
+        anomalies.after_booking(w, arrival, key, flags, currency=what.currency)
+        if _touched_meanwhile(w, arrival.org, head):
+            reattribute(w, arrival.org, key, now=what.now)
+    in_doubt = {(claim.amount_micros, claim.currency) for claim in head.facts.doubtful}
+    if any((claim.amount_micros, claim.currency) in in_doubt for claim in what.said.claims):
+        _list_doubtful(w, arrival, what.said, head, what.now)
+        return "doubtful"
+    return "booked" if change and change.entries else "already_booked"
+
+
+def _touched_meanwhile(w: Wiring, org: str, head: Head) -> bool:
+    """A touch recorded while we booked may have looked for this conversion in vain: one of the two sees the other."""
+    if head.facts.credit is None:
+        return False
+    seen = Facts(credit=_credit_of(w, org, head.facts.credit.send_id))
+    return is_news(head, with_touches(w, org, head, seen, head.rules))
+
+
+def _slot(w: Wiring, arrival: Arrival) -> tuple[str, Head | None]:
+    """The key of the arrival's conversion, and its head."""
     for n in count():
         key = key_for(arrival, n)
         read = w.ledger.head(key)
-        outcome = on_arrival(
-            read,
-            arrival,
-            currency=currency,
-            subscriber=credit.subscriber,
-            send_id=credit.send_id,
-            touches=touches,
-            controls=controls,
-            booked_at=now,
-            first=w.ledger.entries(key)[0] if read is not None else None,
-        )
-        match outcome:
-            case OtherConversion():
-                continue
-            case Doubtful():
-                _keep_doubtful(w, arrival, key, read, outcome, now)
-                _list_doubtful(w, arrival, currency, outcome, now)
-                return "doubtful"
-            case AlreadyBooked():
-                # The crash may have been between booking and telling: telling twice is harmless, not telling is not.
-                for number, entry in enumerate(w.ledger.entries(key), start=1):
-                    _tell_row(w, arrival.org, key, entry, number, controls)
-                return "already_booked"
-            case Booked():
-                commit(_booking(w, arrival, key, credit, read, outcome, controls) + naming)
-                _tell_row(w, arrival.org, key, outcome.entry, outcome.head.entries, controls)
-                return "booked"
+        if not is_other_conversion(read, arrival):
+            return key, read
     raise AssertionError("unreachable")
+
+
+def _authenticated(read: Head | None, said: Facts) -> Facts:
+    """One conversion has one mail. A second authentic id under the same key is somebody else's link on this click."""
+    known = read.facts.credit if read else None
+    if known and said.credit and known.send_id != said.credit.send_id:
+        raise BadInput("sub1", "transaction_of_another_mail")
+    return said
+
+
+def _bind(w: Wiring, arrival: Arrival, credit: Credit) -> list[dict[str, Any]]:
+    """A click is one mail's: every reader knows his own id, so an id proves nothing about somebody else's transaction."""
+    bound = w.ledger.mail_of(arrival.org, arrival.transaction_id)
+    if bound is None:
+        check_replay(arrival, transactions=w.ledger.transactions_of(arrival.org, credit.send_id))
+        return [
+            w.ledger.binding(arrival.org, arrival.transaction_id, credit.send_id),
+            w.ledger.counting_transaction(arrival.org, credit.send_id),
+        ]
+    if bound != credit.send_id:
+        raise BadInput("sub1", "transaction_of_another_mail")
+    return []
 
 
 def _resolve_event(w: Wiring, arrival: Arrival) -> tuple[Arrival, list[dict[str, Any]]]:
@@ -140,109 +202,42 @@ def _resolve_event(w: Wiring, arrival: Arrival) -> tuple[Arrival, list[dict[str,
     return arrival, []
 
 
-def _credit(w: Wiring, arrival: Arrival) -> Credit:
+def _credit(w: Wiring, arrival: Arrival) -> Credit | None:
     sub1 = classify_sub1(w.parameters.tracking_key(arrival.org), arrival.sub1, arrival.org)
     if sub1.status == "forged":
         raise BadInput("sub1", "forged_tracking_id")
-    if sub1.send_id is None:
-        return Credit()
-    send = w.sends.get(sub1.send_id)
-    if send is None or send["org"] != arrival.org:
+    return None if sub1.send_id is None else _credit_of(w, arrival.org, sub1.send_id)
+
+
+def _credit_of(w: Wiring, org: str, send_id: str) -> Credit:
+    send = w.sends.get(send_id)
+    if send is None or send["org"] != org:
         raise BadInput("sub1", "unknown_send")
-    mailed = w.offers.get(arrival.org, send["offer"])
-    return Credit(sub1.send_id, send["subscriber"], send, mailed.currency if mailed else None)
-
-
-def _booking(
-    w: Wiring, arrival: Arrival, key: str, credit: Credit, read: Head | None, booked: Booked, controls: Controls
-) -> list[dict[str, Any]]:
-    """Every write that the entry stands for: all of them, or none (M2)."""
-    org, head, entry, conversions = arrival.org, booked.head, booked.entry, booked.conversions
-    amounts = {
-        f"provisional_micros#{entry.currency}": entry.provisional_delta_micros,
-        f"approved_micros#{entry.currency}": entry.approved_delta_micros,
-        f"unattributed_micros#{entry.currency}": entry.unattributed_micros,
-        "conversions": conversions,
-    }
-    per_offer = {f"{name}@{entry.offer}": value for name, value in amounts.items() if not name.startswith("unattributed")}
-    counted = {name: value for name, value in (amounts | per_offer).items() if value}
-    day = day_in(entry.booked_at, controls.zone).isoformat()
-    actions = w.ledger.booking(key, read=read, head=head, entry=entry, org=org, day=day)
-    if counted:
-        actions.append(w.control.counting(org, entry.booked_at, counted, shard_by=key))
-    if credit.send is None or credit.send_id is None or credit.subscriber is None:
-        return actions
-    actions.append(
-        w.sends.outcome(credit.send_id, add={f"revenue_micros#{entry.currency}": entry.delta_micros, "conversions": conversions})
+    mailed = w.offers.get(org, send["offer"])
+    return Credit(
+        send_id=send_id,
+        subscriber=send["subscriber"],
+        offer=send["offer"],
+        variant=send["variant"],
+        segment=send["segment"],
+        campaign=send["campaign"],
+        policy=send["policy"],
+        evidence_currency=mailed.currency if mailed else "",
+        claimed_at=from_epoch(send["claimed_at"]),
+        click_at=from_epoch(send["first_human_click_at"]) if "first_human_click_at" in send else None,
     )
-    facts = {"send_id": credit.send_id, "offer": entry.offer, "currency": entry.currency, "delta_micros": entry.delta_micros}
-    event_id = hashlib.sha256(f"{key}#{head.entries}".encode()).hexdigest()[:16]
-    actions.append(
-        w.timeline.recording(org, credit.subscriber, at=entry.converted_at, kind="conversion", event_id=event_id, facts=facts)
-    )
-    click_at = credit.send.get("first_human_click_at") or credit.send["claimed_at"]
-    actions.append(
-        w.offers.adding_evidence(
-            org,
-            day=f"{from_epoch(click_at):%Y-%m-%d}",
-            offer=credit.send["offer"],
-            variant=credit.send["variant"],
-            segment=credit.send["segment"],
-            # M1: two currencies are never added up
-            amounts={"conversions": conversions, "conversion_micros": _in_currency(entry, credit.currency)},
-        )
-    )
-    return actions
 
 
-def _in_currency(entry: Entry, currency: str | None) -> int:
-    """The entry's amount in this currency, micros: 0 when it is money of another."""
-    return entry.delta_micros if entry.currency == currency else 0
-
-
-def _tell_row(w: Wiring, org: str, key: str, entry: Entry, number: int, controls: Controls) -> None:
-    """The subscriber's row is engage's to write; it dedupes by ledger key and entry number.
-
-    The row holds money of the org's currency alone (M1); a conversion in another one is counted, and its money is in the ledger.
-    """
-    if entry.subscriber is None:
-        return
-    body = {
-        "kind": "conversion_applied",
-        "org": org,
-        "subscriber": entry.subscriber,
-        "at": epoch_seconds(entry.converted_at),
-        "revenue_micros": _in_currency(entry, controls.currency),
-        "conversions": 1 if number == 1 else 0,
-        "dedupe": hashlib.sha256(f"{key}#{number}#row".encode()).hexdigest()[:16],
-    }
-    w.engagement_queue.send([Message(json.dumps(body))])
-
-
-def _keep_doubtful(w: Wiring, arrival: Arrival, key: str, read: Head | None, doubtful: Doubtful, now: datetime) -> None:
-    if read is None or doubtful.head == read:
-        return
-    facts = {
-        "reason": doubtful.reason,
-        "payout_micros": arrival.payout_micros,
-        "currency": arrival.currency,
-        "offer": arrival.offer,
-        "source": arrival.source,
-        "receipt_id": arrival.receipt_id,
-        "kept_at": epoch_seconds(now),
-    }
-    commit(w.ledger.keeping_doubtful(key, read=read, head=doubtful.head, doubtful_id=doubtful.doubtful_id, facts=facts))
-
-
-def _list_doubtful(w: Wiring, arrival: Arrival, currency: str, doubtful: Doubtful, now: datetime) -> None:
+def _list_doubtful(w: Wiring, arrival: Arrival, said: Facts, head: Head, now: datetime) -> None:
     """Shows it to a person, every time: the last attempt may have died between the ledger and here."""
-    head = doubtful.head
+    booked, (claim,) = head.facts.standing, said.claims
+    assert booked is not None
     quarantine.keep_arrival(
         w,
         arrival,
-        field="currency" if doubtful.reason == "currency_differs" else "payout",
+        field="payout" if claim.currency == booked.currency else "currency",
         reason="contradicts_booked_amount",
-        detail=f"{arrival.payout_micros} micros {currency}, booked are {head.total_micros} micros {head.currency}",
+        detail=f"{claim.amount_micros} micros {claim.currency}, booked are {booked.amount_micros} micros {booked.currency}",
         state="doubtful",
         now=now,
     )

@@ -1,4 +1,4 @@
-"""The offer catalogue and advertisers' opt-out lists, from files or from the Everflow API."""
+"""The offer catalogue and advertisers' opt-out lists, from the operator's files."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def import_offers(w: Wiring, org: str, offers: Iterable[Offer]) -> Counter[str]:
     return outcomes
 
 
-def import_suppression_list(w: Wiring, org: str, list_id: str, hashes: Iterable[str], *, now: datetime) -> int:
-    """Loads an advertiser's opt-out list; only a whole load makes it fresh (P1)."""
-    return w.suppression.replace_advertiser_list(org, list_id, hashes, refreshed_at=epoch_seconds(now))
+def import_suppression_list(
+    w: Wiring, org: str, list_id: str, hashes: Iterable[str], *, people: int | None = None, now: datetime
+) -> int:
+    """Loads an advertiser's opt-out list; only a whole load makes it fresh (P1). `people`: when they are not one a hash."""
+    return w.suppression.replace_advertiser_list(org, list_id, hashes, refreshed_at=epoch_seconds(now), entries=people)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import Refused
 from revenue_engine.records.controls import parse_autonomy
-from revenue_engine.services import approvals, breaker, quarantine
+from revenue_engine.services import anomaly_desk, approvals, breaker, metrics, quarantine
 from revenue_engine.services.http import Request, Response
 from revenue_engine.services.status import status
 
@@ -29,10 +30,20 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
         match (request.method, rest):
             case ("GET", ["status"]):
                 return _json(200, status(w, org, now=now))
+            case ("GET", ["revenue"]):
+                return _json(200, asdict(metrics.revenue(w, org, now=now)))
+            case ("GET", ["kpis"]):
+                return _json(200, asdict(metrics.kpis(w, org, now=now)))
             case ("GET", ["quarantine"]):
                 return _json(200, {"entries": quarantine.listed(w, org)})
             case ("POST", ["quarantine", receipt_id, "replay"]):
                 return _done(quarantine.replay(w, org, receipt_id), "no entry by that id can be replayed")
+            case ("GET", ["anomalies"]):
+                return _json(200, {"anomalies": anomaly_desk.listed(w, org, now=now)})
+            case ("POST", ["anomalies", ("release" | "reject") as command]):
+                verdict: anomaly_desk.Verdict = "released" if command == "release" else "rejected"
+                queued = anomaly_desk.queue_decision(w, org, _key(request), verdict=verdict, by=_who(request), now=now)
+                return _done(queued, "nothing by that key waits")
             case ("GET", ["approvals"]):
                 return _json(200, {"approvals": approvals.listed(w, org)})
             case ("POST", ["approvals", approval_id, "approve"]):
@@ -49,6 +60,14 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
                 return _json(404, {"error": "no such route"})
     except Refused as refused:
         return _json(409, {"error": refused.reason, "detail": refused.detail})
+
+
+def _key(request: Request) -> str:
+    """`{"key": …}` of the body: a key has characters that paths have other uses for. "" when it is not there."""
+    try:
+        return str(json.loads(request.body)["key"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _who(request: Request) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from revenue_engine import __version__
 from revenue_engine.aws import names, observe
@@ -14,6 +13,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, from_epoch
 from revenue_engine.context import Cycle, CycleContext, Price
 from revenue_engine.errors import Refused
+from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import fold
 from revenue_engine.prediction.bundle import load
 from revenue_engine.records.batch import Batch, decode
@@ -55,8 +55,8 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
     ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
     today = day_in(now, controls.zone)
-    midnight = datetime.combine(today, datetime.min.time(), ZoneInfo(controls.zone))
-    counted = w.control.counters(org, since=midnight, until=now)
+    since = caps.first_day(offers, now=now, zone=controls.zone)
+    counted = w.counters.day_counters(org, since, today) if since else {}
     reserved = w.control.budget_reserved(org, today.isoformat())
     return CycleContext(
         org=org,
@@ -70,7 +70,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         price=Price(),
         budget_left=max(0, controls.max_daily_emails - reserved),
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
-        conversions_today={offer.offer: counted.get(f"conversions@{offer.offer}", 0) for offer in offers},
+        caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
         code_version=__version__,
     )
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.dynamo import Expression, TransactionCancelled, commit
 from revenue_engine.aws.items import Item
+from revenue_engine.aws.queues import Message
 from revenue_engine.aws.subscribers import row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, from_epoch
 from revenue_engine.errors import BadInput, Contention
 from revenue_engine.intake.human import judge
 from revenue_engine.intake.ses import SesEvent, parse_event
-from revenue_engine.records.send import SendState
+from revenue_engine.records.send import SendState, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion, apply_touch
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
 LOOK_AGAIN_SECONDS = 3_600
+LONGEST_WINDOW_DAYS = 90  # of attribution, by the controls' own limit
 # Notices of SNS and SES about the subscription itself, no event of any mail.
 _HARMLESS = ("validation_notice", "not_a_notification")
 
@@ -66,13 +68,28 @@ def apply_event(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str
             commit(actions)
         except TransactionCancelled as cancelled:
             if cancelled.codes[0] == "ConditionalCheckFailed":
+                _look_at_conversions(w, event, send)  # the last attempt may have died before it looked
                 return "repeated"
             send = w.sends.get(send["pk"]) or send  # somebody wrote meanwhile: look again
             continue
+        if touch in ("human_open", "human_click"):
+            _look_at_conversions(w, event, send)
         if touch == "human_click":
             observe.count(names.METRIC_HUMAN_CLICKS, send["org"])
         return touch
     raise Contention(f"send {send['pk']} kept changing")
+
+
+def _look_at_conversions(w: Wiring, event: SesEvent, send: Item) -> None:
+    """A touch that comes to light after its conversion changes who gets credit: attribute reckons again."""
+    if event.kind not in ("open", "click"):
+        return
+    until = event.at + timedelta(days=LONGEST_WINDOW_DAYS)
+    later = w.timeline.between(send["org"], send["subscriber"], start=event.at, end=until)
+    keys = dict.fromkeys(item["key"] for item in later if item["kind"] == "conversion")
+    bodies = [json.dumps({"kind": "reattribute", "org": send["org"], "key": key}) for key in keys]
+    if bodies:
+        w.postbacks_queue.send([Message(body) for body in bodies])
 
 
 def opt_out(w: Wiring, org: str, subscriber: str, *, status: str, at: datetime, source: str) -> None:
@@ -96,9 +113,12 @@ def _settle(w: Wiring, event: SesEvent, send: Item) -> None:
     if to is None or send["state"] in (SendState.SENT.value, to.value):
         return
     facts = {"message_id": event.message_id, "sent_at": epoch_seconds(event.mail_at)}
-    counting = None
+    counting: list[dict[str, Any]] = []
     if to is SendState.SENT:
-        counting = w.control.counting(send["org"], event.mail_at, {"sent": 1, f"sent@{send['offer']}": 1}, shard_by=send["pk"])
+        predicted = {name: send[name] for name in ("predicted_revenue_micros", "p_click", "p_conversion")}
+        amounts = counted_when_sent(offer=send["offer"], policy=send["policy"], **predicted)
+        zone = w.parameters.last_zone(send["org"])
+        counting = w.counters.counting(send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"])
     else:
         facts["reason"] = event.kind
     w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting)
@@ -128,6 +148,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
             counters, outcome_add = {f"{touch}s": 1}, {f"{touch}s": 1}
             if touch == "human_open" and "first_human_open_at" not in send:
                 evidence = (event.mail_at, {"opens": 1})
+                counters |= {"opened_mails": 1}
                 guard = _not_yet("first_human_open_at")
             if verdict.human:
                 outcome_first = {f"first_human_{event.kind}_at": at}
@@ -162,7 +183,8 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
     if counters:
         # what a mail did to us counts in the hour it was sent: a rate has one cohort above and below its line
         when = event.mail_at if event.kind in ("bounce", "complaint") else event.at
-        actions.append(w.control.counting(org, when, counters, shard_by=event.dedupe_id))
+        zone = w.parameters.last_zone(org)
+        actions += w.counters.counting(org, when, counters, zone=zone, shard_by=event.dedupe_id)
     return touch, actions
 
 

@@ -23,9 +23,9 @@ from revenue_engine.content.render import render
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.intake.everflow import tracking_link
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.offer import Offer, ineligible_reason
-from revenue_engine.records.send import PlannedSend, SendState
-from revenue_engine.records.subscriber import apply_claim
+from revenue_engine.records.offer import Offer, ineligible_reason, may_go_to
+from revenue_engine.records.send import PlannedSend, SendState, counted_when_sent
+from revenue_engine.records.subscriber import apply_claim, country_code
 from revenue_engine.safety.claim import may_claim
 from revenue_engine.services import send_messages
 from revenue_engine.services.gate import Gate
@@ -146,10 +146,11 @@ def _mail(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     now, offer = run.now(), run.offer(plan.offer)
     if person is None:
         return "unknown_subscriber"
+    row = row_of(person)
     reason = may_claim(
         status=person["status"],
         consent_status=person["consent_status"],
-        row=row_of(person),
+        row=row,
         controls=run.controls,
         now=epoch_seconds(now),
     )
@@ -160,6 +161,8 @@ def _mail(run: Run, plan: PlannedSend, person: Item | None) -> Mail | str:
     reason = ineligible_reason(offer, now=now) or _advertiser_says_no(run, offer, person["address"])
     if reason is not None:
         return reason
+    if not may_go_to(offer, country_code(row.country)):
+        return "country_excluded"
     creative = next((c for c in offer.creatives if c.variant == plan.variant), None)
     if creative is None:
         return "no_approved_creative"
@@ -243,7 +246,14 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     if answer.result is Result.ACCEPTED:
         run.failures_in_a_row = 0
         run.accepted += 1
-        counting = run.w.control.counting(run.org, now, {"sent": 1, f"sent@{plan.offer}": 1}, shard_by=plan.send_id)
+        amounts = counted_when_sent(
+            offer=plan.offer,
+            policy=plan.policy,
+            predicted_revenue_micros=plan.predicted_revenue_micros,
+            p_click=plan.p_click,
+            p_conversion=plan.p_conversion,
+        )
+        counting = run.w.counters.counting(run.org, now, amounts, zone=run.controls.zone, shard_by=plan.send_id)
         facts = {"message_id": answer.message_id, "sent_at": epoch_seconds(now)}
         run.w.sends.move(plan.send_id, org=run.org, to=SendState.SENT, facts=facts, counting=counting)
         return "sent"

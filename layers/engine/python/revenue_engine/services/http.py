@@ -45,15 +45,23 @@ class Response:
 def request_of(event: Mapping[str, Any]) -> Request:
     """The request of an HTTP API event (payload format 2.0)."""
     http = event["requestContext"]["http"]
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded") and body:
-        body = base64.b64decode(body).decode("utf-8", errors="replace")
     return Request(
         method=http["method"],
         path=event["rawPath"],
         path_parameters=event.get("pathParameters") or {},
         query=event.get("rawQueryString") or "",
         headers=event.get("headers") or {},
-        body=body,
+        body=_body(event),
         caller=event["requestContext"].get("authorizer", {}).get("iam", {}).get("userArn") or "",
     )
+
+
+def _body(event: Mapping[str, Any]) -> str:
+    """Bytes that are no UTF-8 become lone surrogates, from which they can be made again: nothing is lost, nothing fails."""
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body
+    try:
+        return base64.b64decode(body, validate=True).decode("utf-8", errors="surrogateescape")
+    except ValueError:  # not base64 after all
+        return body

@@ -18,7 +18,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Contention
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, pack, provider_of
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, country_number, pack, provider_of
 from revenue_engine.records.zones import zone_number
 from revenue_engine.services.engage import opt_out
 
@@ -76,7 +76,7 @@ def _one(
     for _ in range(ATTEMPTS):
         person = _person(org, record, digest, controls, now, random_bytes)
         try:
-            commit([*w.subscribers.creating(person), listing])
+            commit([*w.subscribers.creating(person), *_counted(w, org, person), listing])
         except TransactionCancelled as cancelled:
             known = w.subscribers.by_address(org, digest)
             if known is not None:
@@ -125,6 +125,11 @@ def _person(
     return person
 
 
+def _counted(w: Wiring, org: str, person: Item) -> list[dict[str, Any]]:
+    """D4: whom an arm may have mailed at all. Somebody who comes opted out is nobody's result."""
+    return [w.counters.person(org, person["arm"], shard_by=person["subscriber"])] if person["status"] == ACTIVE else []
+
+
 def _merge_fields(record: SubscriberRecord) -> dict[str, str]:
     declared = {"first_name": record.first_name, "last_name": record.last_name, "country": record.country, **record.profile}
     return {name: value for name, value in declared.items() if value}
@@ -134,6 +139,7 @@ def _declared(row: Row, record: SubscriberRecord) -> Row:
     """The row with what the file declares about a person; what it does not say stays as it is."""
     given: dict[str, Any] = {
         "zone": zone_number(record.zone) if record.zone else None,
+        "country": country_number(record.country) or None,
         "topics": topic_mask(record.topics) or None,
         "price_sensitivity": record.price_sensitivity,
         "peak_hour": record.peak_hour,

@@ -14,6 +14,7 @@ from revenue_engine.records.controls import Controls
 from revenue_engine.records.send import SendState
 from revenue_engine.safety import breaker
 from revenue_engine.safety.breaker import HealthFacts, Judgement, WindowCounts
+from revenue_engine.services.offer_days import judge_offer_days
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ CLAIM_SETTLES_WITHIN = timedelta(minutes=15)
 UNKNOWN_SETTLES_WITHIN = timedelta(hours=72)
 MACHINE_STARTS_WITHIN_SECONDS = 120
 SWEEP = 200
+_MONEY = ("reported_provisional_micros", "reported_approved_micros")  # every currency with a rate, in the org's
 _RATES = ("sent", "complaints", "bounces", "unsubscribes", "clicked_mails", "conversions")
 
 
@@ -36,6 +38,7 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     elif judgement.warn and not judgement.trip:
         _warn_once_an_hour(w, org, judgement, now)
     _ensure_machine(w, org, w.control.heartbeat(org, at=epoch_seconds(now)), controls, now)
+    judge_offer_days(w, org, controls, now=now)  # after the heartbeat: money that looks odd must not stop the mail
     return {"trip": judgement.trip, "warn": judgement.warn, "reason": judgement.reason, "swept": swept}
 
 
@@ -47,11 +50,10 @@ def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 
 
 def _judgement(w: Wiring, org: str, controls: Controls, now: datetime) -> Judgement:
-    money = [f"{kind}_micros#{controls.currency}" for kind in ("provisional", "approved")]
     seen = w.control.breaker(org) or {}
     # A person who closed the breaker has judged what came before: the window begins at the next full hour.
     since = max(now - WINDOW, from_epoch((seen.get("closed_by_hand_at", 0) // 3600 + 1) * 3600))
-    counted = w.control.settled_counters(org, since=since, until=now, only=(*_RATES, *money))
+    counted = w.counters.settled_hour_counters(org, since=since, until=now, only=(*_RATES, *_MONEY))
     counts = WindowCounts(
         mails=counted.get("sent", 0),
         complaints=counted.get("complaints", 0),
@@ -59,7 +61,7 @@ def _judgement(w: Wiring, org: str, controls: Controls, now: datetime) -> Judgem
         unsubscribes=counted.get("unsubscribes", 0),
         human_clicks=counted.get("clicked_mails", 0),
         conversions=counted.get("conversions", 0),
-        revenue_micros=sum(counted.get(name, 0) for name in money),
+        revenue_micros=sum(counted.get(name, 0) for name in _MONEY),
     )
     return breaker.judge(counts, controls, HealthFacts(consecutive_failures=seen.get("failures_in_a_row", 0)))
 

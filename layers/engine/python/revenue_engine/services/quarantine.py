@@ -37,13 +37,15 @@ def keep_arrival(
 
 
 def _keep(w: Wiring, org: str, receipt_id: str, received_at: datetime, facts: Item, now: datetime) -> None:
-    w.ledger.quarantine(org, receipt_id=receipt_id, received_at=received_at, facts={**facts, "kept_at": int(now.timestamp())})
+    # what could not be understood may hold lone surrogates, which DynamoDB cannot
+    text = {name: value.encode("utf-8", "replace").decode() for name, value in facts.items()}
+    w.quarantine.put(org, receipt_id=receipt_id, received_at=received_at, facts={**text, "kept_at": int(now.timestamp())})
     observe.count(names.METRIC_QUARANTINED, org)
 
 
 def listed(w: Wiring, org: str, *, replayed: bool = False) -> list[Item]:
     """Entries that wait (`open`, or `doubtful`: they contradict the books), or those a replay has settled; oldest first."""
-    return [item for item in w.ledger.quarantined(org) if (item["state"] == "replayed") == replayed]
+    return [item for item in w.quarantine.all(org) if (item["state"] == "replayed") == replayed]
 
 
 def can_replay(entry: Item) -> bool:
@@ -68,7 +70,7 @@ def replay(w: Wiring, org: str, receipt_id: str) -> bool:
         raise Refused("too_long", "only the beginning of this request was kept; the report books what it meant")
     if not can_replay(entry):
         return False
-    w.postbacks_queue.send([queue_message(org, receipt_id, entry["raw_key"], token_state="ok")])
+    w.postbacks_queue.send([queue_message(org, receipt_id, entry["raw_key"], token_state="ok", replay=True)])
     return True
 
 

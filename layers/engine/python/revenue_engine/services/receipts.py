@@ -14,6 +14,7 @@ def raw_key(raw: RawPostback | Arrival) -> str:
     return f"raw/{raw.org}/{raw.received_at:%Y-%m-%d}/{raw.receipt_id}.json"
 
 
-def queue_message(org: str, receipt_id: str, key: str, *, token_state: str) -> Message:
-    """A pointer to the raw object. `token_state`: ok | unchecked | too_long."""
-    return Message(json.dumps({"org": org, "receipt_id": receipt_id, "raw_key": key, "token_state": token_state}))
+def queue_message(org: str, receipt_id: str, key: str, *, token_state: str, replay: bool = False) -> Message:
+    """A pointer to the raw object. `token_state`: ok | unchecked | too_long. A replay closes the quarantine's entry when it is booked."""
+    body = {"org": org, "receipt_id": receipt_id, "raw_key": key, "token_state": token_state}
+    return Message(json.dumps(body | {"replay": True} if replay else body))

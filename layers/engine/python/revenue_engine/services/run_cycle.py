@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from revenue_engine import audit, ids
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.clock import cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant, room_left
 from revenue_engine.errors import Refused
@@ -32,7 +32,6 @@ from revenue_engine.services.gate import breaker_facts
 
 log = logging.getLogger(__name__)
 
-CYCLE = timedelta(minutes=15)
 WRITERS = 8  # due times are written side by side: the calls wait on the network
 _STATE_DAYS = 30
 
@@ -54,12 +53,6 @@ class CycleReport:
         return asdict(self) | {"reasons": dict(self.reasons)}
 
 
-def cycle_id_at(now: datetime) -> str:
-    """Names the quarter of an hour: a cycle runs once."""
-    start = now.astimezone(UTC)
-    return f"{start:%Y%m%dT%H}{start.minute // 15 * 15:02d}"
-
-
 def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> CycleReport:
     """Decides everybody whose time has come. What is missing or stale means no mail, its own reason and a metric (D5).
 
@@ -72,6 +65,8 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
         if autonomy is Autonomy.OFF:
             report.outcome = "autonomy_off"
             observe.count(names.METRIC_CYCLE_COMPLETED, org)  # the operator's wish, not a missing cycle
+            off = w.counters.counting(org, now, {"cycles_off": 1}, zone=w.parameters.last_zone(org), shard_by=report.cycle_id)
+            w.control.skip_cycle(org, report.cycle_id, now=now, counting=off)
             return report
         _refuse_unless_closed(w, org, autonomy, now)
         _finish_dead_cycle(w, org, report.cycle_id, now=now, lease_seconds=lease_seconds)
@@ -85,7 +80,10 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
         cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, now))
         for number, batch in enumerate(pages(w, cycle, resumed=lease["attempts"] > 1)):
             _run_page(w, cycle, number, batch, report)
-        w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict())
+        completed = w.counters.counting(
+            org, now, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
+        )
+        w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict(), counting=completed)
     except BaseException as error:
         w.control.release_cycle(org, report.cycle_id)
         if isinstance(error, Refused):
@@ -194,6 +192,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
         return []
     org, cycle_id = cycle.context.org, cycle.context.cycle_id
     key = w.parameters.tracking_key(org)
+    labels = cycle.context.controls.campaign_labels
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
         (
@@ -202,7 +201,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
                 org=org,
                 cycle_id=cycle_id,
                 send_id=ids.send_id(key, org=org, subscriber=row["subscriber"], decision_id=row["decision_id"]),
-                campaign=f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
+                campaign=labels.get(row["offer"]) or f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
                 approval_id="",
                 budget_day=day_in(cycle.context.now, cycle.context.controls.zone).isoformat(),
                 **row,

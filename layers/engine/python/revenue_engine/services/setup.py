@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import iso_millis
 from revenue_engine.prediction.bundle import dump, prior_bundle
+from revenue_engine.services.tokens import new_token, path_of, put_tokens
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ def set_up(w: Wiring, org: str, *, now: datetime, random_bytes: Callable[[int], 
     created: list[str] = []
     path = None
     if not w.parameters.webhook_tokens(org):
-        token = random_bytes(24).hex()
-        _put(w, org, names.WEBHOOK_TOKENS, json.dumps([token]))
+        token = new_token(random_bytes)
+        put_tokens(w, org, [token])
         created.append(names.WEBHOOK_TOKENS)
-        path = names.ROUTE_POSTBACK.format(org=org, token=token)
+        path = path_of(org, token)
     for secret in (names.TRACKING_KEY, names.ADDRESS_KEY):
         if not w.parameters.has_secret(org, secret):
-            _put(w, org, secret, random_bytes(32).hex())
+            w.parameters.put(names.secret_parameter(w.stage, org, secret), random_bytes(32).hex(), secure=True)
             created.append(secret)
     if w.bundles.champion(org) is None:
         bundle = prior_bundle(now)
@@ -41,7 +41,3 @@ def set_up(w: Wiring, org: str, *, now: datetime, random_bytes: Callable[[int], 
         w.bundles.promote(org, bundle.version, at=iso_millis(now))
         created.append(f"bundle {bundle.version} (prior)")
     return SetUp(tuple(created), path)
-
-
-def _put(w: Wiring, org: str, secret: str, value: str) -> None:
-    w.parameters.put(names.secret_parameter(w.stage, org, secret), value, secure=True)

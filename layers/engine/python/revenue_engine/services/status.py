@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in
@@ -19,11 +19,11 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         autonomy = refused.reason
     controls = w.parameters.controls(org)
     today = day_in(now, controls.zone)
-    midnight = datetime.combine(today, datetime.min.time(), ZoneInfo(controls.zone))
     breaker = w.control.breaker(org) or {}
-    counted = w.control.counters(org, since=midnight, until=now + timedelta(minutes=1))
+    counted = w.counters.day_counters(org, today, today).get(today, {})
     return {
         "org": org,
+        "currency": controls.currency,
         "autonomy": autonomy,
         "breaker": {name: breaker.get(name) for name in ("state", "reason", "since", "judged_at")},
         "last_cycle": w.control.last_cycle(org),
@@ -31,8 +31,18 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "budget": {"reserved": w.control.budget_reserved(org, today.isoformat()), "cap": controls.max_daily_emails},
         "goal": {
             "daily_revenue_goal_micros": controls.daily_revenue_goal_micros,
-            "revenue_micros": sum(counted.get(f"{kind}_micros#{controls.currency}", 0) for kind in ("provisional", "approved")),
+            "revenue_micros": sum(counted.get(f"reported_{kind}_micros", 0) for kind in ("provisional", "approved")),
         },
-        "today": {name: value for name, value in sorted(counted.items()) if "@" not in name},
+        "today": {name: value for name, value in sorted(counted.items()) if "@" not in name and "%" not in name},
+        "feed": _feed(w, org),
         "champion": w.bundles.champion(org),
+    }
+
+
+def _feed(w: Wiring, org: str) -> dict[str, Any]:
+    """When the last postback came, and what each token was last used: silence is seen also where nobody gets the alarm."""
+    seen = w.feed.seen(org)
+    return {
+        "last_postback_at": max((use.last_at for use in seen.values()), default=None),
+        "tokens": {mark: asdict(use) for mark, use in seen.items()},
     }

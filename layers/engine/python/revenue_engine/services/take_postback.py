@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.intake.everflow import RawPostback
-from revenue_engine.services import quarantine
+from revenue_engine.services import quarantine, tokens
 from revenue_engine.services.http import ORG, Request, Response
 from revenue_engine.services.receipts import queue_message, raw_key
 
@@ -22,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MAX_QUERY = 16_384
 MAX_BODY = 65_536
+MAX_CONTENT_TYPE = 200
 WRONG_TOKENS_PER_DAY = 1_000
 _TAKEN = Response(200, "ok")
 
@@ -34,7 +34,7 @@ def take_postback(w: Wiring, request: Request, *, now: datetime) -> Response:
     if not w.serves(org):
         log.warning("postback for an org of another stack")
         return _TAKEN
-    if request.method == "HEAD":
+    if request.method in ("HEAD", "OPTIONS"):  # they look, and tell nothing
         return Response(200)
     raw = RawPostback(
         receipt_id=ids.receipt_id(),
@@ -43,39 +43,41 @@ def take_postback(w: Wiring, request: Request, *, now: datetime) -> Response:
         method=request.method,
         query=request.query[:MAX_QUERY],
         body=request.body[:MAX_BODY],
-        content_type=request.headers.get("content-type", ""),
+        content_type=request.headers.get("content-type", "")[:MAX_CONTENT_TYPE],
     )
     cut = len(request.query) > MAX_QUERY or len(request.body) > MAX_BODY
-    token_state = _token_state(w, org, request.path_parameters.get("token", ""))
-    if token_state == "wrong":
-        return _keep_wrong_token(w, raw, cut=cut, now=now)
-    if cut:
-        token_state = "too_long"
+    token = request.path_parameters.get("token", "")
+    live = _live_tokens(w, org)
+    known = tokens.matching(live, token)
+    if live and known is None:
+        return _keep_wrong_token(w, raw, tokens.mark_of(token), cut=cut, now=now)
+    token_state = "too_long" if cut else "ok" if known else "unchecked"
     _keep_and_queue(w, raw, token_state=token_state)
+    if known is not None:
+        _note_use(w, org, known, now)
     observe.count(names.METRIC_POSTBACKS_TAKEN, org)
     return _TAKEN
 
 
-def _token_state(w: Wiring, org: str, token: str) -> str:
+def _live_tokens(w: Wiring, org: str) -> tuple[str, ...]:
+    """None of them when they cannot be known: then a postback is kept, unchecked."""
     try:
         live = w.parameters.webhook_tokens(org)
     except Exception:  # whatever keeps us from the secrets, the postback must not be lost
         log.exception("webhook tokens unreadable: the postback is kept unchecked")
-        return "unchecked"
+        return ()
     if not live:
         log.error("no webhook token is set up: the postback is kept unchecked")
-        return "unchecked"
-    # every live token is compared, in constant time
-    return "ok" if any([hmac.compare_digest(token.encode(), secret.encode()) for secret in live]) else "wrong"
+    return live
 
 
-def _keep_wrong_token(w: Wiring, raw: RawPostback, *, cut: bool, now: datetime) -> Response:
+def _keep_wrong_token(w: Wiring, raw: RawPostback, mark: str, *, cut: bool, now: datetime) -> Response:
     day = f"{now:%Y-%m-%d}"
     expires_at = epoch_seconds(now + timedelta(days=30))
     if w.control.capped_increment(raw.org, f"wrong_tokens#{day}", cap=WRONG_TOKENS_PER_DAY, expires_at=expires_at):
         w.postbacks.put(raw_key(raw), raw.to_json().encode())
         field, reason = ("request", "too_long") if cut else ("token", "wrong_token")  # what is cut can never be replayed
-        quarantine.keep(w, raw, raw_key=raw_key(raw), field=field, reason=reason, detail="", now=now)
+        quarantine.keep(w, raw, raw_key=raw_key(raw), field=field, reason=reason, detail=f"token {mark}", now=now)
     return _TAKEN
 
 
@@ -89,3 +91,10 @@ def _keep_and_queue(w: Wiring, raw: RawPostback, *, token_state: str) -> None:
         # It is stored, so it is taken: the daily reconciliation queues what lies here.
         log.exception("postback stored but not queued")
         w.postbacks.put(f"unqueued/{raw.org}/{raw.receipt_id}.json", message.body.encode())
+
+
+def _note_use(w: Wiring, org: str, token: str, now: datetime) -> None:
+    try:
+        w.feed.note(org, tokens.mark_of(token), at=epoch_seconds(now))
+    except (ClientError, BotoCoreError):  # the postback is taken; the next one notes it
+        log.exception("the use of a token could not be noted")

@@ -62,7 +62,7 @@ def _count_once(w: Wiring, org: str, send_id: str, now: datetime) -> None:
             [
                 w.sends.outcome(send_id, first={"unsubscribed_at": epoch_seconds(now)}, guard=first),
                 # in the hour of the mail, as bounces and complaints are
-                w.control.counting(org, sent_at, {"unsubscribes": 1}, shard_by=send_id),
+                *w.counters.counting(org, sent_at, {"unsubscribes": 1}, zone=w.parameters.last_zone(org), shard_by=send_id),
                 w.offers.adding_evidence(org, day=f"{sent_at:%Y-%m-%d}", amounts={"unsubscribes": 1}, **arm),
             ]
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from revenue_engine.errors import BadInput
+from revenue_engine.intake.everflow.exact import WholeNumber
 from revenue_engine.records.offer import VARIANTS, Creative
 
 _MAX = {"email_from": 100, "email_subject": 250, "html_code": 60_000}  # five bodies stay below DynamoDB's 400 KB an item
@@ -15,6 +16,7 @@ _MAX = {"email_from": 100, "email_subject": 250, "html_code": 60_000}  # five bo
 class RawCreative(BaseModel):
     """One creative of any type. `variant` is a member of ours that says which content variation the asset is."""
 
+    network_offer_creative_id: WholeNumber = 0
     creative_type: str = ""
     creative_status: str = "active"
     name: str = ""
@@ -23,30 +25,39 @@ class RawCreative(BaseModel):
     email_subject: str = ""
     html_code: str = ""
 
+    @property
+    def asset(self) -> str:
+        """How the asset is known again; "" when Everflow has given it no number."""
+        return str(self.network_offer_creative_id) if self.network_offer_creative_id > 0 else ""
 
-def read_creatives(entries: Sequence[RawCreative]) -> tuple[tuple[Creative, ...], tuple[BadInput, ...]]:
+
+def read_creatives(
+    entries: Sequence[RawCreative], *, known: Sequence[Creative] = ()
+) -> tuple[tuple[Creative, ...], tuple[BadInput, ...]]:
     """The usable e-mail creatives, one a variant, and why others were left out.
 
-    Other types and inactive ones are none of our business.
+    Other types and inactive ones are none of our business. What the operator has said stays: a known asset keeps its variant before
+    a new one may take it, and his own assets (those without a number) stay in their place.
     """
-    creatives: dict[str, Creative] = {}
+    creatives = {creative.variant: creative for creative in known if not creative.asset}
+    variants = {creative.asset: creative.variant for creative in known if creative.asset}
     left_out: list[BadInput] = []
-    for index, entry in enumerate(entries):
-        if entry.creative_type != "email" or entry.creative_status != "active":
-            continue
+    usable = [(i, e) for i, e in enumerate(entries) if e.creative_type == "email" and e.creative_status == "active"]
+    for index, entry in sorted(usable, key=lambda pair: pair[1].asset not in variants):
+        where = f"relationship.creatives[{index}]"
         try:
-            creative = _creative(entry, f"relationship.creatives[{index}]")
+            creative = _creative(entry, where, variants.get(entry.asset, ""))
             if creative.variant in creatives:
-                raise BadInput(f"relationship.creatives[{index}].variant", "duplicate_variant")
+                raise BadInput(f"{where}.variant", "duplicate_variant")
             creatives[creative.variant] = creative
         except BadInput as bad:
             left_out.append(bad)
     return tuple(creatives.values()), tuple(left_out)
 
 
-def _creative(entry: RawCreative, where: str) -> Creative:
+def _creative(entry: RawCreative, where: str, known_variant: str) -> Creative:
     name = entry.name.strip().lower()
-    variant = entry.variant or (name if name in VARIANTS else "standard")
+    variant = entry.variant or known_variant or (name if name in VARIANTS else "standard")
     if variant not in VARIANTS:
         raise BadInput(f"{where}.variant", "unknown_variant", variant[:20])
     for field, limit in _MAX.items():
@@ -57,4 +68,4 @@ def _creative(entry: RawCreative, where: str) -> Creative:
             raise BadInput(f"{where}.{field}", "too_long")
         if field != "html_code" and not value.isprintable():
             raise BadInput(f"{where}.{field}", "control_character")  # a line break here would be a header of its own
-    return Creative(variant, entry.email_from.strip(), entry.email_subject.strip(), entry.html_code)
+    return Creative(variant, entry.email_from.strip(), entry.email_subject.strip(), entry.html_code, entry.asset)

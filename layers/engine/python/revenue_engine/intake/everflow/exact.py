@@ -25,6 +25,8 @@ LIMITS = {"transaction_id": 100, "payout": 40, "offer_id": 20, "sub": 600, "even
 _GIANT = 10**18
 _MACRO = re.compile(r"\{[^{}]*\}")
 _AMOUNT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+# What DynamoDB cannot keep (lone surrogates), what no name has (control characters), and what is left of text that was no UTF-8.
+_BROKEN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffd]")
 _KEY_PART = re.compile(r"[!-\"$-~]+")  # printable ASCII without space and without `#`, which separates the parts of a key
 
 
@@ -113,11 +115,14 @@ def arrival_of(
             raise BadInput(name, "too_long", f"{len(value)} characters")
         if _MACRO.fullmatch(value):
             raise BadInput(name, "unreplaced_macro", value[:40])
+    text[sub_slot] = _BROKEN.sub("?", text[sub_slot])  # somebody else's value: its money is kept all the same
     if not text["transaction_id"]:
         raise BadInput("transaction_id", "no_transaction_id")
     for name in ("transaction_id", "event_id"):
         if text[name] and not _KEY_PART.fullmatch(text[name]):
             raise BadInput(name, f"bad_{name}")
+    if _BROKEN.search(text["event_name"]):
+        raise BadInput("event_name", "bad_event_name")
     kind = text["kind"] or ("conversion" if text["event_id"] in ("", BASE_EVENT) else "event")
     if kind not in ("conversion", "event"):
         raise BadInput("kind", "unknown_kind", kind[:20])

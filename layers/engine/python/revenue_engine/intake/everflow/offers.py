@@ -1,4 +1,4 @@
-"""Offers we may run, from the affiliate API's `offersrunnable` list or one offer's detail.
+"""One offer we may run, from the affiliate API's detail of it or from the operator's own file in the same form.
 
 Members that decide who may be mailed fail closed: what is there but cannot be understood makes the offer a problem, not a guess.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,15 +19,13 @@ from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow.creatives import RawCreative, read_creatives
 from revenue_engine.intake.everflow.exact import Problem, WholeNumber, load_json, offer_number, payout, plain
 from revenue_engine.intake.everflow.links import SUB_SLOT, check_tracking_url
+from revenue_engine.intake.everflow.offer_caps import RawCaps, caps_of, caps_zone, left_of, with_left
+from revenue_engine.intake.everflow.offer_rules import RawChannels, allows_email, countries
 from revenue_engine.intake.validation import bad_input
 from revenue_engine.money import parse_currency
 from revenue_engine.records.offer import Creative, Offer
 
 _MAY_RUN = ("approved", "public")
-
-
-class _Entries(BaseModel):
-    entries: list[dict[str, Any]] = []
 
 
 class _Category(BaseModel):
@@ -38,26 +36,34 @@ class _Payout(BaseModel):
     payout_type: str
     payout_amount: Decimal = Decimal(0)
     payout_percentage: Decimal = Decimal(0)
+    is_default: bool = False
 
 
 class _Payouts(BaseModel):
-    entries: list[_Payout] = []
+    entries: list[_Payout] | None = None
 
 
 class _Creatives(BaseModel):
-    entries: list[RawCreative] = []
+    entries: list[RawCreative] | None = None
+
+
+class _EmailOptOut(BaseModel):
+    is_enabled: bool = True
+    suppression_file_link: str | None = None
 
 
 class _Relationship(BaseModel):
     offer_affiliate_status: str = ""
-    category: _Category = _Category()
-    payouts: _Payouts = _Payouts()
-    channels: _Entries = _Entries()
-    ruleset: dict[str, Any] = {}
-    creatives: _Creatives = _Creatives()
+    category: _Category | None = None
+    payouts: _Payouts | None = None
+    channels: RawChannels | None = None
+    ruleset: dict[str, Any] | None = None
+    creatives: _Creatives | None = None
+    email_optout: _EmailOptOut | None = None
+    remaining_caps: Any = None
 
 
-class _RawOffer(BaseModel):
+class _RawOffer(RawCaps):
     """What we read of an offer; the rest is ignored. `sub_slot` is a member of ours (a network may reserve sub1, contracts 2)."""
 
     model_config = ConfigDict(extra="ignore")
@@ -70,8 +76,6 @@ class _RawOffer(BaseModel):
     sub_slot: str = "sub1"
     date_live_until: str | WholeNumber | None = ""
     is_force_terms_and_conditions: bool = False
-    is_caps_enabled: bool = True
-    daily_conversion_cap: WholeNumber = Field(default=0, ge=0)
     is_using_suppression_list: bool = False
     suppression_list_id: WholeNumber = 0
     relationship: _Relationship
@@ -86,8 +90,17 @@ class OfferImport:
     warnings: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OfferDetail:
+    """One offer as the network tells it. The link names where the advertiser's opt-outs lie, and may hold a key: never log it."""
+
+    offer: Offer
+    suppression_file_link: str | None
+    remarks: tuple[Problem, ...]
+
+
 def parse_offers(text: str) -> OfferImport:
-    """The offers of a document: `{"offers": [...]}`, a bare list, or one offer. One bad offer is reported, the others survive.
+    """The offers of a file: `{"offers": [...]}`, a bare list, or one offer. One bad offer is reported, the others survive.
 
     Raises BadInput when the document as a whole holds no offers.
     """
@@ -106,7 +119,7 @@ def parse_offers(text: str) -> OfferImport:
         where = f"offer {str(claimed)[:20]}" if claimed is not None else f"offers[{index}]"
         remarks: list[Problem] = []
         try:
-            offer = _offer(member, where, remarks)
+            offer = _offer(_raw(member), where, remarks, known=None)
             if offer.offer in offers:
                 raise BadInput("network_offer_id", "duplicate_offer")
         except BadInput as bad:
@@ -121,52 +134,99 @@ def parse_offers(text: str) -> OfferImport:
     return OfferImport(tuple(offers.values()), tuple(problems), tuple(warnings))
 
 
-def _offer(member: Any, where: str, remarks: list[Problem]) -> Offer:
+def parse_offer_detail(text: str, *, offer: str, known: Offer | None, read_at: datetime) -> OfferDetail:
+    """The answer to `GET /v1/affiliates/offers/{offer}`.
+
+    What the operator has said of a known offer survives: its sub slot, the variants of its creatives and creatives of his own.
+    Raises BadInput naming what cannot be understood.
+    """
+    raw = _raw(load_json(text, field="document"))
+    where = f"offer {offer}"
+    if str(raw.network_offer_id) != offer:
+        raise BadInput("network_offer_id", "another_offer", str(raw.network_offer_id)[:20])
+    remarks: list[Problem] = []
+    entries = (raw.relationship.creatives or _Creatives()).entries or []
+    for entry in entries:  # members of ours that the network cannot have meant
+        entry.variant = ""
+    numbered = [entry for entry in entries if entry.asset]
+    if len(numbered) < len(entries):
+        remarks.append(Problem(where, "relationship.creatives", "creative_without_number"))
+    raw.relationship.creatives = _Creatives(entries=numbered)
+    raw.sub_slot = known.sub_slot if known else "sub1"
+    read = _offer(raw, where, remarks, known=known)
+    optout = raw.relationship.email_optout
+    link = (optout.suppression_file_link or None) if optout and optout.is_enabled else None
+    return OfferDetail(with_left(read, left_of(raw.relationship.remaining_caps), read_at=read_at), link, tuple(remarks))
+
+
+def _raw(member: Any) -> _RawOffer:
     try:
-        raw = _RawOffer.model_validate(member)
+        return _RawOffer.model_validate(member)
     except ValidationError as error:
         raise bad_input(error) from None
+
+
+def _offer(raw: _RawOffer, where: str, remarks: list[Problem], *, known: Offer | None) -> Offer:
     if not SUB_SLOT.fullmatch(raw.sub_slot):
         raise BadInput("sub_slot", "unknown_sub_slot", raw.sub_slot[:20])
-    if raw.is_using_suppression_list and raw.suppression_list_id <= 0:
-        raise BadInput("suppression_list_id", "missing")  # P1: a list we must honour and cannot name
     related = raw.relationship
     if raw.is_force_terms_and_conditions:
         remarks.append(Problem(where, "is_force_terms_and_conditions", "terms_to_accept"))
-    payout_micros, percentage = _payout(related.payouts.entries, where, remarks)
-    channels = [str(entry.get("name", "")).lower().replace("-", "") for entry in related.channels.entries]
-    without_hash: dict[str, Any] = {
-        "offer": offer_number(str(raw.network_offer_id), field="network_offer_id"),
-        "name": raw.name,
-        "status": raw.offer_status,
-        "category": related.category.name or "other",
-        "currency": parse_currency(raw.currency_id, field="currency_id"),
-        "payout_micros": payout_micros,
-        "payout_percentage": percentage,
-        "tracking_url": check_tracking_url(raw.tracking_url),
-        "sub_slot": raw.sub_slot,
-        "may_run": related.offer_affiliate_status in _MAY_RUN and not raw.is_force_terms_and_conditions,
-        "allows_email": not channels or any("email" in name for name in channels),
-        "suppression_list": str(raw.suppression_list_id) if raw.is_using_suppression_list else None,
-        "live_until": _live_until(raw.date_live_until),
-        "daily_conversion_cap": raw.daily_conversion_cap if raw.is_caps_enabled else 0,
-        "countries": _countries(related.ruleset, where, remarks),
-        "creatives": _creatives(related.creatives.entries, where, remarks),
-    }
-    return Offer(**without_hash, content_hash=_content_hash(without_hash))
+    number = offer_number(str(raw.network_offer_id), field="network_offer_id")
+    payout_micros, percentage = _payout((related.payouts or _Payouts()).entries or [], where, remarks)
+    included, excluded = countries(related.ruleset)
+    caps = caps_of(raw)
+    if caps and caps_zone(raw) is None:
+        remarks.append(Problem(where, "caps_timezone_id", "unknown_time_zone"))
+    offer = Offer(
+        offer=number,
+        name=raw.name,
+        status=raw.offer_status,
+        category=(related.category or _Category()).name or "other",
+        currency=parse_currency(raw.currency_id, field="currency_id"),
+        payout_micros=payout_micros,
+        payout_percentage=percentage,
+        tracking_url=check_tracking_url(raw.tracking_url),
+        sub_slot=raw.sub_slot,
+        may_run=related.offer_affiliate_status in _MAY_RUN and not raw.is_force_terms_and_conditions,
+        allows_email=allows_email(related.channels),
+        suppression_list=_suppression_list(raw, number),
+        live_until=_live_until(raw.date_live_until),
+        countries=included,
+        excluded_countries=excluded,
+        creatives=_creatives((related.creatives or _Creatives()).entries or [], known, where, remarks),
+        caps=caps,
+        caps_zone=caps_zone(raw),
+        content_hash="",
+    )
+    return replace(offer, content_hash=content_hash(offer))
+
+
+def _suppression_list(raw: _RawOffer, number: str) -> str | None:
+    """The advertiser's list by Everflow's number, or by the offer's when it only has a file (P1: a list must have a name)."""
+    optout = raw.relationship.email_optout
+    if raw.is_using_suppression_list and raw.suppression_list_id > 0:
+        return str(raw.suppression_list_id)
+    if optout is not None and optout.is_enabled and optout.suppression_file_link:
+        return f"offer-{number}"
+    if raw.is_using_suppression_list:
+        raise BadInput("suppression_list_id", "missing")  # a list we must honour and cannot name
+    return None
 
 
 def _payout(entries: list[_Payout], where: str, remarks: list[Problem]) -> tuple[int | None, float]:
     """Micros per conversion (None: hidden, or only a share of an unknown sale) and the percentage of sale.
 
-    Several fixed payouts mean events with payouts of their own: the first is the base conversion's, and a remark says so.
+    Several fixed payouts mean events with payouts of their own: the base conversion's is the default, or the first, and a remark
+    says so.
     """
+    entries = sorted(entries, key=lambda e: not e.is_default)
     fixed = [e for e in entries if e.payout_type in ("cpa", "cpa_cps")]
     shares = [e for e in entries if e.payout_type in ("cps", "cpa_cps")]
     amounts = [payout(plain(e.payout_amount), field="relationship.payouts.payout_amount") for e in fixed]
     if any(not 0 <= e.payout_percentage <= 100 for e in shares):
         raise BadInput("relationship.payouts.payout_percentage", "not_a_percentage")
-    if len(set(amounts)) > 1:
+    if len(set(amounts)) > 1 and not fixed[0].is_default:
         remarks.append(Problem(where, "relationship.payouts", "several_payouts_first_taken"))
     if not fixed and not shares:
         remarks.append(Problem(where, "relationship.payouts", "payout_hidden"))
@@ -192,42 +252,24 @@ def _live_until(value: str | int | None) -> datetime | None:
         raise BadInput("date_live_until", "not_a_time", text[:20]) from None
 
 
-def _countries(ruleset: dict[str, Any], where: str, remarks: list[Problem]) -> frozenset[str]:
-    """ISO codes of the included countries. The ruleset's inner names are not confirmed: what we cannot read gets a remark."""
-    members = ruleset.get("countries") or []
-    if not isinstance(members, list):
-        raise BadInput("relationship.ruleset.countries", "wrong_type")
-    codes: set[str] = set()
-    for member in members:
-        entry = member if isinstance(member, dict) else {"country_code": member}
-        code = str(entry.get("country_code") or "").upper()
-        if entry.get("targeting_type", "include") != "include":
-            remarks.append(Problem(where, "relationship.ruleset.countries", "exclusion_not_honoured"))
-        elif len(code) == 2 and code.isascii() and code.isalpha():
-            codes.add(code)
-        else:
-            # An include list we cannot read must not turn into "everywhere".
-            raise BadInput("relationship.ruleset.countries", "unknown_country")
-    return frozenset(codes)
-
-
-def _creatives(entries: list[RawCreative], where: str, remarks: list[Problem]) -> tuple[Creative, ...]:
-    creatives, left_out = read_creatives(entries)
+def _creatives(entries: list[RawCreative], known: Offer | None, where: str, remarks: list[Problem]) -> tuple[Creative, ...]:
+    creatives, left_out = read_creatives(entries, known=known.creatives if known else ())
     remarks += [Problem(where, bad.field, bad.reason) for bad in left_out]
     if not creatives:
         remarks.append(Problem(where, "relationship.creatives", "no_approved_creative"))
     return creatives
 
 
-def _content_hash(members: dict[str, Any]) -> str:
-    """SHA-256 over everything that means something to us: this changes with payouts.
+def content_hash(offer: Offer) -> str:
+    """SHA-256 over everything that means something to us, but for what changes with every conversion (what is left of caps).
 
-    Everflow's `time_saved` does not (contracts 1.10).
+    This changes with payouts; Everflow's `time_saved` does not (contracts 1.10).
     """
-    plain_members = {
-        **members,
-        "live_until": members["live_until"] and iso_millis(members["live_until"]),
-        "countries": sorted(members["countries"]),
-        "creatives": [{f.name: getattr(c, f.name) for f in fields(c)} for c in members["creatives"]],
+    members = asdict(offer) | {
+        "live_until": offer.live_until and iso_millis(offer.live_until),
+        "countries": sorted(offer.countries),
+        "excluded_countries": sorted(offer.excluded_countries),
+        "caps": [(cap.window, cap.unit, cap.limit) for cap in offer.caps],
     }
-    return hashlib.sha256(json.dumps(plain_members, sort_keys=True).encode()).hexdigest()
+    meaning = {name: value for name, value in members.items() if name not in ("content_hash", "caps_read_at", "stop_reason")}
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

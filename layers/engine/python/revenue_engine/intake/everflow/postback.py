@@ -20,6 +20,8 @@ from revenue_engine.records.conversion import Arrival
 
 MAX_REQUEST_CHARACTERS = 64_000
 MAX_PARAMETERS = 200
+# A reader who buys six times from one mail is rarer than one who has his mail's id and made-up clicks.
+MOST_TRANSACTIONS = 5
 # A payout this many times the offer's known one is a mistake or an attack, not a good day.
 ABSURD_FACTOR = 100
 
@@ -34,10 +36,10 @@ def understand_postback(raw: RawPostback, *, sub_slot: str = "sub1") -> Arrival:
     Raises
     ------
     BadInput
-        Naming the parameter. Reasons: no_transaction_id, bad_transaction_id, bad_event_id, event_missing, unreplaced_macro,
-        payout_missing, not_a_number, amount_out_of_range, finer_than_a_micro, negative_payout, offer_missing, bad_offer_id,
-        unknown_currency, unknown_kind, duplicate_parameter, too_many_parameters, too_long, not_json, too_deep, missing, wrong_type,
-        status_not_payable.
+        Naming the parameter. Reasons: no_transaction_id, bad_transaction_id, bad_event_id, bad_event_name, event_missing,
+        unreplaced_macro, payout_missing, not_a_number, amount_out_of_range, finer_than_a_micro, negative_payout, offer_missing,
+        bad_offer_id, unknown_currency, unknown_kind, duplicate_parameter, too_many_parameters, too_long, not_json, too_deep, missing,
+        wrong_type, status_not_payable.
     """
     for field, text in (("query", raw.query), ("body", raw.body)):
         if len(text) > MAX_REQUEST_CHARACTERS:
@@ -148,6 +150,15 @@ def classify_sub1(tracking_key: bytes, sub1: str, org: str) -> Sub1:
         return Sub1("foreign", None)
     send_id = verify_tracking_id(tracking_key, sub1, org=org)
     return Sub1("forged", None) if send_id is None else Sub1("ours", send_id)
+
+
+def check_replay(arrival: Arrival, *, transactions: int) -> None:
+    """A click that nobody claimed yet is claimed for a mail that has so many of them. Its reader knows the mail's id (contracts 1.6).
+
+    Raises BadInput("sub1", "replayed_tracking_id") for a postback; a row of the report is believed.
+    """
+    if arrival.source == "postback" and transactions >= MOST_TRANSACTIONS:
+        raise BadInput("sub1", "replayed_tracking_id", f"{transactions} transactions of this mail")
 
 
 def check_amount(arrival: Arrival, *, max_payout_micros: int, known_payout_micros: int | None) -> None:

@@ -24,7 +24,8 @@ class RawPostback:
 
     def to_json(self) -> str:
         """The object the postbacks bucket keeps."""
-        return json.dumps({**asdict(self), "received_at": iso_millis(self.received_at)}, ensure_ascii=False)
+        # ASCII, since what arrives may be no text at all: a lone surrogate has no UTF-8 form
+        return json.dumps({**asdict(self), "received_at": iso_millis(self.received_at)})
 
     @classmethod
     def from_json(cls, text: str) -> RawPostback:

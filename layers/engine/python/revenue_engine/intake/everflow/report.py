@@ -7,7 +7,8 @@ Before it is booked, whoever books it must put there the id a postback gave this
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,7 +31,8 @@ TIMEZONES = {
     89: "America/Phoenix",
     90: "America/Los_Angeles",
 }
-_MAX_SPAN = timedelta(days=365)
+MAX_SPAN = timedelta(days=365)
+_NO_SLOTS: Mapping[str, str] = {}
 
 
 def conversions_request(from_: datetime, to: datetime, timezone_id: int = 67) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def conversions_request(from_: datetime, to: datetime, timezone_id: int = 67) ->
     """
     if timezone_id not in TIMEZONES:
         raise ValueError(f"timezone_id: unknown {timezone_id}")
-    if not timedelta(0) < to - from_ <= _MAX_SPAN:
+    if not timedelta(0) < to - from_ <= MAX_SPAN:
         raise ValueError("from, to: a span of at most 365 days")
     zone = ZoneInfo(TIMEZONES[timezone_id])
     return {
@@ -67,6 +69,7 @@ class _Row(BaseModel):
     conversion_id: str = Field(min_length=1, max_length=64, pattern=r"^[!-\"$-~]+$")
     transaction_id: str
     conversion_unix_timestamp: WholeNumber
+    click_unix_timestamp: WholeNumber = 0
     revenue: Decimal
     currency_id: str
     is_event: bool
@@ -74,7 +77,9 @@ class _Row(BaseModel):
     relationship: _Relationship
 
 
-class _Paging(BaseModel):
+class Paging(BaseModel):
+    """What every list of the API says of itself."""
+
     page: WholeNumber = Field(ge=1)
     page_size: WholeNumber = Field(ge=1)
     total_count: WholeNumber = Field(ge=0)
@@ -82,7 +87,7 @@ class _Paging(BaseModel):
 
 class _Page(BaseModel):
     conversions: list[Any]
-    paging: _Paging
+    paging: Paging
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +96,32 @@ class ReportPage:
 
     rows: tuple[Arrival, ...]
     problems: tuple[Problem, ...]
+    conversion_ids: tuple[str, ...]  # of all rows that name one, those not understood too
     page: int
     page_size: int
     total_count: int
 
 
-def parse_conversions_page(text: str, *, org: str, received_at: datetime, sub_slot: str = "sub1") -> ReportPage:
+@dataclass(frozen=True, slots=True)
+class ConversionsReport:
+    """The whole report of a window, as it was at one moment: what is not in `conversion_ids` was not there.
+
+    A row in `problems` is there all the same: it is listed, and can be neither booked nor taken for reversed.
+    """
+
+    org: str
+    start: datetime  # whole seconds, both ends included
+    end: datetime
+    read_at: datetime
+    rows: tuple[Arrival, ...]
+    problems: tuple[Problem, ...]
+    conversion_ids: frozenset[str]
+
+
+def parse_conversions_page(text: str, *, org: str, received_at: datetime, sub_slots: Mapping[str, str] = _NO_SLOTS) -> ReportPage:
     """The rows of one answer, as Arrivals of source "report" whose `receipt_id` is the conversion id.
 
-    Raises BadInput when the page as a whole is not one.
+    `sub_slots`: offers whose tracking id travels in another slot than sub1. Raises BadInput when the page as a whole is not one.
     """
     try:
         page = _Page.model_validate(load_json(text, field="page"))
@@ -107,28 +129,39 @@ def parse_conversions_page(text: str, *, org: str, received_at: datetime, sub_sl
         raise bad_input(error) from None
     rows: list[Arrival] = []
     problems: list[Problem] = []
+    named: list[str] = []
     for index, member in enumerate(page.conversions):
+        conversion_id = member.get("conversion_id") if isinstance(member, dict) else None
+        if conversion_id and isinstance(conversion_id, str):
+            named.append(conversion_id)
         try:
-            rows.append(_arrival(member, org, received_at, sub_slot))
+            rows.append(_arrival(member, org, received_at, sub_slots))
         except BadInput as bad:
-            conversion_id = member.get("conversion_id") if isinstance(member, dict) else None
             where = f"conversion {str(conversion_id)[:64]}" if conversion_id else f"conversions[{index}]"
             problems.append(Problem(where, bad.field, bad.reason))
-    return ReportPage(tuple(rows), tuple(problems), page.paging.page, page.paging.page_size, page.paging.total_count)
+    paging = page.paging
+    return ReportPage(tuple(rows), tuple(problems), tuple(named), paging.page, paging.page_size, paging.total_count)
 
 
-def _arrival(member: Any, org: str, received_at: datetime, sub_slot: str) -> Arrival:
+def parse_conversion(text: str, *, org: str, received_at: datetime, sub_slots: Mapping[str, str] = _NO_SLOTS) -> Arrival:
+    """The answer to `GET /v1/affiliates/reporting/conversions/{conversion_id}`: one row. Raises BadInput."""
+    return _arrival(load_json(text, field="document"), org, received_at, sub_slots)
+
+
+def _arrival(member: Any, org: str, received_at: datetime, sub_slots: Mapping[str, str]) -> Arrival:
     try:
         row = _Row.model_validate(member)
     except ValidationError as error:
         raise bad_input(error) from None
+    offer = str(row.relationship.offer.network_offer_id)
+    sub_slot = sub_slots.get(offer, "sub1")
     sub = (row.model_extra or {}).get(sub_slot, "")
-    return arrival_of(
+    arrival = arrival_of(
         {
             "kind": "event" if row.is_event else "conversion",
             "transaction_id": row.transaction_id,
             "payout": plain(row.revenue),
-            "offer_id": str(row.relationship.offer.network_offer_id),
+            "offer_id": offer,
             "event_name": row.event,
             "currency": row.currency_id,
             sub_slot: sub if isinstance(sub, str) else "",
@@ -141,6 +174,15 @@ def _arrival(member: Any, org: str, received_at: datetime, sub_slot: str) -> Arr
         received_at=received_at,
         receipt_id=row.conversion_id,
     )
+    return replace(arrival, clicked_at=_clicked_at(row.click_unix_timestamp))
+
+
+def _clicked_at(seconds: int) -> datetime | None:
+    """None when the report does not say: a conversion is not refused for it."""
+    try:
+        return timestamp(seconds) if seconds else None
+    except BadInput:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,317 @@
+"""Postbacks through the whole of their way: webhook route, bucket, queues, attribute, engage; then the books, counted anew.
+
+    python -m benchmarks.postbacks [--quick] [--json]
+
+Two local planes run side by side, one a core, each the synthesised template's whole system. Their postback queues are made worse
+than SQS is: every few hundred messages they are shuffled, and some of it is delivered twice.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from benchmarks.harness import Result, main
+from benchmarks.postback_stream import OFFERS, Postback, Recount, recount, stream
+from revenue_engine import ids
+from revenue_engine.aws import names
+from revenue_engine.aws.dynamo import commit
+from revenue_engine.aws.items import Item, decode
+from revenue_engine.aws.subscribers import row_of
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.intake.subscribers_csv import SubscriberRecord
+from revenue_engine.records.offer import Creative, Offer
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import quarantine
+from revenue_engine.services.import_subscribers import import_subscribers
+from revenue_engine.services.setup import set_up
+from workbench.cli.connection import Connection
+from workbench.local.plane import Plane
+
+ALL, QUICK = 100_000, 5_000
+ORG, ZONE = "main", "America/New_York"
+START = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)  # the org's midnight is at five: money falls on two days at least
+EVERY = timedelta(seconds=1.728)  # between two postbacks of a plane
+PLANES = 2  # one a core
+SEED = 20_260_304
+MAILS_PER_PERSON = 2
+WINDOW = 200  # postbacks between two looks of the consumers at their queues
+DELIVERED_TWICE = 0.02
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything set up: who was mailed, and by which path the network reaches us."""
+
+    plane: Plane
+    w: Wiring
+    path: str
+    plans: list[PlannedSend]
+    sub1: list[str]
+
+
+@dataclass(frozen=True)
+class Books:
+    """What was found, or should be found. Money in micros."""
+
+    conversions: Mapping[tuple[str, str], int]  # amount of each
+    days: Mapping[date, Mapping[str, int]]  # counters of each org day
+    campaigns: Mapping[str, int]  # conversions of each
+    mails: Mapping[str, Mapping[str, int]]  # outcome of each
+    people: Mapping[str, int]  # revenue of each, in the org's currency
+    listed: Mapping[str, int]  # in quarantine, by reason
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one plane."""
+
+    seconds: float
+    non_2xx: int
+    failures: int
+    lost: int
+    double_booked: int
+    booked: int
+    listed: Mapping[str, int]
+    differences: tuple[str, ...]  # between the books and the recount, by name
+
+
+def measure(quick: bool) -> Result:
+    """One plane a core, each with postbacks, books and a recount of its own."""
+    n = QUICK if quick else ALL
+    begun = time.perf_counter()
+    with ProcessPoolExecutor(PLANES, mp_context=get_context("spawn")) as pool:
+        outcomes = list(pool.map(through_a_plane, [n // PLANES] * PLANES, range(SEED, SEED + PLANES)))
+    return _result(n, outcomes, time.perf_counter() - begun)
+
+
+def _result(n: int, outcomes: Sequence[Outcome], total_seconds: float) -> Result:
+    listed = sum((Counter(outcome.listed) for outcome in outcomes), Counter[str]())
+    differences = [name for outcome in outcomes for name in outcome.differences]
+    failures = sum(outcome.failures for outcome in outcomes)
+    figures = {
+        "lost": float(sum(outcome.lost for outcome in outcomes)),
+        "double_booked": float(sum(outcome.double_booked for outcome in outcomes)),
+        "non_2xx": float(sum(outcome.non_2xx for outcome in outcomes)),
+        "books_equal_replay": float(not differences and not failures),
+        "postbacks_per_second": n / max(outcome.seconds for outcome in outcomes),
+    }
+    rows = [
+        ("postbacks", f"{n:,} on {len(outcomes)} planes"),
+        ("conversions and events booked", f"{sum(outcome.booked for outcome in outcomes):,}"),
+        ("in quarantine", ", ".join(f"{name} {count:,}" for name, count in sorted(listed.items()))),
+        ("not answered 2xx", f"{figures['non_2xx']:,.0f}"),
+        ("lost", f"{figures['lost']:,.0f}"),
+        ("booked twice", f"{figures['double_booked']:,.0f}"),
+        ("failed invocations", f"{failures:,}"),
+        ("books and recount", f"differ in {', '.join(differences)}" if differences else "equal"),
+        ("postbacks a second", f"{figures['postbacks_per_second']:,.0f}"),
+        ("seconds, with setting up and counting", f"{total_seconds:,.1f}"),
+    ]
+    return Result("Postbacks through webhook, queues and books", ("what", "value"), rows, figures)
+
+
+def through_a_plane(n: int, seed: int) -> Outcome:
+    """`n` postbacks of one network through a system of its own."""
+    with Plane.start(now=START) as plane:
+        scene = _prepared(plane, mails=max(20, n * 2 // 3), seed=seed)
+        postbacks = stream(n, seed=seed, sub1=scene.sub1, start=START + timedelta(hours=1), span=n * EVERY)
+        begun = time.perf_counter()
+        non_2xx = _tell(scene, postbacks, random.Random(seed))
+        seconds = time.perf_counter() - begun
+        expected, found = _books(scene, recount(postbacks)), _found(scene)
+        return Outcome(
+            seconds=seconds,
+            non_2xx=non_2xx,
+            failures=len(plane.executor.failures),
+            lost=_lost(scene, postbacks),
+            double_booked=_double_booked(found, expected),
+            booked=len(found.conversions),
+            listed=found.listed,
+            differences=tuple(name for name in Books.__dataclass_fields__ if getattr(found, name) != getattr(expected, name)),
+        )
+
+
+def _prepared(plane: Plane, *, mails: int, seed: int) -> Scene:
+    """An org with offers, people and mails that they have clicked."""
+    chance, w = random.Random(seed), Connection(ORG, plane.stage, clock=plane.clock.now).wiring
+    made = set_up(w, ORG, now=START, random_bytes=chance.randbytes)
+    assert made.webhook_path is not None
+    w.parameters.put(names.controls_parameter(plane.stage, ORG), json.dumps({"zone": ZONE}))
+    for number in OFFERS:
+        w.offers.put(ORG, _offer(number))
+    people = [_person(number) for number in range(-(-mails // MAILS_PER_PERSON))]
+    import_subscribers(w, ORG, people, now=START, random_bytes=chance.randbytes)
+    key, address_key = w.parameters.tracking_key(ORG), w.parameters.address_key(ORG)
+    subscribers = []
+    for person in people:
+        item = w.subscribers.by_address(ORG, ids.address_hash(address_key, person.email))
+        assert item is not None
+        subscribers.append(str(item["subscriber"]))
+    plans = [_plan(key, subscribers[n % len(subscribers)], OFFERS[n % len(OFFERS)], n) for n in range(mails)]
+    for n, plan in enumerate(plans):
+        click = {"send_id": plan.send_id, "human": True, "human_probability": 1.0}
+        at = START + timedelta(minutes=n % 60)
+        clicked = w.timeline.recording(ORG, plan.subscriber, at=at, kind="click", event_id=f"c{n}", facts=click)
+        commit([w.sends.claiming(plan, now=START, day=plan.budget_day), clicked])
+    return Scene(plane, w, made.webhook_path, plans, [ids.tracking_id(key, org=ORG, send_id=plan.send_id) for plan in plans])
+
+
+def _tell(scene: Scene, postbacks: Sequence[Postback], chance: random.Random) -> int:
+    """All of them, each at its time; how many were not answered 2xx."""
+    plane, refused = scene.plane, 0
+    wrong_path = scene.path.rpartition("/")[0] + "/not-the-token"
+    for number, postback in enumerate(postbacks, start=1):
+        plane.clock.move_to(postback.at)
+        path = wrong_path if postback.reason == "wrong_token" else scene.path
+        refused += plane.http("GET", f"{path}?{postback.query}").status // 100 != 2
+        if number % WINDOW == 0 or number == len(postbacks):
+            _shuffle(scene, chance)
+            plane.pump.drain()
+            gc.freeze()  # what is booked stays: looking for garbage in it again and again takes a tenth of the time
+    while (due := plane.pump.next_due()) is not None:  # what failed comes again
+        plane.clock.move_to(max(due, plane.clock.now()))
+        plane.pump.drain()
+    return refused
+
+
+def _shuffle(scene: Scene, chance: random.Random) -> None:
+    """Takes the queue's messages out and puts them back in another order, a few of them twice."""
+    sqs, url = scene.plane.client("sqs"), scene.w.value(names.POSTBACKS_QUEUE_URL)
+    bodies: list[str] = []
+    while taken := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages", []):
+        bodies += [message["Body"] for message in taken]
+        entries = [{"Id": str(i), "ReceiptHandle": message["ReceiptHandle"]} for i, message in enumerate(taken)]
+        sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    bodies += [body for body in bodies if chance.random() < DELIVERED_TWICE]
+    chance.shuffle(bodies)
+    for at in range(0, len(bodies), 10):
+        entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(bodies[at : at + 10])]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+
+# --- what should be, and what is ---------------------------------------------------------------------------------------------
+def _books(scene: Scene, counted: Recount) -> Books:
+    """Every consequence of the recount, summed up by other code than the engine's."""
+    days: dict[date, Counter[str]] = defaultdict(Counter)
+    mails: dict[str, Counter[str]] = {plan.send_id: Counter() for plan in scene.plans}
+    people: dict[str, int] = {plan.subscriber: 0 for plan in scene.plans}
+    campaigns: Counter[str] = Counter()
+    for told in counted.booked.values():
+        day = days[told.at.astimezone(ZoneInfo(ZONE)).date()]
+        day.update({f"provisional_micros#{told.currency}": told.micros, "conversions": 1})
+        if told.mail is None:
+            day[f"unattributed_micros#{told.currency}"] += told.micros
+            continue
+        plan = scene.plans[told.mail]
+        mails[plan.send_id].update({f"revenue_micros#{told.currency}": told.micros, "conversions": 1})
+        people[plan.subscriber] += told.micros if told.currency == "USD" else 0
+        campaigns[plan.campaign] += 1
+    amounts = {key: told.micros for key, told in counted.booked.items()}
+    return Books(amounts, dict(days), campaigns, mails, people, counted.listed)
+
+
+def _found(scene: Scene) -> Books:
+    """What the tables say."""
+    w = scene.w
+    heads = [item for item in _items(scene, names.LEDGER_TABLE) if item["sk"] == "head"]
+    amounts = {
+        (kind, transaction): head["provisional_micros"] for head in heads for _, kind, transaction, _ in [head["pk"].split("#")]
+    }
+    wanted = (
+        "provisional_micros#USD",
+        "provisional_micros#EUR",
+        "unattributed_micros#USD",
+        "unattributed_micros#EUR",
+        "conversions",
+    )
+    first, last = (at.astimezone(ZoneInfo(ZONE)).date() for at in (START, scene.plane.clock.now()))
+    days = w.counters.day_counters(ORG, first, last, only=wanted)
+    campaigns = {name: sums["conversions"] for name, sums in w.counters.campaign_counters(ORG, first, last).items()}
+    outcome = ("revenue_micros#USD", "revenue_micros#EUR", "conversions")
+    mails = {send["pk"]: {name: send[name] for name in outcome if name in send} for send in _items(scene, names.SENDS_TABLE)}
+    people = {item["subscriber"]: row_of(item).revenue_micros for item in _items(scene, names.SUBSCRIBERS_TABLE) if "row" in item}
+    listed = Counter(entry["reason"] for entry in quarantine.listed(w, ORG))
+    return Books(amounts, {day: sums for day, sums in days.items() if any(sums.values())}, campaigns, mails, people, listed)
+
+
+def _lost(scene: Scene, postbacks: Sequence[Postback]) -> int:
+    """Accepted postbacks whose raw object is not there word for word, or of which neither books nor quarantine know."""
+    kept: Counter[str] = Counter()
+    receipts: dict[str, str] = {}
+    for key in scene.w.postbacks.keys(f"raw/{ORG}/"):
+        raw = json.loads(scene.w.postbacks.get(key) or b"{}")
+        kept[raw["query"]] += 1
+        receipts[raw["query"]] = raw["receipt_id"]
+    listed = {entry["receipt_id"] for entry in quarantine.listed(scene.w, ORG)}
+    claimed: dict[tuple[str, str], set[int]] = {}
+    for item in _items(scene, names.LEDGER_TABLE):
+        if item["sk"] == "head":
+            _, kind, transaction, _ = item["pk"].split("#")
+            claimed[kind, transaction] = {claim["amount_micros"] for claim in item["facts"]["claims"]}
+    return sum(
+        kept[told.query] != 1 or (receipts[told.query] not in listed and told.micros not in claimed.get(told.key, ()))
+        for told in postbacks
+    )
+
+
+def _double_booked(found: Books, expected: Books) -> int:
+    """Conversions and mails with more than they should have."""
+    more = sum(micros > expected.conversions.get(key, 0) for key, micros in found.conversions.items())
+    empty: dict[str, int] = {}
+    return more + sum(
+        any(amount > expected.mails.get(send_id, empty).get(name, 0) for name, amount in outcome.items())
+        for send_id, outcome in found.mails.items()
+    )
+
+
+def _items(scene: Scene, variable: str) -> list[Item]:
+    pages = scene.plane.client("dynamodb").get_paginator("scan").paginate(TableName=scene.w.value(variable))
+    return [decode(item) for page in pages for item in page["Items"]]
+
+
+# --- who is there ------------------------------------------------------------------------------------------------------------
+def _offer(number: str) -> Offer:
+    return Offer(
+        offer=number, name=f"Offer {number}", status="active", category="finance", currency="USD", payout_micros=None,
+        payout_percentage=10.0, tracking_url="https://www.track.example/28KL6/2CTPL/", sub_slot="sub1", may_run=True, allows_email=True,
+        suppression_list=None, live_until=None, countries=frozenset(), creatives=(Creative("standard", "Deals", "Deals", "<p></p>"),),
+        content_hash="h",
+    )  # fmt: skip
+
+
+def _person(number: int) -> SubscriberRecord:
+    return SubscriberRecord(
+        email=f"p{number}@recipient.example", status="active", consent_source="form", consent_at=START, zone=ZONE,
+        first_name="", last_name="", country="US", topics=(), price_sensitivity=None, peak_hour=None, created_at=START, profile={},
+    )  # fmt: skip
+
+
+def _plan(key: bytes, subscriber: str, offer: str, number: int) -> PlannedSend:
+    decision, day = f"d{number}", f"{START:%Y-%m-%d}"
+    facts: dict[str, Any] = {
+        "approval_id": "",
+        "canary": True,
+        "predicted_revenue_micros": 50_000,
+        "p_click": 0.05,
+        "p_conversion": 0.1,
+    }
+    return PlannedSend(
+        org=ORG, cycle_id="20260304T1000", budget_day=day, decision_id=decision, subscriber=subscriber, offer=offer,
+        send_id=ids.send_id(key, org=ORG, subscriber=subscriber, decision_id=decision), variant="standard",
+        campaign=f"20260304-{offer}-standard", segment="new", provider="other", policy="engine", propensity=0.5, **facts,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", measure)

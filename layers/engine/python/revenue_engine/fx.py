@@ -1,0 +1,20 @@
+"""Money of other currencies in the org's own, by the operator's dated rates (M1: exact, and integer micros at both ends)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from revenue_engine.records.controls import Controls
+
+
+def rate_for(controls: Controls, currency: str) -> str | None:
+    """The org's currency per unit of `currency`, decimal text; "1" for the org's own. None: the operator has given none."""
+    if currency == controls.currency:
+        return "1"
+    known = controls.fx_rates.get(currency)
+    return known.rate if known else None
+
+
+def convert(micros: int, rate: str) -> int:
+    """Micros of the org's currency, rounded half even at the micro; a negative amount is the mirror of its positive twin."""
+    return round(micros * Fraction(rate))

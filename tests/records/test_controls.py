@@ -1,0 +1,47 @@
+"""The controls document: what it refuses, it refuses by name and as a whole (D5)."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from revenue_engine.errors import Refused
+from revenue_engine.records.controls import FxRate, parse_controls
+
+RATE: dict[str, Any] = {"rate": "1.0832", "as_of": "2026-03-01"}
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"zone": "Mars/Olympus"}, "zone"),
+        ({"currency": "???"}, "currency"),
+        ({"fx_rates": {"ZZZ": RATE}}, "fx_rates.ZZZ"),
+        ({"fx_rates": {"USD": RATE}}, "fx_rates: USD is the org's own currency"),
+        ({"currency": "EUR", "fx_rates": {"EUR": RATE}}, "fx_rates: EUR"),
+        ({"fx_rates": {"EUR": {"rate": "1.08"}}}, "fx_rates.EUR.as_of"),
+        ({"fx_rates": {"EUR": RATE | {"source": "ECB"}}}, "fx_rates.EUR.source"),
+        *(
+            ({"fx_rates": {"EUR": RATE | {"rate": rate}}}, "fx_rates.EUR.rate")
+            for rate in ("0", "0.000", "-1", "1e3", "1,08", "١", "", " 1", "1.", "1234567890", 1.08, "NaN")
+        ),
+        *(({"campaign_labels": {"7": label}}, "campaign_labels.7") for label in ("", "spring sale", "a" * 65, "été", "a\n")),
+        ({"platform_cost_micros_per_month": -1}, "platform_cost_micros_per_month"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name(document: dict[str, Any], named: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_controls(json.dumps(document))
+    assert refused.value.reason == "controls_unreadable"
+    assert named in refused.value.detail
+
+
+def test_rates_and_labels_are_read() -> None:
+    controls = parse_controls(json.dumps({"fx_rates": {"eur": RATE}, "campaign_labels": {"7": "Spring-Sale_26"}}))
+    assert controls.fx_rates == {"EUR": FxRate(rate="1.0832", as_of=date(2026, 3, 1))}
+    assert controls.campaign_labels == {"7": "Spring-Sale_26"}
+    assert parse_controls("{}").fx_rates == {}
