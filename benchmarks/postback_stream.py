@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 REPEATED, RUBBISH, CONTRADICTING, STOLEN = 0.10, 0.06, 0.01, 0.01  # shares of all postbacks
 ORGANIC, UPSOLD, IN_EUROS = 0.12, 0.15, 0.05  # shares of conversions
 OFFERS = ("1042", "2077", "3001")
-LATE = 500  # postbacks later than the conversion they lie about: it is booked by then
 _WRONG = {
     "unreplaced_macro": {"payout": "{payot_amount}"},
     "payout_out_of_range": {"payout": "987654321"},
@@ -69,29 +68,33 @@ class Postback:
         )
 
 
-def stream(n: int, *, seed: int, sub1: Sequence[str], start: datetime, span: timedelta) -> list[Postback]:
-    """`n` postbacks in the order of their arrival, no two at the same time. `sub1` are authentic ids of mails, by number."""
+def stream(n: int, *, seed: int, sub1: Sequence[str], start: datetime, span: timedelta, late: int) -> list[Postback]:
+    """`n` postbacks in the order of their arrival, no two at the same time. `sub1` are authentic ids of mails, by number.
+
+    A click is claimed for another mail's only when `late` other postbacks have come since: the first who is processed has it.
+    """
     chance = random.Random(seed)
     shares = [round(n * share) for share in (REPEATED, CONTRADICTING, STOLEN, RUBBISH)]
     told = _conversions(n - sum(shares), chance, sub1)
     chance.shuffle(told)
     repeated, contradicting, stolen, rubbish = shares
-    late: list[tuple[int, Postback]] = []
-    for original in chance.sample(range(len(told)), contradicting):
+    more: list[tuple[int, Postback]] = []  # after which of those told once, and what
+    # of what is told twice and contradicted as well, the order of processing says which receipts are listed for a person
+    contradicted = chance.sample(range(len(told)), contradicting)
+    told_again = chance.choices(sorted(set(range(len(told))).difference(contradicted)), k=repeated)
+    for original in contradicted:
         other = replace(told[original], micros=told[original].micros + 7_500_000)
-        late.append((original + LATE, other))
+        more.append((original + chance.choice((1, late)), other))
     mailed = [i for i, postback in enumerate(told) if postback.mail is not None and postback.kind == "conversion"]
-    for original in chance.sample(mailed, stolen):
+    for original in chance.sample([i for i in mailed if i + late < len(told)], stolen):
         thief = (told[original].mail or 0) - 1
-        late.append((original + LATE, replace(told[original], mail=thief % len(sub1), sub1=sub1[thief])))
-    for _ in range(repeated):
-        original = chance.randrange(len(told))
-        late.append((original + chance.choice((1, 50, len(told))), told[original]))
+        more.append((original + late, replace(told[original], mail=thief % len(sub1), sub1=sub1[thief])))
+    more += [(original + chance.choice((1, 50, len(told))), told[original]) for original in told_again]
     reasons = list(_WRONG)
     for number in range(rubbish):
         base = replace(chance.choice(told), transaction=f"bad{number:029x}", reason=reasons[number % len(reasons)])
-        late.append((chance.randrange(len(told)), base))
-    ordered = sorted([*enumerate(told), *late], key=lambda placed: placed[0])
+        more.append((chance.randrange(len(told)), base))
+    ordered = sorted([*enumerate(told), *more], key=lambda placed: placed[0])
     return [replace(p, at=start + span * i / len(ordered), number=i) for i, (_, p) in enumerate(ordered)]
 
 

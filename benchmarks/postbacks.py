@@ -16,48 +16,25 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from multiprocessing import get_context
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from benchmarks.harness import Result, main
-from benchmarks.postback_stream import OFFERS, Postback, Recount, recount, stream
-from revenue_engine import ids
+from benchmarks.postback_scene import ORG, START, ZONE, Scene, prepared
+from benchmarks.postback_stream import Postback, Recount, recount, stream
 from revenue_engine.aws import names
-from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.items import Item, decode
 from revenue_engine.aws.subscribers import row_of
-from revenue_engine.aws.wiring import Wiring
-from revenue_engine.intake.subscribers_csv import SubscriberRecord
-from revenue_engine.records.offer import Creative, Offer
-from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import quarantine
-from revenue_engine.services.import_subscribers import import_subscribers
-from revenue_engine.services.setup import set_up
-from workbench.cli.connection import Connection
 from workbench.local.plane import Plane
 
 ALL, QUICK = 100_000, 5_000
-ORG, ZONE = "main", "America/New_York"
-START = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)  # the org's midnight is at five: money falls on two days at least
 EVERY = timedelta(seconds=1.728)  # between two postbacks of a plane
 PLANES = 2  # one a core
 SEED = 20_260_304
-MAILS_PER_PERSON = 2
 WINDOW = 200  # postbacks between two looks of the consumers at their queues
 DELIVERED_TWICE = 0.02
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything set up: who was mailed, and by which path the network reaches us."""
-
-    plane: Plane
-    w: Wiring
-    path: str
-    plans: list[PlannedSend]
-    sub1: list[str]
 
 
 @dataclass(frozen=True)
@@ -92,10 +69,10 @@ def measure(quick: bool) -> Result:
     begun = time.perf_counter()
     with ProcessPoolExecutor(PLANES, mp_context=get_context("spawn")) as pool:
         outcomes = list(pool.map(through_a_plane, [n // PLANES] * PLANES, range(SEED, SEED + PLANES)))
-    return _result(n, outcomes, time.perf_counter() - begun)
+    return result_of(n, outcomes, time.perf_counter() - begun)
 
 
-def _result(n: int, outcomes: Sequence[Outcome], total_seconds: float) -> Result:
+def result_of(n: int, outcomes: Sequence[Outcome], total_seconds: float) -> Result:
     listed = sum((Counter(outcome.listed) for outcome in outcomes), Counter[str]())
     differences = [name for outcome in outcomes for name in outcome.differences]
     failures = sum(outcome.failures for outcome in outcomes)
@@ -121,20 +98,22 @@ def _result(n: int, outcomes: Sequence[Outcome], total_seconds: float) -> Result
     return Result("Postbacks through webhook, queues and books", ("what", "value"), rows, figures)
 
 
-def through_a_plane(n: int, seed: int) -> Outcome:
-    """`n` postbacks of one network through a system of its own."""
+def through_a_plane(n: int, seed: int, window: int = WINDOW) -> Outcome:
+    """`n` postbacks of one network through a system of its own, whose consumers look at their queues every `window` postbacks."""
     with Plane.start(now=START) as plane:
-        scene = _prepared(plane, mails=max(20, n * 2 // 3), seed=seed)
-        postbacks = stream(n, seed=seed, sub1=scene.sub1, start=START + timedelta(hours=1), span=n * EVERY)
+        scene = prepared(plane, mails=max(20, n * 2 // 3), seed=seed)
+        start = START + timedelta(hours=1)
+        postbacks = stream(n, seed=seed, sub1=scene.sub1, start=start, span=n * EVERY, late=3 * window)
         begun = time.perf_counter()
-        non_2xx = _tell(scene, postbacks, random.Random(seed))
+        non_2xx = _tell(scene, postbacks, random.Random(seed), window)
         seconds = time.perf_counter() - begun
-        expected, found = _books(scene, recount(postbacks)), _found(scene)
+        heads = [item for item in _items(scene, names.LEDGER_TABLE) if item["sk"] == "head"]
+        expected, found = _books(scene, recount(postbacks)), _found(scene, heads)
         return Outcome(
             seconds=seconds,
             non_2xx=non_2xx,
             failures=len(plane.executor.failures),
-            lost=_lost(scene, postbacks),
+            lost=_lost(scene, postbacks, heads),
             double_booked=_double_booked(found, expected),
             booked=len(found.conversions),
             listed=found.listed,
@@ -142,32 +121,7 @@ def through_a_plane(n: int, seed: int) -> Outcome:
         )
 
 
-def _prepared(plane: Plane, *, mails: int, seed: int) -> Scene:
-    """An org with offers, people and mails that they have clicked."""
-    chance, w = random.Random(seed), Connection(ORG, plane.stage, clock=plane.clock.now).wiring
-    made = set_up(w, ORG, now=START, random_bytes=chance.randbytes)
-    assert made.webhook_path is not None
-    w.parameters.put(names.controls_parameter(plane.stage, ORG), json.dumps({"zone": ZONE}))
-    for number in OFFERS:
-        w.offers.put(ORG, _offer(number))
-    people = [_person(number) for number in range(-(-mails // MAILS_PER_PERSON))]
-    import_subscribers(w, ORG, people, now=START, random_bytes=chance.randbytes)
-    key, address_key = w.parameters.tracking_key(ORG), w.parameters.address_key(ORG)
-    subscribers = []
-    for person in people:
-        item = w.subscribers.by_address(ORG, ids.address_hash(address_key, person.email))
-        assert item is not None
-        subscribers.append(str(item["subscriber"]))
-    plans = [_plan(key, subscribers[n % len(subscribers)], OFFERS[n % len(OFFERS)], n) for n in range(mails)]
-    for n, plan in enumerate(plans):
-        click = {"send_id": plan.send_id, "human": True, "human_probability": 1.0}
-        at = START + timedelta(minutes=n % 60)
-        clicked = w.timeline.recording(ORG, plan.subscriber, at=at, kind="click", event_id=f"c{n}", facts=click)
-        commit([w.sends.claiming(plan, now=START, day=plan.budget_day), clicked])
-    return Scene(plane, w, made.webhook_path, plans, [ids.tracking_id(key, org=ORG, send_id=plan.send_id) for plan in plans])
-
-
-def _tell(scene: Scene, postbacks: Sequence[Postback], chance: random.Random) -> int:
+def _tell(scene: Scene, postbacks: Sequence[Postback], chance: random.Random, window: int) -> int:
     """All of them, each at its time; how many were not answered 2xx."""
     plane, refused = scene.plane, 0
     wrong_path = scene.path.rpartition("/")[0] + "/not-the-token"
@@ -175,7 +129,7 @@ def _tell(scene: Scene, postbacks: Sequence[Postback], chance: random.Random) ->
         plane.clock.move_to(postback.at)
         path = wrong_path if postback.reason == "wrong_token" else scene.path
         refused += plane.http("GET", f"{path}?{postback.query}").status // 100 != 2
-        if number % WINDOW == 0 or number == len(postbacks):
+        if number % window == 0 or number == len(postbacks):
             _shuffle(scene, chance)
             plane.pump.drain()
             gc.freeze()  # what is booked stays: looking for garbage in it again and again takes a tenth of the time
@@ -221,10 +175,9 @@ def _books(scene: Scene, counted: Recount) -> Books:
     return Books(amounts, dict(days), campaigns, mails, people, counted.listed)
 
 
-def _found(scene: Scene) -> Books:
+def _found(scene: Scene, heads: Sequence[Item]) -> Books:
     """What the tables say."""
     w = scene.w
-    heads = [item for item in _items(scene, names.LEDGER_TABLE) if item["sk"] == "head"]
     amounts = {
         (kind, transaction): head["provisional_micros"] for head in heads for _, kind, transaction, _ in [head["pk"].split("#")]
     }
@@ -245,7 +198,7 @@ def _found(scene: Scene) -> Books:
     return Books(amounts, {day: sums for day, sums in days.items() if any(sums.values())}, campaigns, mails, people, listed)
 
 
-def _lost(scene: Scene, postbacks: Sequence[Postback]) -> int:
+def _lost(scene: Scene, postbacks: Sequence[Postback], heads: Sequence[Item]) -> int:
     """Accepted postbacks whose raw object is not there word for word, or of which neither books nor quarantine know."""
     kept: Counter[str] = Counter()
     receipts: dict[str, str] = {}
@@ -255,10 +208,9 @@ def _lost(scene: Scene, postbacks: Sequence[Postback]) -> int:
         receipts[raw["query"]] = raw["receipt_id"]
     listed = {entry["receipt_id"] for entry in quarantine.listed(scene.w, ORG)}
     claimed: dict[tuple[str, str], set[int]] = {}
-    for item in _items(scene, names.LEDGER_TABLE):
-        if item["sk"] == "head":
-            _, kind, transaction, _ = item["pk"].split("#")
-            claimed[kind, transaction] = {claim["amount_micros"] for claim in item["facts"]["claims"]}
+    for head in heads:
+        _, kind, transaction, _ = head["pk"].split("#")
+        claimed[kind, transaction] = {claim["amount_micros"] for claim in head["facts"]["claims"]}
     return sum(
         kept[told.query] != 1 or (receipts[told.query] not in listed and told.micros not in claimed.get(told.key, ()))
         for told in postbacks
@@ -278,39 +230,6 @@ def _double_booked(found: Books, expected: Books) -> int:
 def _items(scene: Scene, variable: str) -> list[Item]:
     pages = scene.plane.client("dynamodb").get_paginator("scan").paginate(TableName=scene.w.value(variable))
     return [decode(item) for page in pages for item in page["Items"]]
-
-
-# --- who is there ------------------------------------------------------------------------------------------------------------
-def _offer(number: str) -> Offer:
-    return Offer(
-        offer=number, name=f"Offer {number}", status="active", category="finance", currency="USD", payout_micros=None,
-        payout_percentage=10.0, tracking_url="https://www.track.example/28KL6/2CTPL/", sub_slot="sub1", may_run=True, allows_email=True,
-        suppression_list=None, live_until=None, countries=frozenset(), creatives=(Creative("standard", "Deals", "Deals", "<p></p>"),),
-        content_hash="h",
-    )  # fmt: skip
-
-
-def _person(number: int) -> SubscriberRecord:
-    return SubscriberRecord(
-        email=f"p{number}@recipient.example", status="active", consent_source="form", consent_at=START, zone=ZONE,
-        first_name="", last_name="", country="US", topics=(), price_sensitivity=None, peak_hour=None, created_at=START, profile={},
-    )  # fmt: skip
-
-
-def _plan(key: bytes, subscriber: str, offer: str, number: int) -> PlannedSend:
-    decision, day = f"d{number}", f"{START:%Y-%m-%d}"
-    facts: dict[str, Any] = {
-        "approval_id": "",
-        "canary": True,
-        "predicted_revenue_micros": 50_000,
-        "p_click": 0.05,
-        "p_conversion": 0.1,
-    }
-    return PlannedSend(
-        org=ORG, cycle_id="20260304T1000", budget_day=day, decision_id=decision, subscriber=subscriber, offer=offer,
-        send_id=ids.send_id(key, org=ORG, subscriber=subscriber, decision_id=decision), variant="standard",
-        campaign=f"20260304-{offer}-standard", segment="new", provider="other", policy="engine", propensity=0.5, **facts,
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

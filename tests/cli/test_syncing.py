@@ -80,7 +80,8 @@ def test_the_opt_outs_of_a_list_that_one_offer_has_can_be_imported(run: Run, org
 
 def test_money_is_read_at_once_and_what_is_gone_needs_a_confirmation(run: Run, org: Org, api: EverflowApi) -> None:
     org.set_secret(names.EVERFLOW_API_KEY, "the-key")
-    rows = [deal(f"c{n}") for n in range(8)]
+    times = {"clicked_at": NOW - timedelta(days=4), "converted_at": NOW - timedelta(days=3)}
+    rows = [deal(f"c{n}", **times) for n in range(8)]
     api.listed, api.known = (lambda start, end: rows), (lambda one: next((row for row in rows if row.conversion_id == one), None))
     assert run("sync", "money").stdout == "8 booked\n"
     del rows[1:]

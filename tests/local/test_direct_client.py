@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,7 +70,9 @@ def stripped(value: Any) -> Any:
 
 def conversation(*, by_botocore: bool) -> list[Any]:
     """What the services say to calls good and bad."""
-    dynamodb, sqs, sns, ssm = (client(each, by_botocore=by_botocore) for each in ("dynamodb", "sqs", "sns", "ssm"))
+    dynamodb, sqs, sns, ssm, s3 = (client(each, by_botocore=by_botocore) for each in ("dynamodb", "sqs", "sns", "ssm", "s3"))
+    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": backend.REGION})
+    object_ = {"Bucket": "bucket", "Key": "a/é %2f+?#/b"}
     make_table(dynamodb)
     item = {"pk": {"S": "a"}, "row": {"B": b"\x00\xff"}, "n": {"N": "1.5"}, "m": {"M": {"B": {"L": [{"NULL": True}]}}}}
     once = {"TableName": "table", "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -105,8 +108,26 @@ def conversation(*, by_botocore: bool) -> list[Any]:
         lambda: ssm.put_parameter(Name="/a", Value="1", Type="SecureString"),
         lambda: ssm.get_parameter(Name="/a", WithDecryption=True)["Parameter"]["Value"],
         lambda: ssm.get_parameter(Name="/b"),
+        lambda: s3.put_object(**object_, Body=b"\x00\xff", ContentType="x/y", Metadata={"m": "1"})["ETag"],
+        lambda: s3.put_object(**object_, Body=io.BytesIO(b"more"), IfNoneMatch="*"),
+        lambda: read(s3.get_object(**object_)),
+        lambda: read(s3.get_object(**object_, Range="bytes=1-1")),
+        lambda: s3.get_object(Bucket="bucket", Key="nothing"),
+        lambda: s3.get_object(Bucket="nowhere", Key="a"),
+        lambda: s3.put_object(Bucket="nowhere", Key="a", Body=b""),
+        lambda: read(s3.get_object(**object_, ResponseContentType="z/z")),
+        lambda: s3.put_object(Bucket="bucket", Key="empty")["ETag"],
+        lambda: read(s3.get_object(Bucket="bucket", Key="empty")),
+        lambda: [each["Key"] for each in s3.list_objects_v2(Bucket="bucket")["Contents"]],
+        lambda: s3.delete_object(**object_)["ResponseMetadata"]["HTTPStatusCode"],
     ]
     return [told(call) for call in calls]
+
+
+def read(answer: Any) -> Any:
+    """An object's content and what is told about it."""
+    facts = ("ContentLength", "ContentType", "ETag", "Metadata", "ContentRange")
+    return [answer["Body"].read(), {name: answer[name] for name in facts if name in answer}]
 
 
 def test_both_ways_hold_the_same_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +137,7 @@ def test_both_ways_hold_the_same_conversation(monkeypatch: pytest.MonkeyPatch) -
     with opened(Wire(MiniStackBackend())):
         long = conversation(by_botocore=True)
     assert short == long
-    assert sum(isinstance(each, tuple) for each in short) == 7  # the bad calls are refused on both
+    assert sum(isinstance(each, tuple) for each in short) == 11  # the bad calls are refused on both
 
 
 @pytest.mark.parametrize("by_botocore", [False, True])

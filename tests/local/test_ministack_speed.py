@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-import botocore.session
 import pytest
-from botocore.parsers import JSONParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.local.attribute_values import parsed_items
 from workbench.local.ministack_backend import MiniStackBackend
 from workbench.local.ministack_speed import compile_condition, copied
 
@@ -130,26 +126,3 @@ def test_what_is_no_json_document_is_copied_all_the_same() -> None:
     made = copied(odd)
     made["b"]["c"].clear()
     assert odd == {"a": Decimal(1), "b": {"c": [Decimal(2)]}}
-
-
-@given(
-    items_=st.lists(documents, max_size=3), operation=st.sampled_from(["Query", "GetItem", "TransactGetItems", "BatchGetItem"])
-)
-def test_an_answer_with_items_is_read_as_botocore_reads_it(items_: list[dict[str, Any]], operation: str) -> None:
-    first = items_[0] if items_ else {}
-    by_operation: dict[str, Any] = {
-        "Query": {"Items": items_, "Count": len(items_), "ScannedCount": 3, "LastEvaluatedKey": first},
-        "GetItem": {"Item": first},
-        "TransactGetItems": {"Responses": [{"Item": item} for item in items_]},
-        "BatchGetItem": {"Responses": {"t": items_}, "UnprocessedKeys": {"t": {"Keys": items_, "ConsistentRead": True}}},
-    }
-    body = json.dumps(by_operation[operation]).encode()
-    model: Any = botocore.session.get_session().get_service_model("dynamodb").operation_model(operation)
-    expected = JSONParser().parse({"headers": {}, "status_code": 200, "body": body}, model.output_shape)
-    del expected["ResponseMetadata"]
-    assert parsed_items(body) == expected
-
-
-def test_an_answer_with_more_than_items_is_left_to_botocore() -> None:
-    assert parsed_items(b'{"Item": {}, "ConsumedCapacity": {"CapacityUnits": 1}}') is None
-    assert parsed_items(b'{"Item": null}') is None

@@ -248,9 +248,7 @@ def test_workers_at_once_on_an_event_by_id_and_by_name_book_it_once(org: Org) ->
 
 def test_workers_at_once_on_many_keys_of_one_mail_lose_nothing(org: Org) -> None:
     plan = org.mailed()
-    rows = [
-        arrival(org, plan, transaction_id=f"t{n % 4}", kind="event", event_id=str(n), event_name="") for n in range(1, 13)
-    ]
+    rows = [arrival(org, plan, transaction_id=f"t{n % 4}", kind="event", event_id=str(n), event_name="") for n in range(1, 13)]
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(lambda each: booked(org, each)[0], rows)) == ["booked"] * 12
     assert totals(org)["provisional"] == 12 * 10_000_001
@@ -299,6 +297,16 @@ def test_a_contradicting_amount_is_listed_once_with_both_amounts(org: Org) -> No
     assert quarantine.replay(org.w, org.name, "r2")
     (message,) = org.drained(names.POSTBACKS_QUEUE_URL)
     assert json.loads(message)["raw_key"] == f"raw/{org.name}/2026-03-04/r2.json"
+
+
+def test_an_amount_that_stood_until_an_earlier_one_was_processed_is_listed(org: Org) -> None:
+    plan = org.mailed()
+    earlier = arrival(org, plan, payout_micros=12_000_000, receipt_id="r0", received_at=LATER - timedelta(seconds=1))
+    assert booked(org, arrival(org, plan), earlier) == ["booked", "booked"]
+    (entry,) = quarantine.listed(org.w, org.name)
+    assert (entry["receipt_id"], entry["state"]) == ("r1", "doubtful")
+    assert entry["detail"] == "10000001 micros USD, booked are 12000000 micros USD"
+    check(org)
 
 
 def test_money_in_another_currency_than_the_booked_contradicts_it(org: Org) -> None:

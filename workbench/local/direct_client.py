@@ -21,9 +21,8 @@ from botocore.validate import ParamValidationDecorator
 
 from workbench.local.attribute_values import Serializer, Validator, parsed_items
 
-_OF_DOCUMENTS = ("dynamodb", "sqs", "ssm")  # each call is one JSON document, whatever its operation
-_OF_OBJECTS = ("GetObject", "PutObject")  # of S3 these alone
-SERVICES = (*_OF_DOCUMENTS, "s3")
+SERVICES = ("dynamodb", "s3", "sqs", "ssm")
+_OF_OBJECTS = ("GetObject", "PutObject")  # of S3 these alone; with the other services a call is one JSON document
 Send = Callable[[str, AWSPreparedRequest], AWSResponse]
 
 
@@ -54,66 +53,36 @@ def direct_client(sender: Callable[[], Send | None]) -> type[BaseClient]:
                 self._serializer = ParamValidationDecorator(Validator(), Serializer())
 
         def _make_api_call(self, operation_name: str, api_params: Any) -> Any:
-            send = sender()
-            if send is None or self.meta.service_model.service_name not in _OF_DOCUMENTS:
+            send, service = sender(), self.meta.service_model.service_name
+            if send is None or (service == "s3" and operation_name not in _OF_OBJECTS):
                 return super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
             model = self.meta.service_model.operation_model(operation_name)
-            event = f"before-parameter-build.{model.service_model.service_id.hyphenize()}.{operation_name}"
-            self.meta.events.emit(event, params=api_params, model=model, context={})
+            name = f"{model.service_model.service_id.hyphenize()}.{operation_name}"
+            self.meta.events.emit(f"before-parameter-build.{name}", params=api_params, model=model, context={})
             written = self._serializer.serialize_to_request(api_params, model)
-            url = self.meta.endpoint_url + written["url_path"]
+            if written["query_string"]:  # a version or a part of an object
+                return super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+            # every service has the one endpoint that the plane's environment names, with the bucket in its path
+            url = self.meta.endpoint_url + (f"/{api_params['Bucket']}" if service == "s3" else "") + written["url_path"]
             request = AWSPreparedRequest(written["method"], url, written["headers"], written["body"], stream_output=False)
-            answer = _attempted(send, model, request)
-            if answer is not None:
-                return _parsed(self._response_parser, model, answer)  # type: ignore[attr-defined]
+            try:
+                answer = send(name, request)
+            except Exception as error:
+                _given.outcome = error
+            else:
+                if answer.status_code < 300:
+                    return _parsed(self._response_parser, model, answer)  # type: ignore[attr-defined]
+                _given.outcome = answer
             try:
                 return super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
-            finally:
-                _given.outcome = None
-
-        def _resolve_endpoint_ruleset(self, operation_model: Any, params: Any, *more: Any, **named: Any) -> Any:
-            """Every service has the one endpoint that the plane's environment names, with the bucket in its path."""
-            if sender() is None or (_service(operation_model) == "s3" and operation_model.name not in _OF_OBJECTS):
-                return super()._resolve_endpoint_ruleset(operation_model, params, *more, **named)  # type: ignore[misc]
-            bucket = f"/{params['Bucket']}" if _service(operation_model) == "s3" else ""
-            return self.meta.endpoint_url + bucket, {}, {}
-
-        def _make_request(self, operation_model: Any, request_dict: Any, request_context: Any) -> Any:
-            send = sender()
-            if send is not None and operation_model.name in _OF_OBJECTS and _service(operation_model) == "s3":
-                method, url, headers, body = (request_dict[part] for part in ("method", "url", "headers", "body"))
-                request = AWSPreparedRequest(method, url, headers, body, stream_output=True)
-                answer = _attempted(send, operation_model, request)
-                if answer is not None:
-                    return answer, _parsed(self._response_parser, operation_model, answer)  # type: ignore[attr-defined]
-            try:
-                return super()._make_request(operation_model, request_dict, request_context)  # type: ignore[misc]
             finally:
                 _given.outcome = None
 
     return DirectClient
 
 
-def _service(operation_model: Any) -> str:
-    name: str = operation_model.service_model.service_name
-    return name
-
-
-def _attempted(send: Send, operation_model: Any, request: AWSPreparedRequest) -> AWSResponse | None:
-    """The answer if it is a success; else None, and botocore's own first attempt will be given what this one was."""
-    try:
-        answer = send(f"{operation_model.service_model.service_id.hyphenize()}.{operation_model.name}", request)
-    except Exception as error:
-        _given.outcome = error
-        return None
-    if answer.status_code < 300:
-        return answer
-    _given.outcome = answer
-    return None
-
-
 def _parsed(parser: Any, operation_model: Any, answer: AWSResponse) -> Any:
-    if _service(operation_model) == "dynamodb":
+    if operation_model.service_model.service_name == "dynamodb":
         document = parsed_items(answer.content)
         if document is not None:
             fields = {name.lower(): value for name, value in answer.headers.items()}

@@ -30,7 +30,7 @@ from workbench.local import ministack_speed
 from workbench.local.backend import ACCOUNT, REGION, BackendError, body_of, own_client, response
 
 KNOWN_VERSION = "1.5.33"
-_DIRECT = ("dynamodb", "sns", "sqs", "ssm")  # a call is one document to one path, which names its operation
+_DIRECT = ("dynamodb", "s3", "sns", "sqs", "ssm")  # a call is one document to one path, or reads or writes one object
 _NEVER_WAIT = ("dynamodb", "ssm")
 _lock = threading.RLock()  # AWS applies one call atomically; so do we, whatever the emulator's services do about threads
 
@@ -63,7 +63,13 @@ class MiniStackBackend:
         url = urlsplit(request.url)
         if service in _DIRECT and request.method == "POST" and url.path == "/" and "Content-Encoding" not in request.headers:
             return self._answer_directly(service, url.netloc, request)
-        if service == "s3" and request.method in ("GET", "PUT") and not url.query and url.path.count("/") > 1:
+        if (
+            service == "s3"
+            and service in _DIRECT
+            and request.method in ("GET", "PUT")
+            and not url.query
+            and url.path.count("/") > 1
+        ):
             return self._answer_object(url.netloc, unquote(url.path), request)
         body = body_of(request)
         headers = [(name.lower().encode(), _bytes(value)) for name, value in request.headers.items()]

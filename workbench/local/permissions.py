@@ -11,6 +11,7 @@ The plane's own clients, and code that runs outside an invocation, are the opera
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ class Permissions:
         self.denials: list[Denial] = []
         self._acting: list[str] = []
         self._roles = {role: list(map(_Compiled, statements)) for role, statements in deployment.roles.items()}
+        self._known = functools.lru_cache(4096)(self._looked_up)  # but for objects nearly every call is one of a few hundred
         for source in deployment.event_sources:
             role = deployment.function(source.function_arn).role
             for action in _POLLING:
@@ -86,6 +88,9 @@ class Permissions:
                 raise ClientError(error, operation)
 
     def _allows(self, role: str, action: str, resource: str) -> bool:
+        return self._known(role, action, resource)
+
+    def _looked_up(self, role: str, action: str, resource: str) -> bool:
         return any(each.allows(action, resource) for each in self._roles.get(role, ()))
 
 

@@ -9,13 +9,13 @@ Dudík, "Doubly robust off-policy evaluation with shrinkage", ICML 2020.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from revenue_engine.arrays import Floats
-from revenue_engine.evaluation.intervals import interval_of
+from revenue_engine.evaluation.intervals import Interval, interval_of
 from revenue_engine.evaluation.logs import Logged
 
 Method = Literal["dm", "ips", "snips", "clipped_ips", "dr", "switch_dr", "dros"]
@@ -77,20 +77,14 @@ def dros(log: Logged, shrinkage: float) -> Estimate:
 def difference(log: Logged, base: Floats, most: float = np.inf) -> Estimate:
     """DR of the target less DR of another policy, (n, A), on the same decisions: Σ(π−b)·q̂ + (w_π − w_b)·(r − q̂).
 
-    Against the policy that wrote the log, as played, w_b is 1.
+    Against the policy that wrote the log, as played, w_b is 1. With no weight above `most`, the standard error is not below what
+    the bias, as seen, adds to it.
     """
-    model = ((log.target - base) * log.predicted).sum(axis=1)
-    ratio = np.minimum(log.weights, most) - np.minimum(log.played(base) / log.propensity, most)
-    left = log.reward - log.played(log.predicted)
-    return _mean(model + ratio * left, _even(ratio, left))
-
-
-_TUNED: Mapping[Method, tuple[Callable[[Logged, float], Estimate], Callable[[Logged], Estimate]]] = {
-    "clipped_ips": (clipped_ips, ips),
-    "switch_dr": (switch_dr, dr),
-    "dros": (dros, dr),
-}
-_PLAIN: Mapping[Method, Callable[[Logged], Estimate]] = {"dm": dm, "ips": ips, "snips": snips, "dr": dr}
+    plain = _difference(log, base, np.inf)
+    if not np.isfinite(most):
+        return plain
+    cut = _difference(log, base, most)
+    return replace(cut, least_error=float(np.hypot(_interval(log, cut).standard_error, cut.value - plain.value)), parameter=most)
 
 
 def estimate(log: Logged, method: Method) -> Estimate:
@@ -99,20 +93,27 @@ def estimate(log: Logged, method: Method) -> Estimate:
 
 
 def tuned(log: Logged, method: Method) -> Estimate:
-    """The parameter with the least estimated squared error: variance + (bias + its 95 % margin)².
+    """The parameter with the least estimated squared error, variance + bias²; no parameter at all is a candidate too.
 
-    The bias of a parameter is what it takes away from the unbiased relative of the family. The margin keeps a bias that merely was
-    not seen (no conversion among the large weights) from looking like none. The unbiased relative itself is a candidate.
+    The bias of a parameter is what it takes away from the unbiased relative of the family, as seen. That finds better values, but
+    where no conversion fell among the large weights it sees no bias; so the standard error stays that of the unbiased relative.
     """
     family, unbiased = _TUNED[method]
-    reference = unbiased(log)
-    best, least = reference, _error(log, reference, reference)
+    best = reference = unbiased(log)
+    least = honest = _interval(log, reference).standard_error
     for parameter in _candidates(log, method):
         candidate = family(log, parameter)
-        error = _error(log, candidate, reference)
+        error = float(np.hypot(_interval(log, candidate).standard_error, candidate.value - reference.value))
         if error < least:
-            best, least = candidate, error
+            best, least = replace(candidate, least_error=honest), error
     return best
+
+
+def modelled(log: Logged) -> Estimate:
+    """The direct method with an error that admits what the log says against its model: its distance from DR, and DR's noise."""
+    got, reference = dm(log), dr(log)
+    noise = _interval(log, reference).standard_error
+    return replace(got, least_error=float(np.hypot(noise, got.value - reference.value)))
 
 
 def _candidates(log: Logged, method: Method) -> list[float]:
@@ -121,10 +122,15 @@ def _candidates(log: Logged, method: Method) -> list[float]:
     return [float(height**2 if method == "dros" else height) for height in heights]
 
 
-def _error(log: Logged, candidate: Estimate, reference: Estimate) -> float:
-    taken = interval_of(candidate.value - reference.value, candidate.influence - reference.influence, log.cluster)
-    bias = abs(taken.value) + 1.96 * taken.standard_error
-    return float(interval_of(candidate.value, candidate.influence, log.cluster, candidate.least_error).standard_error ** 2 + bias**2)
+def _interval(log: Logged, of: Estimate) -> Interval:
+    return interval_of(of.value, of.influence, log.cluster, of.least_error)
+
+
+def _difference(log: Logged, base: Floats, most: float) -> Estimate:
+    model = ((log.target - base) * log.predicted).sum(axis=1)
+    ratio = np.minimum(log.weights, most) - np.minimum(log.played(base) / log.propensity, most)
+    left = log.reward - log.played(log.predicted)
+    return _mean(model + ratio * left, _even(ratio, left))
 
 
 def _weighted(log: Logged, weights: Floats, parameter: float | None = None) -> Estimate:
@@ -148,3 +154,11 @@ def _even(weights: Floats, left: Floats) -> float:
     of what they would have done, but the weights do.
     """
     return float(np.sqrt((weights**2).mean() * (left**2).mean() / len(left)))
+
+
+_TUNED: Mapping[Method, tuple[Callable[[Logged, float], Estimate], Callable[[Logged], Estimate]]] = {
+    "clipped_ips": (clipped_ips, ips),
+    "switch_dr": (switch_dr, dr),
+    "dros": (dros, dr),
+}
+_PLAIN: Mapping[Method, Callable[[Logged], Estimate]] = {"dm": modelled, "ips": ips, "snips": snips, "dr": dr}

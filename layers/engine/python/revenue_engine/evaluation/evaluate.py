@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from revenue_engine.arrays import Floats
 from revenue_engine.evaluation.estimators import Method, difference, estimate
@@ -18,7 +18,7 @@ class Evaluation:
     """Mean reward per decision that was left to chance: of the target, or of the target less another policy."""
 
     interval: Interval
-    parameter: float | None  # of the estimator, where it has one
+    parameter: float | None  # of the estimator as chosen; None where no weight was cut
     overlap: Overlap
 
     @property
@@ -46,7 +46,7 @@ def compare(log: Logged, base: Floats, guards: Guards = GATE, *, most: float = f
     """
     free = left_to_chance(log)
     covered = overlap(log, guards)
-    other = overlap(Logged(log.action, log.reward, log.propensity, base, log.subscriber, log.predicted), guards)
+    other = overlap(replace(log, target=base), guards)
     for side in (covered, other):
         refused = side if isinstance(side, Refusal) else refusal(side[1], guards)
         if refused is not None:
@@ -54,4 +54,4 @@ def compare(log: Logged, base: Floats, guards: Guards = GATE, *, most: float = f
     assert not isinstance(covered, Refusal)
     inside, seen = covered
     got = difference(inside, base[free], most)
-    return Evaluation(interval_of(got.value, got.influence, inside.cluster, got.least_error), None, seen)
+    return Evaluation(interval_of(got.value, got.influence, inside.cluster, got.least_error), got.parameter, seen)

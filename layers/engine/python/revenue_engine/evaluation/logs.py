@@ -27,13 +27,14 @@ class Logged:
     target: Floats  # (n, A)
     subscriber: Ints  # (n,) any labels: decisions about one person are no independent evidence
     predicted: Floats  # (n, A) rewards by a model that has not seen the row's subscriber; zeros for none
+    logging: Floats | None = None  # (n, A) the whole policy as played, where it is known: then support is seen, not inferred
 
     def __post_init__(self) -> None:
         n, arms = self.target.shape
         if any(len(column) != n for column in (self.action, self.reward, self.propensity, self.subscriber)):
             raise ValueError("logged decisions: columns of different lengths")
-        if self.predicted.shape != (n, arms):
-            raise ValueError("predicted: not of the target's shape")
+        if self.predicted.shape != (n, arms) or (self.logging is not None and self.logging.shape != (n, arms)):
+            raise ValueError("predicted, logging: not of the target's shape")
         if n and not (self.action.min() >= 0 and self.action.max() < arms):
             raise ValueError("action: no such arm")
         if not (np.isfinite(self.reward).all() and np.isfinite(self.predicted).all()):
@@ -68,7 +69,13 @@ class Logged:
     def only(self, rows: Bools) -> Logged:
         """The decisions of a mask, (n,)."""
         return Logged(
-            self.action[rows], self.reward[rows], self.propensity[rows], self.target[rows], self.subscriber[rows], self.predicted[rows]
+            self.action[rows],
+            self.reward[rows],
+            self.propensity[rows],
+            self.target[rows],
+            self.subscriber[rows],
+            self.predicted[rows],
+            None if self.logging is None else self.logging[rows],
         )
 
     def rewarded(self, reward: Floats, predicted: Floats | None = None) -> Logged:

@@ -10,6 +10,8 @@ import numpy as np
 from revenue_engine.evaluation.intervals import interval_of
 from revenue_engine.evaluation.logs import Logged, left_to_chance
 
+_ROUNDING = 1e-9
+
 Reason = Literal[
     "nothing_left_to_chance",  # every decision was certain: no other policy can be judged by it
     "unsupported_actions",  # the target wants what the log says could not, or all but not, be played
@@ -39,7 +41,7 @@ class Refusal:
 class Guards:
     """What a log must offer. The defaults are for a gate that acts by itself."""
 
-    least_propensity: float = 1e-4  # below it an arm was not really in play
+    least_propensity: float = 1e-6  # below it an arm was not in play
     fewest_subscribers: int = 200
     fewest_effective: float = 2_000.0
     least_effective_share: float = 0.10
@@ -55,7 +57,7 @@ class Overlap:
     decisions: int  # left to chance
     left_out: int  # certain ones, outside the support (D2)
     subscribers: int
-    rewarded: int  # subscribers with any reward
+    rewarded: int  # subscribers with any reward for what the target might do
     effective: float  # Kish's sample size: of decisions or of subscribers, whichever is less
     effective_share: float  # of the decisions
     largest: float  # weight of a decision
@@ -74,6 +76,10 @@ def overlap(log: Logged, guards: Guards) -> tuple[Logged, Overlap] | Refusal:
     unsupported = int((~(inside.propensity >= guards.least_propensity)).sum())
     if unsupported:
         return Refusal("unsupported_actions", f"{unsupported} of {len(inside)} propensities below {guards.least_propensity:g}")
+    if inside.logging is not None:
+        missed = float(np.where(inside.logging < guards.least_propensity, inside.target, 0.0).sum(axis=1).mean())
+        if missed > _ROUNDING:
+            return Refusal("unsupported_actions", f"{missed:.3g} of the target's probability is on arms that were not in play")
     weights = inside.weights
     per_subscriber = np.bincount(inside.cluster, weights)
     subscribers = len(per_subscriber)
@@ -81,7 +87,7 @@ def overlap(log: Logged, guards: Guards) -> tuple[Logged, Overlap] | Refusal:
         return Refusal("too_few_subscribers", f"{subscribers} of {guards.fewest_subscribers} needed")
     total = float(weights.sum())
     if total <= 0:
-        return Refusal("unsupported_actions", "the target would have done nothing that was done")
+        return Refusal("unsupported_actions", f"the target would have done nothing of {len(inside)} decisions")
     effective = total**2 / float((weights**2).sum())
     mean = total / len(weights)
     error = interval_of(mean, weights - mean, inside.cluster).standard_error
@@ -89,7 +95,7 @@ def overlap(log: Logged, guards: Guards) -> tuple[Logged, Overlap] | Refusal:
         decisions=len(inside),
         left_out=left_out,
         subscribers=subscribers,
-        rewarded=int((np.bincount(inside.cluster, inside.reward != 0) > 0).sum()),
+        rewarded=int((np.bincount(inside.cluster, (inside.reward != 0) & (weights > 0)) > 0).sum()),
         effective=min(effective, total**2 / float((per_subscriber**2).sum())),
         effective_share=effective / len(inside),
         largest=float(weights.max()),
@@ -114,8 +120,7 @@ def refusal(seen: Overlap, guards: Guards) -> Refusal | None:
             f"one subscriber carries {seen.largest_share:.1%} of all weight, the largest is {seen.largest:.4g}",
         ),
         (
-            # rounding of equal weights is no deviation
-            off > guards.most_mean_errors * seen.mean_error + 1e-9,
+            off > guards.most_mean_errors * seen.mean_error + _ROUNDING,
             "weights_do_not_average_one",
             f"{seen.mean:.4g} ± {seen.mean_error:.2g}",
         ),

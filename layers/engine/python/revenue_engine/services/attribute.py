@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from revenue_engine.attribution.facts import Credit, Facts, arrived
+from revenue_engine.attribution.facts import Claim, Credit, Facts, arrived
 from revenue_engine.attribution.ledger import Head, is_news, is_other_conversion, key_for
 from revenue_engine.attribution.position import frozen_rate
 from revenue_engine.aws.dynamo import TransactionCancelled
@@ -137,10 +137,14 @@ def _book_once(w: Wiring, what: _Understood) -> str:
         anomalies.after_booking(w, arrival, key, flags, currency=what.currency)
         if _touched_meanwhile(w, arrival.org, head):
             reattribute(w, arrival.org, key, now=what.now)
+    for claim in head.facts.doubtful:  # also one that stood until this arrival, which was received before it
+        told = replace(arrival, source="postback", receipt_id=claim.receipt_id, received_at=claim.received_at)
+        _list_doubtful(w, told, claim, head, what.now)
     in_doubt = {(claim.amount_micros, claim.currency) for claim in head.facts.doubtful}
-    if any((claim.amount_micros, claim.currency) in in_doubt for claim in what.said.claims):
-        _list_doubtful(w, arrival, what.said, head, what.now)
-        return "doubtful"
+    for claim in what.said.claims:
+        if (claim.amount_micros, claim.currency) in in_doubt:
+            _list_doubtful(w, arrival, claim, head, what.now)
+            return "doubtful"
     return "booked" if change and change.entries else "already_booked"
 
 
@@ -228,9 +232,9 @@ def _credit_of(w: Wiring, org: str, send_id: str) -> Credit:
     )
 
 
-def _list_doubtful(w: Wiring, arrival: Arrival, said: Facts, head: Head, now: datetime) -> None:
+def _list_doubtful(w: Wiring, arrival: Arrival, claim: Claim, head: Head, now: datetime) -> None:
     """Shows it to a person, every time: the last attempt may have died between the ledger and here."""
-    booked, (claim,) = head.facts.standing, said.claims
+    booked = head.facts.standing
     assert booked is not None
     quarantine.keep_arrival(
         w,

@@ -53,7 +53,8 @@ def add_facts(
     )
     if change is None:
         assert read is not None
-        tell_row(w, org, key, read, w.ledger.entries(key))
+        # entries that others have added since are theirs to tell; counted from the wrong end, they would shift the numbers
+        tell_row(w, org, key, read, w.ledger.entries(key)[: read.entries])
         return None
     day = day_in(now, rules.zone).isoformat()
     commit([*w.ledger.booking(key, read=read, change=change, org=org, day=day), *_effects(w, org, key, change), *also])

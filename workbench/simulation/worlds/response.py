@@ -1,0 +1,111 @@
+"""How people respond to a mail: rates, not logits. Attention is a race of rates, tiredness saturates, patience breaks at a threshold.
+
+Indices broadcast: `who`, `offer`, `content` and `hour` may be (n,), or (n, 1, 1), (1, O, 1), (1, 1, C) for all combinations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from revenue_engine.arrays import Floats, Ints
+from workbench.simulation.worlds.offers import HORIZON
+from workbench.simulation.worlds.spec import TONES
+
+if TYPE_CHECKING:
+    from workbench.simulation.worlds.world import World
+
+SOFT_BOUNCES = 0.004  # of mails
+# Factors by tone: TONES in order. An aggressive call wins clicks that do not convert.
+_TONE_CLICKS = np.array([0.93, 0.90, 1.06, 1.02, 1.18])
+_TONE_CONVERTS = np.array([1.03, 1.08, 0.98, 1.05, 0.80])
+_TONE_EXITS = np.array([0.92, 0.80, 1.12, 0.95, 1.35])
+_DISCOUNT = TONES.index("discount")
+# By format and weekday (Monday first), from the e-mail take-home exercise.
+_FORMAT_OPENS = np.array([1.40, 1.09, 0.84, 0.66])
+_FORMAT_CLICKS = np.array([1.05, 1.03, 0.935, 0.92])
+_WEEKDAY_OPENS = np.array([1.107, 1.19, 1.144, 1.154, 0.721, 0.840, 0.847])
+_WEEKDAY_CLICKS = np.array([0.89, 1.042, 1.215, 0.985, 0.88, 1.037, 0.905])
+_HOUR_PULL = 0.7  # concentration of the von Mises curve of reading
+_HOUR_MEAN = float(np.i0(_HOUR_PULL))
+_SEASON = 0.06  # half the swing of a year around its peak in mid December
+_HOLIDAYS = (315, 358, 0.30)  # days of the year over which buying ramps up, and by how much
+_TIRED_POWER, _EXITS_POWER = 1.6, 1.5
+_ANNOYED_READS, _ANNOYED_EXITS = 0.35, 6.0
+_OPENED_EXITS, _UNOPENED_EXITS = 5.0, 0.55
+# Exits by days since signing up: a plateau of two months, then a fifth (the Italian list study of GDMA's report).
+_PLATEAU_DAYS, _PLATEAU_POWER, _SETTLED = 66.0, 6.0, 0.20
+_BUYING_POWER = 0.6  # of interest, on conversion
+
+
+@dataclass(frozen=True)
+class Response:
+    """Chances; broadcast shape, or that of `who` where offer and content do not matter."""
+
+    gone: Floats  # 1 for a dead mailbox
+    inbox: Floats  # delivered where it is seen
+    attentive: Floats  # 0 for the silent
+    open: Floats  # given inbox and attentive
+    click: Floats  # given open
+    convert: Floats  # given click and a page that works
+    unsubscribe_opened: Floats
+    unsubscribe_unopened: Floats
+    complaint: Floats  # given inbox and attentive
+    lapse: Floats  # falls silent after this mail
+
+
+def respond(world: World, day: int, who: Ints, offer: Ints, content: Ints, hour: Ints) -> Response:
+    """To one mail more on this day."""
+    spec, people, state = world.spec, world.people, world.state
+    tone, layout = content % len(TONES), content // len(TONES)
+    weekday = (day + spec.start_weekday) % 7
+    fatigue, annoyed = state.fatigue[who], state.mails_of_week(who) >= people.annoyed_above[who]
+    patient = np.isinf(people.annoyed_above[who])
+
+    pull = _HOUR_PULL * np.cos(2 * np.pi * (hour + 0.5 - people.peak_hour[who]) / 24)
+    timing = (np.exp(pull) / _HOUR_MEAN * _WEEKDAY_OPENS[weekday]) ** spec.time_strength
+    tired = np.where(patient, 1 / (1 + (fatigue / spec.tired_at) ** _TIRED_POWER), np.where(annoyed, _ANNOYED_READS, 1.0))
+    open_rate = spec.open_rate * people.open_rate[who] * timing * tired * _FORMAT_OPENS[layout] ** spec.content_strength
+
+    offers, today = world.commons.offers, min(day, HORIZON - 1)
+    interest, thrift = people.interest[who, offers.category[offer]], people.thrift[who]
+    bargain = np.where(tone == _DISCOUNT, 0.7 + 0.6 * thrift, 1.0)
+    appeal = (people.tone[who, tone] * _TONE_CLICKS[tone] * _FORMAT_CLICKS[layout] * bargain) ** spec.content_strength
+    fresh = 1 / (1 + spec.wear_out * state.worn(who, offer, day))
+    click_rate = spec.click_rate * people.click_rate[who] * interest * offers.click_path[offer, today] * fresh * appeal
+    click_rate = click_rate * _WEEKDAY_CLICKS[weekday] ** spec.time_strength
+
+    fit = 1 + 0.5 * offers.thrift_fit[offer] * (2 * thrift - 1)
+    promise = (_TONE_CONVERTS[tone] * np.sqrt(bargain)) ** spec.content_strength
+    convert_rate = spec.convert_rate * people.convert_rate[who] * interest**_BUYING_POWER * fit * promise
+    convert_rate = convert_rate * offers.convert_path[offer, today] * _season(spec.start_day_of_year + day)
+
+    wearied = np.where(patient, 1 + (fatigue / spec.exits_tired_at) ** _EXITS_POWER, np.where(annoyed, _ANNOYED_EXITS, 1.0))
+    tenure = world.profile.tenure_days[who] + day
+    settling = _SETTLED + (1 - _SETTLED) / (1 + (tenure / _PLATEAU_DAYS) ** _PLATEAU_POWER)
+    misfit = _TONE_EXITS[tone] ** spec.content_strength * (1.25 - 0.25 * np.minimum(interest, 2.0))
+    exits = people.frailty[who] * wearied * settling * misfit
+    unsubscribe = spec.unsubscribe * people.unsubscribes[who] * exits
+    more_lapse = (0.3 + fatigue / spec.tired_at) * np.where(annoyed, 3.0, 1.0)
+    return Response(
+        gone=state.dead[who].astype(np.float64),
+        inbox=np.where(state.hostile[who], 0.0, world.placement(day)[world.profile.provider[who]]),
+        attentive=(~state.lapsed[who]).astype(np.float64),
+        open=1 - np.exp(-open_rate),
+        click=1 - np.exp(-click_rate),
+        convert=1 - np.exp(-convert_rate),
+        unsubscribe_opened=np.minimum(_OPENED_EXITS * unsubscribe, 1.0),
+        unsubscribe_unopened=np.minimum(_UNOPENED_EXITS * unsubscribe, 1.0),
+        complaint=np.minimum(spec.complaint * people.complains[who] * exits, 1.0),
+        lapse=np.minimum(spec.lapse_per_mail * more_lapse, 1.0),
+    )
+
+
+def _season(day_of_year: int) -> float:
+    """Of buying."""
+    day = day_of_year % 365
+    first, last, ramp = _HOLIDAYS
+    holiday = ramp * (day - first) / (last - first) if first <= day <= last else 0.0
+    return float(1 + _SEASON * np.cos(2 * np.pi * (day - 350) / 365) + holiday)
