@@ -1,8 +1,8 @@
 """Worlds whose lift is known, looked at every day: how often the interval misses the truth on any day, and mis-split arms are noticed.
 
-A world is a list whose people pay now and then (about one in a hundred a month, payouts with a long tail), are approved after 3 to 14
-days, are reversed in one case of twenty, and leave, sooner under the engine. Truth is the expected difference of approved revenue per
-person on that day; it grows, and falls with reversals.
+A world is a list of 40,000 whose people pay now and then, most of them never: about two payments per hundred people and month, payouts
+with a long tail. They are approved after 3 to 14 days, one in twenty is reversed, and people leave, sooner under the engine. Truth is the
+expected difference of what is approved per person by the evening of a day.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class World:
     lift: float = 0.5  # of the engine, in payments
     fixed_size: float = 1.0  # of the fixed policy's payouts, against as many fewer of them
     tail: float = 1.0  # standard deviation of the payout's logarithm
-    monthly: float = 0.012  # payments of the fixed policy per person
+    monthly: float = 0.02  # payments of the fixed policy per person
     arriving_days: int = 0  # over which people come; 0: all at once
     people: int = 40_000
     days: int = 90
@@ -114,14 +114,14 @@ class Drawn:
 
 
 WORLDS = (
-    World("nothing gained", lift=0.0, monthly=0.02),
-    World("half more"),
-    World("payouts with a very long tail", tail=1.5),
-    World("fixed policy: half as many payouts, twice as large", fixed_size=2.0, tail=1.2, monthly=0.016),
-    World("list grows for 60 days", arriving_days=60, monthly=0.02),
+    World("nothing gained", lift=0.0),
+    World("half more", monthly=0.018),
+    World("payouts with a very long tail", tail=1.5, monthly=0.018),
+    World("fixed policy: half as many payouts, twice as large", fixed_size=2.0, tail=1.2, monthly=0.03),
+    World("list grows for 60 days", arriving_days=60),
     World("many pay, twice as much", lift=1.0, monthly=0.1, tail=0.8),
 )
-METERED = World("for the power meter", lift=0.6, monthly=0.05, tail=0.8, days=180, leaving=(0.0, 0.0, 0.0))
+METERED = World("for the power meter", lift=0.6, monthly=0.05, tail=0.8, days=180, leaving=(1e-6, 1e-6, 1e-6))
 HELD = ("inside", "ratio_inside", "plain_inside")
 
 
@@ -238,14 +238,14 @@ def _shown(got: Report) -> bool:
 
 def lift_figures(quick: bool) -> tuple[list[Row], dict[str, float]]:
     """Rows of a table and named figures. Upworthy's tests are left out where `../shared/data` is missing."""
-    rows, seen = coverage(WORLDS, 6 if quick else 100, Settings())
+    rows, seen = coverage(WORLDS, 4 if quick else 100, Settings())
     figures = {
         "lift_coverage": float(np.mean([found.inside for found in seen])),
         "lift_ratio_coverage": float(np.mean([found.ratio_inside for found in seen])),
         "lift_plain_coverage": float(np.mean([found.plain_inside for found in seen])),
         "lift_worlds": float(len(seen)),
     }
-    asked, shown, days = metered(METERED, 30, 6 if quick else 60)
+    asked, shown, days = metered(METERED, 30, 4 if quick else 60)
     figures["lift_meter_power"] = shown / asked
     rows.append(
         (

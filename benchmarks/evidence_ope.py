@@ -90,8 +90,7 @@ def open_bandit() -> Part:
             if (campaign, writer) == ("women", "bts"):
                 figures["obd_women_uniform_refused"] = float(isinstance(got, Refusal))
             if isinstance(got, Refusal):
-                effective = log.weights.sum() ** 2 / (log.weights**2).sum()
-                rows.append((name, f"refused: {got.reason}", f"{got.detail}; effective n = {effective:.0f}"))
+                rows.append((name, f"refused: {got.reason}", got.detail))
                 continue
             low, high = got.interval.both()
             judged, inside = judged + 1, inside + (low <= truth <= high)
@@ -140,9 +139,9 @@ def hillstrom(splits: int) -> Part:
         rows.append((f"Hillstrom, always {name}", f"{got.value:.3f}, {low:.3f} to {high:.3f}", "spend per customer"))
     accepted = 0
     for choice in naive_choices(n):
-        accepted += isinstance(got := _against_mens(sent, choice), Evaluation) and got.interval.lower() > 0
+        accepted += isinstance(got := against_mens(sent, choice), Evaluation) and got.interval.lower() > 0
         rows.append(("Hillstrom, LightGBM T-learner less mens", _gain(got), "accepted only with a lower bound above 0"))
-    safe = [_against_mens(sent, safe_choice(sent, split)) for split in range(splits)]
+    safe = [against_mens(sent, safe_choice(sent, split)) for split in range(splits)]
     gains = [got.value for got in safe if isinstance(got, Evaluation)]
     lows = [got.interval.lower() for got in safe if isinstance(got, Evaluation)]
     rows.append(
@@ -155,7 +154,8 @@ def hillstrom(splits: int) -> Part:
     }
 
 
-def _against_mens(sent: Mails, choice: Ints) -> Evaluation | Refusal:
+def against_mens(sent: Mails, choice: Ints) -> Evaluation | Refusal:
+    """A choice per customer, (n,), less always the men's mail."""
     return compare(mail_log(sent, np.eye(len(ARMS))[choice]), always(MENS, len(choice)))
 
 
@@ -166,30 +166,31 @@ def _gain(got: Evaluation | Refusal) -> str:
 
 
 def gate(worlds: int) -> Part:
-    """Take-overs of better, equal and worse challengers, each in worlds of its own."""
+    """Take-overs of challengers that are better, no better, worse, and better at clicks only, each in worlds of its own."""
     rows: list[Row] = []
-    taken: dict[float, float] = {}
+    taken: dict[str, float] = {}
     covered: list[bool] = []
-    for lift in (LIFT, 0.0, LOSS):
-        verdicts = Counter(_tried(lift, worlds, covered))
-        taken[lift] = verdicts["eligible"] / worlds
+    for name, lift, misleading in (
+        ("gate_power", LIFT, 0.0),
+        ("gate_takeover_no_gain", 0.0, 0.0),
+        ("gate_false_takeover", LOSS, 0.0),
+        ("gate_misled_takeover", LIFT, 2.0),
+    ):
+        verdicts = Counter(_tried(lift, misleading, worlds, covered))
+        taken[name] = verdicts["eligible"] / worlds
         said = ", ".join(f"{reason} {count}" for reason, count in verdicts.most_common())
-        rows.append((f"gate, {DECISIONS:,} decisions, {worlds} worlds, {lift:+.0%}", f"{taken[lift]:.1%} taken over", said))
+        what = "clicks that buy nothing" if misleading else f"{lift:+.0%} of revenue"
+        rows.append((f"gate, {what}: {worlds} logs of {DECISIONS:,}", f"{taken[name]:.1%} taken over", said))
     coverage = float(np.mean(covered))
     rows.append(("gate, one-sided 95 % bound of the gain", f"covers {coverage:.1%}", "at least 95 %"))
-    return rows, {
-        "gate_power": taken[LIFT],
-        "gate_false_takeover": taken[LOSS],
-        "gate_takeover_no_gain": taken[0.0],
-        "gate_coverage": coverage,
-    }
+    return rows, {**taken, "gate_coverage": coverage}
 
 
-def _tried(lift: float, worlds: int, covered: list[bool]) -> Iterator[str]:
+def _tried(lift: float, misleading: float, worlds: int, covered: list[bool]) -> Iterator[str]:
     """Each world's verdict; `covered` grows by whether the bound held."""
     for world in range(worlds):
         random = np.random.default_rng([world, round(100 * (1 + lift))])
-        known = market(lift, random)
+        known = market(lift, random, misleading=misleading)
         tried = challenge(known, DECISIONS, random)
         verdict = take_over(tried, Limits())
         assert tried.log.logging is not None

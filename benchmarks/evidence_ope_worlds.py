@@ -17,7 +17,7 @@ EPSILON = 0.1
 LIST_VALUE = 2.0  # of a subscriber
 UNSUBSCRIBES, COMPLAINTS = 0.001, 0.0002  # per mail
 PEAKEDNESS = 2.0  # standard deviation of log votes between arms
-MODEL_ERROR = 0.05  # relative, of the value of an arm's click
+MODEL_ERROR = 0.05  # relative, of the conversions of an arm's clicks
 SPREAD = 0.8  # of log payouts
 CLICKINESS = 0.3  # standard deviation of log clicks between persons
 
@@ -29,7 +29,7 @@ class Market:
     click: Floats
     conversion: Floats  # given a click
     payout: Floats  # (A,) mean
-    believed: Floats  # the value of a click as the engine's model has it
+    believed: Floats  # p(conversion | click) as the engine's model has it
     logging: Floats
     target: Floats
 
@@ -44,7 +44,7 @@ class Market:
 
     def worth(self, policy: Floats) -> float:
         """Expected surrogate per decision: what the engine believes a click is worth, less what exits cost."""
-        believed = (policy * self.click * self.believed).sum() / SEGMENTS
+        believed = (policy * self.click * self.believed * self.payout).sum() / SEGMENTS
         return float(believed - (UNSUBSCRIBES + 2 * COMPLAINTS) * LIST_VALUE)
 
 
@@ -57,7 +57,7 @@ def market(lift: float, random: np.random.Generator, *, misleading: float = 0.0)
     click = 0.07 * np.exp(0.5 * random.standard_normal((SEGMENTS, ARMS)))
     conversion = 0.12 * np.exp(0.3 * random.standard_normal((SEGMENTS, ARMS)))
     payout = 18.0 * np.exp(0.3 * random.standard_normal(ARMS))
-    believed = conversion * payout * (1 + MODEL_ERROR * random.standard_normal(ARMS))
+    believed = conversion * (1 + MODEL_ERROR * random.standard_normal(ARMS))
     order = (click * conversion * payout).argsort(axis=1)
     noise = np.exp(PEAKEDNESS * random.standard_normal((SEGMENTS, ARMS)))
     shares = noise / noise.sum(axis=1, keepdims=True)
@@ -97,6 +97,7 @@ def challenge(known: Market, decisions: int, random: np.random.Generator) -> Cha
     rewards = surrogate(
         clicked.astype(np.float64),
         known.believed[segment, action],
+        known.payout[action],
         (exits >= COMPLAINTS) & (exits < COMPLAINTS + UNSUBSCRIBES),
         complained,
         np.full(decisions, LIST_VALUE),
@@ -105,4 +106,6 @@ def challenge(known: Market, decisions: int, random: np.random.Generator) -> Cha
     predicted = cell_means(action, rewards.reward, segment, person, arms=ARMS, cells=SEGMENTS, strength=50.0)
     propensity = logging[np.arange(decisions), action]
     log = Logged(action, rewards.reward, propensity, known.target[segment], person, predicted, logging)
-    return Challenge(log, rewards.expected_revenue, np.where(converted, amounts, 0.0), complained.astype(np.float64))
+    return Challenge(
+        log, rewards.expected_revenue, rewards.expected_square, np.where(converted, amounts, 0.0), complained.astype(np.float64)
+    )

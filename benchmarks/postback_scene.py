@@ -13,6 +13,7 @@ from revenue_engine import ids
 from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import epoch_seconds
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.offer import Creative, Offer
 from revenue_engine.records.send import PlannedSend
@@ -55,10 +56,10 @@ def prepared(plane: Plane, *, mails: int, seed: int) -> Scene:
         subscribers.append(str(item["subscriber"]))
     plans = [_plan(key, subscribers[n % len(subscribers)], OFFERS[n % len(OFFERS)], n) for n in range(mails)]
     for n, plan in enumerate(plans):
-        click = {"send_id": plan.send_id, "human": True, "human_probability": 1.0}
-        at = START + timedelta(minutes=n % 60)
-        clicked = w.timeline.recording(ORG, plan.subscriber, at=at, kind="click", event_id=f"c{n}", facts=click)
-        commit([w.sends.claiming(plan, now=START, day=plan.budget_day), clicked])
+        commit([w.sends.claiming(plan, now=START, day=plan.budget_day)])
+        at, touch = START + timedelta(minutes=n % 60), {"send_id": plan.send_id, "human": True, "human_probability": 1.0}
+        clicked = w.sends.outcome(plan.send_id, first={"first_human_click_at": epoch_seconds(at)}, add={"human_clicks": 1})
+        commit([clicked, w.timeline.recording(ORG, plan.subscriber, at=at, kind="click", event_id=f"c{n}", facts=touch)])
     return Scene(plane, w, made.webhook_path, plans, [ids.tracking_id(key, org=ORG, send_id=plan.send_id) for plan in plans])
 
 

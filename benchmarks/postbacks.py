@@ -190,7 +190,8 @@ def _found(scene: Scene, heads: Sequence[Item]) -> Books:
     )
     first, last = (at.astimezone(ZoneInfo(ZONE)).date() for at in (START, scene.plane.clock.now()))
     days = w.counters.day_counters(ORG, first, last, only=wanted)
-    campaigns = {name: sums["conversions"] for name, sums in w.counters.campaign_counters(ORG, first, last).items()}
+    by_campaign, _ = w.counters.campaign_counters(ORG, first, last, most=10**6)
+    campaigns = {name: sums["conversions"] for name, sums in by_campaign.items()}
     outcome = ("revenue_micros#USD", "revenue_micros#EUR", "conversions")
     mails = {send["pk"]: {name: send[name] for name in outcome if name in send} for send in _items(scene, names.SENDS_TABLE)}
     people = {item["subscriber"]: row_of(item).revenue_micros for item in _items(scene, names.SUBSCRIBERS_TABLE) if "row" in item}

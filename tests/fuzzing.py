@@ -6,6 +6,7 @@ import base64
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
@@ -55,12 +56,14 @@ class Fuzzer:
     org, token
         A path that is good.
     sub1
-        Authentic tracking ids, which the requests name now and then.
+        Values of `sub1`, authentic or not, which the requests name.
+    transactions
+        How many clicks they tell of.
     """
 
-    def __init__(self, *, seed: int, org: str, token: str, sub1: Sequence[str]) -> None:
+    def __init__(self, *, seed: int, org: str, token: str, sub1: Sequence[str], transactions: int) -> None:
         self._chance = random.Random(seed)
-        self._org, self._token, self._sub1 = org, token, sub1
+        self._org, self._token, self._sub1, self._transactions = org, token, sub1, transactions
         cases = json.loads(shared_path("contracts/everflow-postback-cases.json").read_text())["cases"]
         lines = shared_path("contracts/everflow-postback.txt").read_text().splitlines()
         self._queries: list[Pairs] = [[(name, quote_plus(value)) for name, value in case["query"].items()] for case in cases]
@@ -125,7 +128,7 @@ class Fuzzer:
             if chance.random() < 0.3:
                 holder.pop(name, None)
             else:
-                holder[name] = chance.choice(_ODD_JSON)
+                holder[name] = deepcopy(chance.choice(_ODD_JSON))
         text = json.dumps(hook)
         text = chance.choices(
             (
@@ -181,7 +184,7 @@ class Fuzzer:
         return text[: chance.randrange(len(text) + 1)] if draw < 0.09 else text
 
     def _transaction(self) -> str:
-        return f"{self._chance.randrange(400):032x}"
+        return f"{self._chance.randrange(self._transactions):032x}"
 
     def _odd(self, pairs: Pairs) -> None:
         at = self._chance.randrange(len(pairs))

@@ -19,7 +19,7 @@ from revenue_engine.records.send import Touch
 
 AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CONTROLS = Controls()
-RULES = rules_of(CONTROLS)
+RULES = rules_of(CONTROLS, "USD")
 CREDIT = Credit("s1", "p1", "7", "standard", "new", "20260303-7-standard", "engine", "USD", AT - timedelta(days=2), None)
 TOUCHES = (
     Touch("click", AT - timedelta(days=1), "s1", True, 0.95),

@@ -21,7 +21,7 @@ START = END - timedelta(days=35)
 
 
 def one(conversion_id: str | None = "c1", *, conversions: int = 1, at: datetime = AT, credited: bool = True) -> Booked:
-    return Booked(conversion_id, 0, 10, conversions, "USD", at, credited)
+    return Booked(conversion_id, 0, 10, True, conversions, "USD", at, credited)
 
 
 def test_entries_add_up_to_what_a_row_is_compared_with() -> None:

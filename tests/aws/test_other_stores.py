@@ -125,10 +125,10 @@ def test_quarantine_keeps_one_entry_per_receipt_and_release_closes_it(org: Org) 
     kept = org.w.quarantine
     for reason in ("first", "second"):
         kept.put(org.name, receipt_id="r", received_at=NOW, facts={"reason": reason, "state": "open"})
-    assert [(e["reason"], e["state"]) for e in kept.all(org.name)] == [("second", "open")]
+    assert [(e["reason"], e["state"]) for e in kept.newest_first(org.name)] == [("second", "open")]
     kept.release(org.name, receipt_id="r", received_at=NOW)
     kept.release(org.name, receipt_id="unknown", received_at=NOW)
-    assert [(e["receipt_id"], e["state"]) for e in kept.all(org.name)] == [("r", "replayed")]
+    assert [(e["receipt_id"], e["state"]) for e in kept.newest_first(org.name)] == [("r", "replayed")]
 
 
 def test_a_missing_variable_is_refused_by_its_name() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from revenue_engine.aws import names
 from revenue_engine.intake.everflow import RawPostback, understand_postback
 from revenue_engine.records.controls import Autonomy
+from revenue_engine.services import quarantine as quarantining
 from revenue_engine.services.attribute import attribute_message
 from revenue_engine.services.http import Request
 from revenue_engine.services.take_postback import take_postback
@@ -25,10 +27,10 @@ from workbench.local.plane import Plane
 BUNDLED = Path(__file__).resolve().parents[2] / "workbench" / "data" / "offers.json"
 
 
-def _postback(org: Org, transaction: str, **changes: str) -> None:
+def _postback(org: Org, transaction: str, *, seconds: int = 0, **changes: str) -> None:
     query = {"kind": "conversion", "transaction_id": transaction, "payout": "20", "offer_id": "1001", "sub1": "", "event_id": "0"}
-    path = {"org": org.name, "token": org.token}
-    assert take_postback(org.w, Request("GET", "/", path, urlencode(query | changes), {}, ""), now=NOW).status == 200
+    request = Request("GET", "/", {"org": org.name, "token": org.token}, urlencode(query | changes), {}, "")
+    assert take_postback(org.w, request, now=NOW + timedelta(seconds=seconds)).status == 200
     _attribute(org)
 
 
@@ -59,10 +61,23 @@ def test_a_postback_of_an_unknown_offer_waits_and_is_booked_once_the_offer_is_th
     assert len(org.w.ledger.entries(f"{org.name}#conversion#t1#0")) == 1
 
 
+def test_a_long_quarantine_is_listed_by_pages(run: Run, org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantining, "PAGE", 2)
+    for n in range(3):
+        _postback(org, f"t{n}", seconds=n)
+    newest, _, oldest = (entry["receipt_id"] for entry in org.w.quarantine.newest_first(org.name))
+    shown = run("quarantine", "list").stdout
+    assert newest in shown and oldest not in shown
+    (more,) = [line for line in shown.splitlines() if "--before" in line]
+    assert more.startswith("1 more")
+    shown = run("quarantine", "list", "--before", more.split()[-1]).stdout
+    assert oldest in shown and newest not in shown and "--before" not in shown
+
+
 def test_one_entry_is_replayed_by_its_receipt(run: Run, org: Org) -> None:
     assert run("quarantine", "list").stdout == "nothing in quarantine\n"
     _postback(org, "t1")
-    (entry,) = org.w.quarantine.all(org.name)
+    (entry,) = org.w.quarantine.newest_first(org.name)
     run("import", "offers", BUNDLED)
     assert run("quarantine", "replay", entry["receipt_id"]).stdout == "1 queued again\n"
     _attribute(org)
@@ -170,7 +185,7 @@ def test_an_org_without_secrets_is_one_clear_line(system: Plane, tmp_path: Path)
 def test_a_contradicting_postback_is_listed_with_both_amounts(run: Run, org: Org) -> None:
     run("import", "offers", BUNDLED)
     _postback(org, "t1")
-    _postback(org, "t1", payout="25")
+    _postback(org, "t1", seconds=1, payout="25")
     listed = run("quarantine", "list").stdout
     assert "contradicts_booked_amount" in listed
     assert "25000000 micros USD, booked are 20000000 micros USD" in listed
@@ -182,7 +197,7 @@ def test_a_contradicting_postback_is_listed_with_both_amounts(run: Run, org: Org
 def test_a_postback_that_was_cut_is_listed_and_not_replayed(run: Run, org: Org) -> None:
     _postback(org, "t1", note="x" * 20_000)
     assert "too_long" in run("quarantine", "list").stdout
-    (entry,) = org.w.quarantine.all(org.name)
+    (entry,) = org.w.quarantine.newest_first(org.name)
     assert run("quarantine", "replay", "--all").stdout == "0 queued again\n"
     refused = run("quarantine", "replay", entry["receipt_id"])
     assert refused.exit_code == 1

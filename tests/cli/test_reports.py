@@ -31,12 +31,21 @@ def test_an_org_without_history_is_shown_without_an_error(run: Run) -> None:
 
 
 def test_revenue_is_shown_in_units_and_by_offer_and_campaign(run: Run, org: Org) -> None:
-    count(org, sent=2_000, sent_of_7=2_000, clicked_mails=40, clicked_mails_of_7=40, conversions=3, conversions_of_7=3)
+    count(
+        org,
+        sent=2_000,
+        sent_of_7=2_000,
+        clicked_mails=40,
+        clicked_mails_of_7=40,
+        conversions=3,
+        conversions_of_7=3,
+        base_conversions_of_7=3,
+    )
     count(org, reported_approved_micros=30_000_000, reported_approved_micros_of_7=30_000_000)
     count(org, reported_approved_micros_by_fixed=30_000_000)
     count(org, reported_provisional_micros=60_000_000, reported_provisional_micros_of_7=60_000_000)
     commit(org.w.counters.money(org.name, TODAY, {"approved_micros#GBP": 5_000_000}, shard_by="a"))
-    commit([org.w.counters.campaign(org.name, TODAY, "Spring_26", {"reported_approved_micros": 30_000_000}, shard_by="a")])
+    commit([org.w.counters.campaign(org.name, TODAY, "Spring_26", {"reported_approved_micros": 30_000_000})])
     shown = run("revenue").stdout
     for text in ("0.0150 + 0.0000", "30.00 + 60.00", "7.50%", "0.7500 + 1.5000", "Spring_26", "GBP"):
         assert text in shown, text
@@ -49,7 +58,7 @@ def test_kpis_are_shown_with_their_verdicts_and_reasons(run: Run, org: Org) -> N
         delivered=1_000,
         complaints=1,
         clicked_mails=40,
-        conversions_by_engine=3,
+        base_conversions_by_engine=3,
         reported_approved_micros_by_engine=150_000_000,
     )
     lines = run("kpis").stdout.splitlines()

@@ -61,7 +61,7 @@ def everything(made: House, api: EverflowApi) -> None:
 
     made.converted(first)
     made.converted(first, payout="rubbish", transaction_id="tx2")
-    entry = next(iter(w.quarantine.all(ORG)))
+    entry = next(iter(w.quarantine.newest_first(ORG)))
     plane.http("POST", f"/console/{ORG}/quarantine/{entry['receipt_id']}/replay", SIGNED)
     plane.http("GET", made.webhook_path[:-3] + "bad?transaction_id=x")
     plane.settle()

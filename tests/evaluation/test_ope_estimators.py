@@ -101,7 +101,12 @@ def test_the_same_decision_told_twice_is_no_more_evidence(case: tuple[int, int, 
     log = obp_case(*case)
     again = np.repeat(np.arange(len(log)), times)
     told = Logged(
-        log.action[again], log.reward[again], log.propensity[again], log.target[again], log.subscriber[again], log.predicted[again]
+        log.action[again],
+        log.reward[again],
+        log.propensity[again],
+        log.target[again],
+        log.subscriber[again],
+        log.predicted[again],
     )
     one, other = ((e := estimate(x, method), interval_of(e.value, e.influence, x.cluster))[1] for x in (log, told))
     assert other.value == pytest.approx(one.value, rel=1e-9, abs=1e-12)

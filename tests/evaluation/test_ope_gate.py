@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evidence_ope_worlds import challenge, market
+from revenue_engine.arrays import Floats
 from revenue_engine.evaluation.gate import Challenge, Eligible, Limits, take_over
 from revenue_engine.evaluation.logs import Logged
 from revenue_engine.evaluation.overlap import Refusal
@@ -28,7 +29,8 @@ def reason(verdict: Eligible | Refusal) -> str:
 def test_a_surrogate_pays_clicks_and_charges_exits() -> None:
     got = surrogate(
         clicks=np.array([2.0, 0.0, 1.0, 0.0]),
-        value_per_click=np.full(4, 0.3),
+        p_conversion=np.full(4, 0.03),
+        payout=np.full(4, 10.0),
         unsubscribed=np.array([False, True, False, True]),
         complained=np.array([False, False, False, True]),
         worth=np.full(4, 5.0),
@@ -37,17 +39,18 @@ def test_a_surrogate_pays_clicks_and_charges_exits() -> None:
     # who complains and unsubscribes is lost once, and costs the provider's trust once
     assert got.reward.tolist() == pytest.approx([0.6, -5.0, 0.55, -10.0])
     assert got.expected_revenue.tolist() == pytest.approx([0.6, 0.0, 0.3, 0.0])
+    assert got.expected_square.tolist() == pytest.approx([6.0, 0.0, 3.0, 0.0])
 
 
 @pytest.mark.parametrize(("factor", "misled"), [(1.0, False), (0.5, True), (2.0, True), (0.95, False)])
 def test_agreement_finds_a_surrogate_that_misleads(factor: float, misled: bool) -> None:
     n = 40_000
     random = np.random.default_rng(4)
-    clicked = random.random(n) < 0.1
-    revenue = np.where(clicked & (random.random(n) < 0.1), 20.0 * factor, 0.0)
+    clicked: Floats = (random.random(n) < 0.1).astype(np.float64)
+    revenue = clicked * (random.random(n) < 0.1) * 20.0 * factor
     target = np.tile([0.3, 0.7], (n, 1))
     log = Logged(random.integers(0, 2, n), revenue, np.full(n, 0.5), target, np.arange(n), np.zeros((n, 2)))
-    got = agreement(log, clicked * 2.0, revenue, most=10.0)
+    got = agreement(log, clicked * 2.0, clicked * 40.0, revenue, most=10.0)
     assert got is not None
     low, high = got.ratio.both()
     assert low < factor < high
@@ -56,14 +59,23 @@ def test_agreement_finds_a_surrogate_that_misleads(factor: float, misled: bool) 
     assert f"{got.converted} conversions" in got.bias_statement()
 
 
-def test_few_conversions_mislead_nobody_and_no_clicks_say_nothing() -> None:
-    n = 2_000
-    clicked = np.arange(n) % 10 == 0
+@pytest.mark.parametrize(("expected", "seen", "misled"), [(4, 2, False), (2, 0, False), (10, 0, True), (400, 250, True)])
+def test_few_conversions_mislead_nobody(expected: int, seen: int, misled: bool) -> None:
+    n = 20_000
+    clicked = np.where(np.arange(n) % 10 == 0, 1.0, 0.0)
     log = Logged(np.zeros(n, np.int64), np.zeros(n), np.full(n, 0.5), np.full((n, 2), 0.5), np.arange(n), np.zeros((n, 2)))
-    revenue = np.where(np.arange(n) % 1_000 == 0, 20.0, 0.0)  # two conversions where ten were to come
-    few = agreement(log, clicked * 1.0, revenue, most=10.0)
-    assert few is not None and few.converted == 2 and not few.misled
-    assert agreement(log, np.zeros(n), revenue, most=10.0) is None
+    revenue = np.zeros(n)
+    revenue[np.flatnonzero(clicked)[:seen]] = 20.0
+    per_click = 20.0 * expected / clicked.sum()
+    got = agreement(log, clicked * per_click, clicked * per_click * 20.0, revenue, most=10.0)
+    assert got is not None and got.converted == seen
+    assert got.ratio.value == pytest.approx(seen / expected)
+    assert got.misled == misled
+
+
+def test_without_clicks_nothing_is_known_of_the_surrogate() -> None:
+    log = Logged(np.zeros(9, np.int64), np.zeros(9), np.full(9, 0.5), np.full((9, 2), 0.5), np.arange(9), np.zeros((9, 2)))
+    assert agreement(log, np.zeros(9), np.zeros(9), np.zeros(9), most=10.0) is None
 
 
 def test_a_better_challenger_goes_on_to_its_canary() -> None:
@@ -78,7 +90,10 @@ def test_a_better_challenger_goes_on_to_its_canary() -> None:
 
 
 def test_power_and_false_take_overs() -> None:
-    taken = {lift: np.mean([reason(take_over(tried(lift, seed), LIMITS)) == "eligible" for seed in range(20)]) for lift in (0.13, 0.0, -0.11)}
+    taken = {
+        lift: np.mean([reason(take_over(tried(lift, seed), LIMITS)) == "eligible" for seed in range(20)])
+        for lift in (0.13, 0.0, -0.11)
+    }
     assert taken[0.13] >= 0.8
     assert taken[0.0] <= 0.2
     assert taken[-0.11] == 0
@@ -86,7 +101,7 @@ def test_power_and_false_take_overs() -> None:
 
 def test_clicks_that_buy_nothing_are_seen_through() -> None:
     verdicts = [reason(take_over(tried(0.13, seed, misleading=2.0), LIMITS)) for seed in range(10)]
-    assert "eligible" not in verdicts
+    assert verdicts.count("eligible") <= 1  # by chance alone; a canary comes after
     assert {"revenue_contradicts", "surrogate_misleads"} & set(verdicts)
 
 
@@ -104,6 +119,42 @@ def test_complaints_stop_it() -> None:
     quiet = replace(good, complained=np.zeros(n))
     assert reason(take_over(quiet, LIMITS)) == "eligible"
     assert reason(take_over(quiet, replace(LIMITS, complaint_budget=1e-5))) == "complaints_over_budget"
+
+
+def test_revenue_from_other_arms_contradicts() -> None:
+    good = tried(0.13, seed=1)
+    assert good.log.logging is not None
+    left = good.log.played(good.log.target) < good.log.played(good.log.logging)
+    # what is left brought a third more than thought, what is preferred a little less: about right on the whole
+    revenue = np.where(left, 1.35, 0.85) * good.expected_revenue
+    assert reason(take_over(replace(good, revenue=revenue), LIMITS)) == "revenue_contradicts"
+
+
+def test_half_the_conversions_are_a_misleading_surrogate() -> None:
+    # the gain in revenue is too uncertain to contradict; revenue per click is not
+    good = tried(0.13, seed=1)
+    half = np.where(np.arange(len(good.log)) % 2 == 0, good.revenue, 0.0)
+    assert reason(take_over(replace(good, revenue=half), LIMITS)) == "surrogate_misleads"
+
+
+def test_weight_that_is_cut_counts_as_average() -> None:
+    good = tried(0.13, seed=1)
+    nothing, even = np.zeros(len(good.log)), np.ones(len(good.log))
+    cut = replace(LIMITS, most_weight=1.5)
+    # nothing was expected, and everybody alike was paid back
+    got = take_over(replace(good, expected_revenue=nothing, expected_square=even, revenue=-even), cut)
+    assert isinstance(got, Eligible)
+    assert got.revenue_gain.value == pytest.approx(0, abs=1e-12)
+
+
+def test_revenue_that_cannot_be_in_yet_contradicts_nothing() -> None:
+    good = tried(0.13, seed=1)
+    rare = replace(good, expected_revenue=good.expected_revenue / 100, expected_square=good.expected_square / 100)
+    assert reason(take_over(replace(rare, revenue=np.zeros(len(good.log))), LIMITS)) == "eligible"  # two conversions were to come
+    assert reason(take_over(replace(good, revenue=np.zeros(len(good.log))), LIMITS)) in {
+        "revenue_contradicts",
+        "surrogate_misleads",
+    }
 
 
 def test_certain_rows_weaken_nothing_and_are_counted() -> None:

@@ -71,6 +71,11 @@ REFUSED: list[tuple[Reason, Logged]] = [
     ("weights_do_not_average_one", replace(log(), propensity=np.full(2_000, 0.4))),
     # where the target wants only an arm that was not played, weights are missing
     ("weights_do_not_average_one", replace(log(), action=np.zeros(2_000, np.int64), logging=None)),
+    # what was rewarded is nothing that the target would do
+    (
+        "too_few_rewards",
+        replace(log(), target=np.tile([0.0, 1.0], (2_000, 1)), reward=np.where(log().action == 0, 1.0, 0.0)),
+    ),
     ("too_few_rewards", replace(log(), reward=np.where(np.arange(2_000) < 30, log().reward, 0.0))),
 ]
 
@@ -107,7 +112,12 @@ def test_correlated_weights_of_a_person_count_as_one() -> None:
     four = people.only(np.ones(1_000, np.bool_))
     again = np.repeat(np.arange(1_000), 4)
     told = Logged(
-        four.action[again], four.reward[again], four.propensity[again], four.target[again], four.subscriber[again], four.predicted[again]
+        four.action[again],
+        four.reward[again],
+        four.propensity[again],
+        four.target[again],
+        four.subscriber[again],
+        four.predicted[again],
     )
     one, other = overlap(people, GUARDS), overlap(told, GUARDS)
     assert not isinstance(one, Refusal) and not isinstance(other, Refusal)

@@ -42,6 +42,21 @@ def test_no_variation_has_no_width_but_the_floor() -> None:
     assert interval_of(1.0, flat, np.arange(10), 0.5).lower(0.95) < 0.2
 
 
+def test_rare_rewards_are_worth_few_degrees_of_freedom_and_stretch_the_upper_bound() -> None:
+    rewards = np.zeros(1_000)
+    rewards[:10] = 1.0
+    got = interval_of(0.01, rewards - 0.01, np.arange(1_000))
+    # a coin of 1 %: skewness and kurtosis by the textbook
+    assert got.skewness == pytest.approx((1 - 2 * 0.01) / (0.01 * 0.99) ** 0.5 / 1_000**0.5)
+    assert got.degrees == pytest.approx(2 * 1_000 / (2 + (1 - 6 * 0.01 * 0.99) / (0.01 * 0.99)))
+    low, high = got.both()
+    t = stats.t.ppf(0.975, got.degrees)
+    assert 0.01 - low == pytest.approx(t * got.standard_error, rel=1e-3)
+    assert high - 0.01 == pytest.approx((t + got.skewness * (2 * 1.96**2 + 1) / 6) * got.standard_error, rel=1e-3)
+    mirrored = interval_of(-0.01, 0.01 - rewards, np.arange(1_000)).both()
+    assert mirrored == pytest.approx((-high, -low))
+
+
 def held(decisions: int, rate: float, spread: float, share: float, times: int, seed: int) -> tuple[float, float, float]:
     """How often the lower bound, both, and both of the plain normal interval hold. Half of the target is on arms played `share`."""
     random = np.random.default_rng(seed)
@@ -51,9 +66,7 @@ def held(decisions: int, rate: float, spread: float, share: float, times: int, s
         reward: Floats = np.where(random.random(decisions) < rate, np.exp(spread * random.standard_normal(decisions)), 0.0)
         action = (random.random(decisions) < share).astype(np.int64)
         propensity = np.where(action == 1, share, 1 - share)
-        log = Logged(
-            action, reward, propensity, np.full((decisions, 2), 0.5), np.arange(decisions), np.zeros((decisions, 2))
-        )
+        log = Logged(action, reward, propensity, np.full((decisions, 2), 0.5), np.arange(decisions), np.zeros((decisions, 2)))
         got: Estimate = ips(log)
         found = interval_of(got.value, got.influence, log.cluster, got.least_error)
         spread_alone = float(got.influence.std() / decisions**0.5)

@@ -93,10 +93,10 @@ documents = st.dictionaries(st.sampled_from(["pk", "B", "BS", "é", "row"]), att
 
 @given(item=documents)
 def test_a_value_is_as_large_as_the_emulator_itself_says(dynamodb: Any, item: dict[str, Any]) -> None:
-    fast = [dynamodb._attribute_value_size(value) for value in item.values()]
-    own_size, own_number = dynamodb._attribute_value_size.__wrapped__, dynamodb._number_size_bytes.__wrapped__
-    with mock.patch.multiple(dynamodb, _attribute_value_size=own_size, _number_size_bytes=own_number):
-        assert fast == [dynamodb._attribute_value_size(value) for value in item.values()]
+    fast = [dynamodb._item_size_bytes(item), *(dynamodb._attribute_value_size(value) for value in item.values())]
+    names = ("_item_size_bytes", "_attribute_value_size", "_number_size_bytes")
+    with mock.patch.multiple(dynamodb, **{name: getattr(dynamodb, name).__wrapped__ for name in names}):
+        assert fast == [dynamodb._item_size_bytes(item), *(dynamodb._attribute_value_size(value) for value in item.values())]
 
 
 @given(text=st.sampled_from(["0", "-0", "1e999", "007.50", "", " 1", "1_0", "NaN", "9" * 40, "-12.345"]) | st.text(max_size=6))

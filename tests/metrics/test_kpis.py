@@ -150,10 +150,22 @@ def test_goals_of_day_week_and_month() -> None:
 
 def test_conversion_rate_is_of_conversions_by_mail_per_clicked_mail() -> None:
     kpi = measured(
-        {TODAY: {"conversions%engine": 2, "conversions%fixed": 1, "conversions": 9, "clicked_mails": 100, "human_clicks": 250}}
+        {
+            TODAY: {
+                "base_conversions%engine": 2,
+                "base_conversions%fixed": 1,
+                "conversions%engine": 5,
+                "base_conversions": 9,
+                "clicked_mails": 100,
+                "human_clicks": 250,
+            }
+        }
     )["conversion_rate"]
     assert (kpi.value, kpi.met) == (Decimal("0.03"), True)
-    assert measured({TODAY: {"conversions%engine": 2, "clicked_mails": 100}})["conversion_rate"].met is False
+    assert (
+        measured({TODAY: {"base_conversions%engine": 2, "conversions%engine": 7, "clicked_mails": 100}})["conversion_rate"].met
+        is False
+    )
 
 
 def test_complaints_are_over_mail_where_complaints_are_told_of() -> None:

@@ -29,7 +29,9 @@ TODAY = date(2026, 3, 30)
 
 
 def measured(days: dict[date, dict[str, int]], campaigns: dict[str, dict[str, int]] | None = None) -> RevenueMetrics:
-    return revenue_metrics("main", controls=CONTROLS, now=NOW, days=days, campaigns=campaigns or {}, top=[("s1", 9), ("s2", 3)])
+    return revenue_metrics(
+        "main", controls=CONTROLS, now=NOW, days=days, campaigns=campaigns or {}, campaigns_cut=False, top=[("s1", 9), ("s2", 3)]
+    )
 
 
 class Fact(NamedTuple):
@@ -116,7 +118,8 @@ def test_known_figures_of_one_offer() -> None:
     day = {
         "sent@7": 2_000,
         "clicked_mails@7": 40,
-        "conversions@7": 3,
+        "conversions@7": 5,
+        "base_conversions@7": 3,
         "reported_provisional_micros@7": 60_000_000,
         "reported_approved_micros@7": 30_000_000,
     }

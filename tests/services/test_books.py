@@ -18,12 +18,16 @@ from revenue_engine.attribution.ledger import Head, fold, unbalanced_models
 from revenue_engine.aws import names
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.ledger import Ledger
+from revenue_engine.errors import BadInput
 from revenue_engine.records.conversion import Arrival
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import quarantine
 from revenue_engine.services.attribute import book
+from revenue_engine.services.books import check_currency
 from revenue_engine.services.engage import engage_message
+from revenue_engine.services.metrics import revenue
 from tests.builders import DAY, NOW, Org, an_offer
+from tests.ses_events import ses_event
 from workbench.local.plane import Plane
 from workbench.simulation.recount import disagreements, recount
 
@@ -313,3 +317,59 @@ def test_money_in_another_currency_than_the_booked_contradicts_it(org: Org) -> N
     booked(org, arrival(org), arrival(org, currency="EUR", receipt_id="r2"))
     (entry,) = quarantine.listed(org.w, org.name)
     assert (entry["field"], entry["detail"]) == ("currency", "10000001 micros EUR, booked are 10000001 micros USD")
+
+
+def test_sums_stay_in_the_currency_the_books_were_opened_in(org: Org) -> None:
+    plan = org.mailed()
+    booked(org, arrival(org, plan))
+    org.set_controls(currency="EUR", fx_rates={"USD": {"rate": "0.9", "as_of": "2026-03-01"}})
+    org.w.parameters.forget()
+    euros = arrival(org, plan, transaction_id="t2", currency="EUR", payout_micros=7_000_000)
+    booked(org, euros)
+    check(org)
+    counted = org.counters()
+    assert (counted["reported_provisional_micros"], counted["provisional_micros#EUR"]) == (10_000_001, 7_000_000)
+    told = revenue(org.w, org.name, now=LATER)
+    assert (told.currency, told.today.revenue.provisional_micros) == ("USD", 10_000_001)
+    with pytest.raises(BadInput, match="books_are_kept_in"):
+        check_currency(org.w, org.name, org.w.parameters.controls(org.name))
+
+
+def test_a_name_with_the_separator_in_it_is_no_other_key(org: Org) -> None:
+    plan = org.mailed()
+    rows = [
+        report(org, plan, f"e{n}", kind="event", event_id="", event_name=name, payout_micros=1_000_000)
+        for n, name in enumerate(("Rebill", "Rebill", "Rebill#1", "Re%23bill"))
+    ]
+    booked(org, *rows)
+    assert totals(org)["conversions"] == 4
+    check(org)
+
+
+@pytest.mark.parametrize("order", ["row, 77, 78", "77, row, 78", "77, 78, row"])
+def test_two_ids_of_one_name_are_two_events_whenever_the_row_comes(org: Org, order: str) -> None:
+    plan = org.mailed()
+    first, row = upsell(org, plan)
+    facts = {"row": row, "77": first, "78": replace(first, event_id="78", receipt_id="r78")}
+    booked(org, *(facts[name] for name in order.split(", ")))
+    assert totals(org) == {"provisional": 4_250_000, "approved": 4_250_000, "unattributed": 0, "conversions": 2}
+    check(org)
+
+
+def test_a_name_that_is_told_with_a_repetition_is_remembered(org: Org) -> None:
+    plan = org.mailed()
+    named, row = upsell(org, plan)
+    assert booked(org, replace(named, event_name=""), named, row) == ["booked", "already_booked", "booked"]
+    assert totals(org) == {"provisional": 0, "approved": 4_250_000, "unattributed": 0, "conversions": 1}
+    check(org)
+
+
+def test_the_click_after_the_purchase_is_not_where_it_came_from(org: Org) -> None:
+    plan = org.mailed()
+    booked(org, arrival(org, plan))
+    event = json.loads(ses_event("ses-event-click.json", plan))
+    event["click"]["timestamp"] = "2026-03-05T09:00:00.000Z"
+    engage_message(org.w, json.dumps(event), now=LATER)
+    booked(org, arrival(org, plan, receipt_id="r9"))
+    assert org.evidence()["2026-03-04"]["conversions"] == 1
+    check(org)

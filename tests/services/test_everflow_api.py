@@ -137,9 +137,23 @@ def test_a_page_that_comes_twice_is_not_two_pages(api: EverflowApi, waiting: Wai
             read(client)
 
 
-def test_a_row_that_names_no_conversion_leaves_the_report_unwhole(client: EverflowClient, api: EverflowApi) -> None:
-    api.listed = lambda start, end: [a_deal(1), a_deal(2, conversion_id="")]
-    with pytest.raises(EverflowUnavailable, match="ended after 1 of 2"):
+def test_a_row_that_names_no_conversion_is_a_problem_and_the_others_come(
+    client: EverflowClient, api: EverflowApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(everflow_api, "PAGE_SIZE", 1)
+    assert read(client).complete_ids
+    api.listed = lambda start, end: [a_deal(1), a_deal(2, conversion_id=""), a_deal(3, conversion_id=""), a_deal(4)]
+    report = read(client)
+    assert [row.conversion_id for row in report.rows] == ["c1", "c4"]
+    assert [(p.field, p.reason) for p in report.problems] == [("conversion_id", "wrong_type")] * 2
+    assert report.conversion_ids == {"c1", "c4"}
+    assert not report.complete_ids
+
+
+def test_a_row_without_an_id_does_not_stand_in_for_one_that_is_missing(client: EverflowClient, api: EverflowApi) -> None:
+    api.listed = lambda start, end: [a_deal(1, conversion_id=""), a_deal(2), a_deal(3)]
+    api.faults.extend([Fault.SHORT_PAGE] * 20)
+    with pytest.raises(EverflowUnavailable, match="ended after 2 of 3"):
         read(client)
 
 

@@ -22,6 +22,7 @@ from revenue_engine.clock import day_in
 from revenue_engine.errors import Refused
 from revenue_engine.metrics.amounts import Revenue
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import metrics
 from revenue_engine.services.attribute import attribute_message
 from revenue_engine.services.console import answer
 from revenue_engine.services.engage import engage_message
@@ -101,15 +102,15 @@ def chaos(org: Org, facts: int, seed: int) -> list[tuple[datetime, str, dict[str
             commit(org.w.counters.counting(org.name, at, amounts, zone=NEW_YORK, shard_by=str(n)))
         else:
             micros = chance.randrange(1, 10**8)
-            sums = chance.choice([(micros, 0, 1), (-micros, micros, 0), (0, -micros, -1)])
-            names_ = ("reported_provisional_micros", "reported_approved_micros", "conversions")
+            sums = chance.choice([(micros, 0, 1, 1), (-micros, micros, 0, 0), (0, -micros, -1, -1), (micros, 0, 1, 0)])
+            names_ = ("reported_provisional_micros", "reported_approved_micros", "conversions", "base_conversions")
             whole = dict(zip(names_, sums, strict=True))
             amounts = whole | {f"{k}@{offer}": v for k, v in whole.items()} | {f"{k}%{policy}": v for k, v in whole.items()}
             day = day_in(at, NEW_YORK)
             commit(
                 [
                     *org.w.counters.money(org.name, day, amounts, shard_by=str(n)),
-                    org.w.counters.campaign(org.name, day, campaign, whole, shard_by=str(n)),
+                    org.w.counters.campaign(org.name, day, campaign, whole),
                 ]
             )
             amounts |= {f"campaign {campaign} {k}": v for k, v in whole.items()}
@@ -165,17 +166,51 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_reads_are_bounded_by_days_and_campaigns_whatever_the_traffic(org: Org, reads: Counter[str]) -> None:
     chaos(org, 40, seed=1)
-    of_days, of_campaigns = 31 * COUNTER_SHARDS, 30 * 2 * COUNTER_SHARDS  # two offers, one campaign each a day
+    of_days, of_campaigns = 31 * COUNTER_SHARDS, 30 * 2  # two offers, one campaign each a day
     for facts in (0, 400):
         chaos(org, facts, seed=2)
         reads.clear()
         revenue(org.w, org.name, now=NOW)
-        assert reads["items"] <= of_days + of_campaigns + 10
-        assert reads["requests"] == 3
+        assert reads["items"] <= of_days + of_campaigns + 10 + 1
+        assert reads["requests"] == 4
         reads.clear()
         kpis(org.w, org.name, now=NOW)
-        assert reads["items"] <= 35 * COUNTER_SHARDS + COUNTER_SHARDS + 2
-        assert reads["requests"] == 4
+        assert reads["items"] <= 35 * COUNTER_SHARDS + COUNTER_SHARDS + 3
+        assert reads["requests"] == 5
+
+
+def test_however_many_campaigns_there_are_the_newest_alone_are_read(
+    org: Org, reads: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "MOST_CAMPAIGN_ITEMS", 6)
+    for ago in range(3):
+        for campaign in ("a", "b", "c"):
+            day = TODAY - timedelta(days=ago)
+            commit([org.w.counters.campaign(org.name, day, campaign, {"conversions": 1})])
+            commit([org.w.counters.campaign(org.name, day, campaign, {"conversions": 1})])
+    reads.clear()
+    found = revenue(org.w, org.name, now=NOW)
+    assert (found.campaigns_cut, {name: c.conversions for name, c in found.campaigns.items()}) == (True, dict.fromkeys("abc", 4))
+    assert reads["items"] <= 6 + 1 + 1  # and the currency of the books
+    monkeypatch.setattr(metrics, "MOST_CAMPAIGN_ITEMS", 9)
+    found = revenue(org.w, org.name, now=NOW)
+    assert (found.campaigns_cut, {name: c.conversions for name, c in found.campaigns.items()}) == (False, dict.fromkeys("abc", 6))
+
+
+def test_upsells_and_rebills_are_no_conversions_of_the_rate(org: Org) -> None:
+    plan = org.mailed()
+    engage_message(org.w, ses_event("ses-event-click.json", plan), now=NOW)
+    postback(org, plan, "t1")
+    for event in ("77", "78"):
+        postback(org, plan, "t1", kind="event", event_id=event, event_name=f"Rebill {event}")
+    found = revenue(org.w, org.name, now=LATER)
+    assert (found.today.conversions, found.offers["1042"].conversions, str(found.offers["1042"].conversion_rate)) == (
+        3,
+        3,
+        "1.000000",
+    )
+    (kpi,) = [kpi for kpi in kpis(org.w, org.name, now=LATER).kpis if kpi.name == "conversion_rate"]
+    assert (kpi.value, kpi.detail) == (Decimal(1), {"base_conversions": 1, "clicked_mails": 1})
 
 
 # --- uptime, arms -----------------------------------------------------------------------------------------------------------

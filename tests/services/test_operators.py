@@ -134,6 +134,9 @@ def test_the_quarantine_is_shown_and_replayed_over_the_console(org: Org) -> None
     code, said = ask(org, "GET", "quarantine")
     (entry,) = said["entries"]
     assert (code, entry["reason"]) == (200, "unknown_offer")
+    assert (said["more"], said["before"]) == (0, "")
+    older = http_event("GET", f"/console/{org.name}/quarantine", query={"before": entry["sk"]})
+    assert json.loads(answer(org.w, request_of(older), now=NOW).body) == {"entries": [], "more": 0, "before": ""}
     assert ask(org, "POST", f"quarantine/{entry['receipt_id']}/replay") == (200, {"done": True})
     assert len(org.drained(names.POSTBACKS_QUEUE_URL)) == 1
     assert ask(org, "POST", "quarantine/unknown/replay")[0] == 409

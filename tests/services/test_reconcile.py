@@ -205,14 +205,16 @@ def test_a_report_that_is_not_whole_concludes_nothing(org: Org, network: Network
     assert run(org, START + 4 * DAY) == {"as_booked": 1, "already_booked": 1}
 
 
-def test_an_empty_report_takes_nothing_back(org: Org, network: Network) -> None:
+def test_an_empty_report_takes_nothing_back_until_a_person_confirms(org: Org, network: Network) -> None:
     approve(org, network)
     counted = org.counters()
     network.rows.clear()
     run(org, START + DAY)
-    with pytest.raises(EverflowUnavailable, match="look-up by id"):
-        run(org, START + 2 * DAY)
+    assert run(org, START + 2 * DAY) == {"missed": 2, "reversals_held": 2}  # the look-up by id finds nothing either
     assert org.counters() == counted
+    assert run(org, START + 3 * DAY, confirmed_by="pat")["reversed"] == 2
+    assert approved(org) == 0
+    check(org)
 
 
 def test_many_reversals_at_once_wait_for_a_person(org: Org, network: Network) -> None:
@@ -247,6 +249,63 @@ def test_a_reading_that_died_while_taking_back_is_finished_by_the_next(
     run(org, START + 3 * DAY)
     check(org)
     assert org.row(plan.subscriber).revenue_micros == 0
+
+
+def test_a_reading_that_died_while_booking_is_made_good_by_the_next(
+    org: Org, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = org.mailed()
+    network.rows["c1"] = deal("c1", sub1=ours(org, plan))
+
+    def down(self: object, messages: object) -> None:
+        raise ConnectionError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(org.w.engagement_queue), "send", down)
+        with pytest.raises(ConnectionError):
+            run(org)
+    assert run(org, START + DAY) == {"already_booked": 1}
+    check(org)
+    assert org.row(plan.subscriber).revenue_micros == 32_500_000
+    assert run(org, START + 2 * DAY) == {"as_booked": 1}
+
+
+def test_a_rate_that_is_set_later_reaches_money_that_was_booked_without_one(org: Org, network: Network) -> None:
+    plan = org.mailed()
+    network.rows = {"c1": deal("c1", sub1=ours(org, plan), currency="EUR"), "c2": deal("c2", currency="EUR")}
+    run(org)
+    org.set_controls(fx_rates={"EUR": {"rate": "1.1", "as_of": "2026-03-08"}})
+    org.w.parameters.forget()
+    run(org, START + DAY)
+    check(org)
+    assert org.counters()["reported_approved_micros"] == 2 * 35_750_000
+    assert org.row(plan.subscriber).revenue_micros == 35_750_000
+
+
+def test_an_event_renamed_by_the_network_is_the_same_money(org: Org, network: Network) -> None:
+    plan = org.mailed()
+    event = {"kind": "event", "transaction_id": "t-1"}
+    network.rows = {
+        "e1": deal("e1", event_name="Upsell", sub1=ours(org, plan), **event),
+        "e2": deal("e2", kind="event", event_name="Upsell"),
+    }
+    run(org)
+    for row in network.rows.values():
+        row.event_name, row.approved_micros = "Upsell Pro", 30_000_000
+    run(org, START + DAY)
+    assert (approved(org), org.counters()["conversions"]) == (60_000_000, 2)
+    check(org)
+
+
+def test_a_hold_of_the_report_waits_its_own_three_days(org: Org, network: Network) -> None:
+    plan = org.mailed()
+    booked(org, arrival(org, plan, transaction_id="t-c1", received_at=AT, converted_at=AT))  # an amount nobody expected: review
+    clicked_at = AT - timedelta(seconds=2)
+    network.rows["c1"] = deal("c1", sub1=ours(org, plan), clicked_at=clicked_at, approved_micros=10_000_001)
+    assert "released" not in run(org, START + 5 * DAY)
+    assert org.counters()["held_micros#USD"] == 10_000_001
+    assert run(org, START + 9 * DAY)["released"] == 1
+    assert "held_micros#USD" not in org.counters()
 
 
 # --- what the report never listed -------------------------------------------------------------------------------------

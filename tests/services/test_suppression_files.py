@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import logging
 import random
 import zipfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -166,6 +168,38 @@ def test_too_much_is_not_read_to_its_end(org: Org, monkeypatch: pytest.MonkeyPat
     bomb = gzip.compress(b"a@x.example\n" * 100_000)
     assert len(bomb) < 10_000
     assert refused(org, {LINK: httpx.Response(200, content=bomb)}) == "too_large"
+
+
+def test_the_files_of_one_list_share_the_disk(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "https://vendor.example/2"
+    answers: dict[str, Answer] = {LINK: httpx.Response(200, text=TEXT), other: httpx.Response(200, text=TEXT)}
+    monkeypatch.setattr(suppression_files, "MOST_BYTES", 2 * len(TEXT) - 1)
+    assert load(org, answers, LINK) == 40
+    assert refused(org, answers, LINK, other) == "too_large"
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk that takes nothing any more, now or when it is told to."""
+
+    def __init__(self, full_at: str) -> None:
+        super().__init__()
+        self.full_at = full_at
+
+    def write(self, data: Any, /) -> int:
+        if self.full_at == "write":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if self.full_at == "seek":  # what was buffered goes to the disk
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().seek(offset, whence)
+
+
+@pytest.mark.parametrize("full_at", ["write", "seek"])
+def test_a_full_disk_is_a_reason(org: Org, monkeypatch: pytest.MonkeyPatch, full_at: str) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: FullDisk(full_at))
+    assert refused(org, {LINK: httpx.Response(200, text=TEXT)}) == "disk_full"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,17 @@ def test_a_wrong_token_is_answered_kept_and_capped_and_can_be_replayed(org: Org,
     assert reasons(org) == [("token", "wrong_token")]
 
 
+def test_of_many_wrong_tokens_the_first_are_listed_and_the_others_lie_in_the_bucket(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take_postback, "WRONG_TOKENS_PER_DAY", 5)
+    monkeypatch.setattr(take_postback, "WRONG_TOKENS_LISTED_PER_DAY", 2)
+    for n in range(7):
+        assert take(org, QUERY | {"transaction_id": f"t{n}"}, token="guess").status == 200
+    assert len(stored(org)) == 5
+    assert reasons(org) == [("token", "wrong_token")] * 2
+
+
 def replayed(org: Org) -> list[str]:
     return [attribute_message(org.w, body, now=NOW) for body in org.drained(names.POSTBACKS_QUEUE_URL)]
 
@@ -253,9 +264,66 @@ def test_a_quarantined_postback_is_booked_when_its_offer_is_known_and_the_entry_
     assert not quarantine.replay(org.w, org.name, "unknown")
 
 
-def test_the_quarantine_is_listed_oldest_first(org: Org) -> None:
+def test_the_quarantine_is_listed_newest_first(org: Org) -> None:
     for minutes in (5, 1, 3):
         request = postback_request(org.name, org.token, QUERY | {"transaction_id": f"t{minutes}", "offer_id": "7"})
         take_postback.take_postback(org.w, request, now=NOW + timedelta(minutes=minutes))
     replayed(org)
-    assert [entry["sk"][11:16] for entry in quarantine.listed(org.w, org.name)] == ["10:01", "10:03", "10:05"]
+    assert [entry["sk"][11:16] for entry in quarantine.listed(org.w, org.name)] == ["10:05", "10:03", "10:01"]
+
+
+def entries(org: Org, count: int, *, state: str = "open") -> None:
+    for n in range(count):
+        facts = {"field": "token", "reason": "wrong_token", "raw_key": f"raw/{n}", "state": state, "detail": ""}
+        org.w.quarantine.put(org.name, receipt_id=f"{state}{n:03d}", received_at=NOW + timedelta(seconds=n), facts=facts)
+
+
+def test_a_long_quarantine_is_shown_by_pages_that_miss_nothing_and_repeat_nothing(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "PAGE", 3)
+    monkeypatch.setattr(quarantine, "READ_AT_ONCE", 5)
+    entries(org, 11)
+    entries(org, 7, state="replayed")
+    for replayed_ones, count in ((False, 11), (True, 7)):
+        shown: list[str] = []
+        page = quarantine.page(org.w, org.name, replayed=replayed_ones)
+        while page.before:
+            assert len(page.entries) <= 3 and page.more <= 2
+            shown += [entry["receipt_id"] for entry in page.entries]
+            page = quarantine.page(org.w, org.name, replayed=replayed_ones, before=page.before)
+        shown += [entry["receipt_id"] for entry in page.entries]
+        assert shown == sorted(shown, reverse=True)
+        assert len(set(shown)) == len(shown) == count
+        assert page.more == 0
+    monkeypatch.setattr(quarantine, "READ_AT_ONCE", 18 + 1)
+    page = quarantine.page(org.w, org.name)
+    assert (len(page.entries), page.more, page.before) == (3, 8, page.entries[-1]["sk"])
+
+
+def test_a_replay_stops_looking_where_it_finds_and_says_when_it_has_not_seen_all(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "SEARCHED", 5)
+    entries(org, 9)
+    assert quarantine.replay(org.w, org.name, "open008")
+    with pytest.raises(Refused, match="not_among_newest"):
+        quarantine.replay(org.w, org.name, "open000")
+    assert quarantine.replay_all(org.w, org.name) == 9
+
+
+def test_a_reason_however_long_does_not_fill_the_listing(org: Org) -> None:
+    status = "rejected" + "x" * 9_000
+    body = {"transaction_id": "t1", "payout": 1, "kind": status, "relationship": {"offer": {"network_offer_id": 7}}}
+    assert take(org, "", method="POST", body=json.dumps(body)).status == 200
+    assert replayed(org) == ["quarantined"]
+    assert len(json.dumps(quarantine.listed(org.w, org.name), default=str)) < 1_500
+
+
+def test_an_amount_is_judged_in_the_orgs_currency_at_its_rate(org: Org) -> None:
+    org.set_controls(max_payout_micros=50_000_000, fx_rates={"HUF": {"rate": "0.0027", "as_of": "2026-03-01"}})
+    take(org, QUERY | {"transaction_id": "t1", "payout": "8000", "currency": "HUF", "sub1": ""})  # 21.60 dollars
+    take(org, QUERY | {"transaction_id": "t2", "payout": "20000", "currency": "HUF", "sub1": ""})
+    assert sorted(replayed(org)) == ["booked", "quarantined"]
+    assert reasons(org) == [("payout", "payout_out_of_range")]
+    assert quarantine.listed(org.w, org.name)[0]["detail"] == "54000000 micros USD, at most 50000000"

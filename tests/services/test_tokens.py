@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import random
 from datetime import datetime, timedelta
@@ -148,6 +149,19 @@ def test_the_status_says_when_the_last_postback_came(org: Org) -> None:
 )
 def test_a_token_matches_the_live_one_that_it_is(given: str, found: str | None) -> None:
     assert tokens.matching(("a" * 48, "b" * 48), given) == found
+
+
+@pytest.mark.parametrize("given", ["a" * 48, "b" * 48, "c" * 48, ""])
+def test_every_live_token_is_compared_in_constant_time_whichever_it_is(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bytes] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(other)
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(tokens, "compare_digest", compare)
+    tokens.matching(("a" * 48, "b" * 48), given)
+    assert compared == [b"a" * 48, b"b" * 48]
 
 
 def test_a_mark_is_short_stable_and_differs_from_token_to_token() -> None:

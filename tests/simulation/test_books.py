@@ -61,17 +61,30 @@ def _truth() -> Truth:
 
 
 LEDGER = [_head(0, 18_000_000, 2), _entry(1, 20_000_000, 0, 1), _entry(2, -20_000_000, 18_000_000)]
-MONEY = {"approved_micros#USD": 18_000_000, "provisional_micros#USD": 0, "reported_approved_micros": 18_000_000, "conversions": 1}
+MONEY = {
+    "approved_micros#USD": 18_000_000,
+    "provisional_micros#USD": 0,
+    "reported_approved_micros": 18_000_000,
+    "conversions": 1,
+    "base_conversions": 1,
+}
 DAY = {
     "pk": "main#counters", "sk": "day#2026-03-02#0", "sent": 1, **MONEY, "reported_approved_micros@1001": 18_000_000,
-    "conversions@1001": 1, "reported_approved_micros%engine": 18_000_000, "conversions%engine": 1,
+    "conversions@1001": 1, "base_conversions@1001": 1, "base_conversions%engine": 1,
+    "reported_approved_micros%engine": 18_000_000, "conversions%engine": 1,
     "capped_conversions@1001": 1, "capped_micros@1001": 18_000_000,
 }  # fmt: skip
 ELSEWHERE: dict[str, list[dict[str, Any]]] = {
     "control": [
         DAY,
         {"pk": "main#counters", "sk": "counter#2026-03-02T12#3", "expires_at": 9, **MONEY},
-        {"pk": "main#campaigns", "sk": "2026-03-02#k#1", "reported_approved_micros": 18_000_000, "conversions": 1},
+        {
+            "pk": "main#campaigns",
+            "sk": "2026-03-02#k",
+            "reported_approved_micros": 18_000_000,
+            "conversions": 1,
+            "base_conversions": 1,
+        },
     ],
     "sends": [{"pk": "s1", "revenue_micros#USD": 18_000_000, "reward_micros#USD": 18_000_000, "conversions": 1}],
     "offers": [{"pk": "main", "sk": "evidence#2026-03-01#1001#standard#new", "conversions": 1, "conversion_micros": 18_000_000}],

@@ -18,6 +18,7 @@ from revenue_engine.records.controls import parse_autonomy, parse_controls
 from revenue_engine.services import approvals as approving
 from revenue_engine.services import breaker as breaking
 from revenue_engine.services import quarantine as quarantining
+from revenue_engine.services.books import check_currency
 from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status as state_of
 from workbench.cli import display
@@ -79,7 +80,7 @@ def controls_set(connection: Connection, file: Path) -> None:
         document = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise BadInput("file", "not_utf8") from None
-    parse_controls(document)
+    check_currency(connection.wiring, connection.org, parse_controls(document))
     connection.wiring.parameters.put(names.controls_parameter(connection.stage, connection.org), document)
     click.echo("controls set")
 
@@ -91,15 +92,18 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--replayed", is_flag=True, help="Those that a replay has settled, instead of those that wait.")
+@click.option("--before", default="", help="The next page, as the last one named it.")
 @click.pass_obj
-def quarantine_list(connection: Connection, replayed: bool) -> None:
-    """Every entry with its reason, oldest first."""
-    entries = quarantining.listed(connection.wiring, connection.org, replayed=replayed)
-    if not entries:
+def quarantine_list(connection: Connection, replayed: bool, before: str) -> None:
+    """Entries with their reasons, newest first, a page at a time."""
+    page = quarantining.page(connection.wiring, connection.org, replayed=replayed, before=before)
+    rows = [(e["receipt_id"], e["sk"][:16], e["field"], e["reason"], e.get("detail", "")) for e in page.entries]
+    if rows:
+        display.table("", ("receipt", "received", "field", "reason", "detail"), rows, whole=("receipt",))
+    elif not page.before:
         click.echo("nothing in quarantine")
-        return
-    rows = [(e["receipt_id"], e["sk"][:16], e["field"], e["reason"], e.get("detail", "")) for e in entries]
-    display.table("", ("receipt", "received", "field", "reason", "detail"), rows, whole=("receipt",))
+    if page.before:
+        click.echo(f"{page.more} more, or more than that: quarantine list --before {page.before}")
 
 
 @quarantine.command("replay")
@@ -111,11 +115,10 @@ def quarantine_replay(connection: Connection, receipt: str | None, everything: b
     if (receipt is None) == (not everything):
         raise click.UsageError("give a RECEIPT, or --all")
     w, org = connection.wiring, connection.org
-    wanted = [receipt] if receipt else [e["receipt_id"] for e in quarantining.listed(w, org) if quarantining.can_replay(e)]
-    queued = sum(quarantining.replay(w, org, one) for one in wanted)
+    queued = quarantining.replay(w, org, receipt) if receipt else quarantining.replay_all(w, org)
     if receipt and not queued:
         raise BadInput("receipt", "no_open_entry", receipt[:40])
-    click.echo(f"{queued} queued again")
+    click.echo(f"{int(queued)} queued again")
 
 
 @click.group()

@@ -148,6 +148,8 @@ def _campaigns(found: RevenueMetrics) -> None:
     best = sorted(found.campaigns.items(), key=lambda item: -item[1].revenue.booked_micros)
     rows = [(name, _both(c.revenue), c.conversions) for name, c in best[:MOST_ROWS]]
     _table_unless_empty(_titled("campaigns, last 30 days", len(best)), ("campaign", "revenue", "conversions"), rows)
+    if found.campaigns_cut:
+        click.echo("there are more campaigns than are read: of the oldest days some is missing")
 
 
 def _table_unless_empty(title: str, columns: tuple[str, ...], rows: list[Any], *, whole: tuple[str, ...] = ()) -> None:

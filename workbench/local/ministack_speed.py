@@ -114,6 +114,31 @@ def faster_size(original: Callable[[Any], int], number_size: Callable[[Any], int
     return size
 
 
+def faster_item_size(
+    original: Callable[[Any], int], size: Callable[[Any], int], number_size: Callable[[Any], int]
+) -> Callable[[Any], int]:
+    """The size in bytes of an item, texts and numbers without a further call; `size` is that of a value."""
+
+    @functools.wraps(original)
+    def item_size(item: Any) -> int:
+        if type(item) is not dict:
+            return original(item)
+        total = 0
+        for name, value in item.items():
+            total += len(name) if name.isascii() else len(name.encode())
+            if type(value) is dict and len(value) == 1:
+                if type(text := value.get("S")) is str:
+                    total += len(text) if text.isascii() else len(text.encode())
+                    continue
+                if type(text := value.get("N")) is str:
+                    total += number_size(text)
+                    continue
+            total += size(value)
+        return total
+
+    return item_size
+
+
 def by_text(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A pure function that remembers what it said of a text: most numbers come again and again."""
     remembered = functools.lru_cache(65_536)(original)
@@ -135,6 +160,9 @@ def install(dynamodb: ModuleType) -> None:
     dynamodb._number_size_bytes = functools.lru_cache(65_536, typed=True)(dynamodb._number_size_bytes)  # type: ignore[attr-defined]
     dynamodb._attribute_value_size = faster_size(  # type: ignore[attr-defined]
         dynamodb._attribute_value_size, dynamodb._number_size_bytes
+    )
+    dynamodb._item_size_bytes = faster_item_size(  # type: ignore[attr-defined]
+        dynamodb._item_size_bytes, dynamodb._attribute_value_size, dynamodb._number_size_bytes
     )
     dynamodb._number_error = by_text(dynamodb._number_error)  # type: ignore[attr-defined]
     dynamodb._ddb_canonicalize_number = by_text(dynamodb._ddb_canonicalize_number)  # type: ignore[attr-defined]

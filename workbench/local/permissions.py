@@ -56,7 +56,8 @@ class Permissions:
         self.denials: list[Denial] = []
         self._acting: list[str] = []
         self._roles = {role: list(map(_Compiled, statements)) for role, statements in deployment.roles.items()}
-        self._known = functools.lru_cache(4096)(self._looked_up)  # but for objects nearly every call is one of a few hundred
+        # but for those about objects, nearly every call is one of a few hundred
+        self._allows: Callable[[str, str, str], bool] = functools.lru_cache(4096)(self._looked_up)
         for source in deployment.event_sources:
             role = deployment.function(source.function_arn).role
             for action in _POLLING:
@@ -86,9 +87,6 @@ class Permissions:
                 code = _CODES.get(service, "AccessDeniedException")
                 error: Any = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": 403}}
                 raise ClientError(error, operation)
-
-    def _allows(self, role: str, action: str, resource: str) -> bool:
-        return self._known(role, action, resource)
 
     def _looked_up(self, role: str, action: str, resource: str) -> bool:
         return any(each.allows(action, resource) for each in self._roles.get(role, ()))

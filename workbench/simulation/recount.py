@@ -16,7 +16,7 @@ from revenue_engine.records.subscriber import unpack
 
 _VIEWS = frozenset({PRIMARY, *MODELS})
 _BY_CURRENCY = ("provisional_micros", "approved_micros", "unattributed_micros", "held_micros")
-_IN_ORG_CURRENCY = ("reported_provisional_micros", "reported_approved_micros", "conversions")
+_IN_ORG_CURRENCY = ("reported_provisional_micros", "reported_approved_micros", "conversions", "base_conversions")
 _OF_OFFERS = ("capped_conversions", "capped_micros", "held_conversions")
 Sums = defaultdict[tuple[str, str], int]  # (where, name) → n
 
@@ -98,6 +98,8 @@ def _count_entry(counted: Recount, item: Item, sums: Counter[str]) -> None:
     for name in _BY_CURRENCY:
         counted.days[place["day"], f"{name}#{currency}"] += amounts[name]
         counted.hours[place["hour"], f"{name}#{currency}"] += amounts[name]
+    base = item["pk"].count("#") == 3 and "#conversion#" in item["pk"]
+    amounts = {**amounts, "base_conversions": amounts["conversions"] if base else 0}
     for name in _IN_ORG_CURRENCY:
         counted.days[place["day"], name] += amounts[name]
         counted.hours[place["hour"], name] += amounts[name]
@@ -137,7 +139,7 @@ def disagreements(
         if item["pk"] == f"{org}#counters" and kind in ("day", "counter"):
             _collect(kept["days" if kind == "day" else "hours"], rest.split("#")[0], item)
         elif item["pk"] == f"{org}#campaigns":
-            _collect(kept["campaigns"], item["sk"].rpartition("#")[0], item)
+            _collect(kept["campaigns"], item["sk"], item)
     for item in sends:
         _collect(kept["sends"], item["pk"], item)
     for item in offers:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -330,9 +331,57 @@ def test_sub1_is_ours_blank_foreign_or_forged() -> None:
     [("50", None, True), ("51", None, False), ("50", 1_000_000, True), ("50", 400_000, False), ("50", 0, True)],
 )
 def test_an_absurd_amount_is_refused(payout: str, known: int | None, fine: bool) -> None:
-    arrival = understand(payout=payout)
+    assert is_fine(understand(payout=payout), known_payout_micros=known) == fine
+
+
+def is_fine(arrival: Arrival, **changes: Any) -> bool:
+    """Whether its amount passes, of dollars at most 50."""
+    of: dict[str, Any] = {"currency": "USD", "offer_currency": "USD", "org_currency": "USD", "rate": "1"}
+    try:
+        check_amount(arrival, **of | {"max_payout_micros": 50_000_000, "known_payout_micros": None} | changes)
+    except BadInput as bad:
+        assert (bad.field, bad.reason) == ("payout", "payout_out_of_range")
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("payout", "of", "fine"),
+    [
+        ("4800", {"currency": "JPY", "rate": "0.0067"}, True),  # 32 dollars
+        ("8000", {"currency": "JPY", "rate": "0.0067"}, False),
+        ("45", {"currency": "GBP", "rate": "1.27"}, False),
+        ("150000", {"currency": "IDR", "rate": None}, True),  # nobody knows what it is worth
+        ("51", {"rate": None}, False),
+    ],
+)
+def test_the_maximum_is_in_the_orgs_currency(payout: str, of: dict[str, Any], fine: bool) -> None:
+    assert is_fine(understand(payout=payout), **of) == fine
+
+
+def test_the_offers_payout_says_nothing_of_events_and_other_currencies() -> None:
+    lead = {"known_payout_micros": 300_000}
+    assert not is_fine(understand(payout="40"), **lead)
+    assert is_fine(understand(payout="40", kind="event", event_id="77", event_name="Sale"), **lead)
+    assert is_fine(understand(payout="4800"), currency="JPY", rate="0.0067", **lead)
+    assert not is_fine(understand(payout="4800"), currency="JPY", offer_currency="JPY", rate="0.0067", **lead)
+
+
+def test_the_reports_own_amount_is_never_refused() -> None:
+    row = replace(understand(payout="4000"), source="report")
+    assert is_fine(row, known_payout_micros=300_000)
+
+
+@pytest.mark.parametrize(("ahead", "fine"), [(-3_600, True), (86_400, True), (86_401, False), (10**9, False)])
+def test_a_webhook_cannot_tell_of_another_day_than_today_or_before(ahead: int, fine: bool) -> None:
+    body = {
+        "transaction_id": "t1",
+        "payout": 5,
+        "conversion_unix_timestamp": int(AT.timestamp()) + ahead,
+        "relationship": {"offer": {"network_offer_id": 1042}},
+    }
+    sent = raw(method="POST", content_type="application/json", body=json.dumps(body))
     if fine:
-        check_amount(arrival, max_payout_micros=50_000_000, known_payout_micros=known)
+        assert understand_postback(sent).converted_at == AT.replace(microsecond=0) + timedelta(seconds=ahead)
     else:
-        with pytest.raises(BadInput, match="payout: payout_out_of_range"):
-            check_amount(arrival, max_payout_micros=50_000_000, known_payout_micros=known)
+        assert refusal(sent) == ("conversion_unix_timestamp", "not_a_time")

@@ -52,7 +52,7 @@ def test_the_published_form_of_the_report_is_read_exactly() -> None:
 
 def test_an_empty_report_is_a_report() -> None:
     text = shared_path("contracts/everflow-conversions-response-empty.json").read_text()
-    assert parse_conversions_page(text, org="main", received_at=AT) == ReportPage((), (), (), 1, 500, 0)
+    assert parse_conversions_page(text, org="main", received_at=AT) == ReportPage((), (), (), 0, 1, 500, 0)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_bad_row_is_a_problem_and_the_others_survive(changes: dict[str, Any], 
 
 def test_a_row_that_is_not_understood_is_there_all_the_same() -> None:
     got = page({**ROW, "revenue": None}, {**ROW, "conversion_id": "c2"}, {**ROW, "conversion_id": 7}, 7)
-    assert (got.conversion_ids, len(got.rows), len(got.problems)) == (("c1", "c2"), 1, 3)
+    assert (got.conversion_ids, got.nameless, len(got.rows), len(got.problems)) == (("c1", "c2"), 2, 1, 3)
 
 
 @pytest.mark.parametrize(("said", "clicked"), [(1772611202, True), (0, False), (-5, False), (1772611202000, False)])

@@ -1,19 +1,39 @@
-"""Simple ways to mail a world, for tests."""
+"""A busy world and simple ways to mail one, for tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from revenue_engine.arrays import Ints
 from revenue_engine.draws import mix
-from workbench.simulation.worlds import Mailing, World
+from workbench.simulation.worlds import Mailing, World, named
 from workbench.simulation.worlds.spec import CONTENTS
 
 Policy = Callable[[World], Mailing]
 NOBODY = np.zeros(0, dtype=np.int64)
 NO_MAIL = Mailing(NOBODY, NOBODY, NOBODY, NOBODY)
+PEOPLE = 8_000
+# A month of it has something of everything.
+HOT = replace(
+    named("default"),
+    name="hot",
+    open_rate=0.5,
+    click_rate=0.9,
+    convert_rate=0.4,
+    unsubscribe=0.01,
+    complaint=0.01,
+    capped=0.0,
+    fraud=0.01,
+)
+
+
+def everybody(world: World, offer: int = 0, content: int = 0, hour: int = 9) -> Mailing:
+    """All who may be mailed get the same."""
+    who = np.flatnonzero(world.state.mailable)
+    return Mailing(who, np.full(len(who), offer), np.full(len(who), content), np.full(len(who), hour))
 
 
 def at_random(every_days: float = 1.0, contents: int = CONTENTS) -> Policy:

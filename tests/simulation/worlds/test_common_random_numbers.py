@@ -47,8 +47,7 @@ def _one_by_one(spec: WorldSpec, parts: list[Ints]) -> np.ndarray:
     worlds = [World(spec, SEED, ids, commons=commons) for ids in parts]
     policy, tables = at_random(2.0), []
     for _ in range(DAYS):
-        for world in worlds:
-            tables.append(_table(world, [world.step(world.day, policy(world))]))
+        tables += [_table(world, [world.step(world.day, policy(world))]) for world in worlds]
     table = np.concatenate(tables)
     return np.asarray(table[np.lexsort(table.T)])
 

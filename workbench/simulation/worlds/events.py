@@ -3,7 +3,7 @@
 Each row is one record of the outside world: SES's Delivery, Bounce, Open, Click, Complaint and Subscription (here UNSUBSCRIBE, which
 may be rendered as a one-click POST), Everflow's postbacks (CONVERSION, REBILL) and report rows (APPROVAL, REVERSAL). `row` and
 `sent_day` name the mail; times are seconds on the subscriber's own clock, so a renderer adds his zone, the ids of its mails, and
-what arrives late, twice or out of order.
+what arrives late, twice or out of order. An `Agent` stands for one of the user agents of `workbench.simulation.behaviour`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ class Flaw(IntEnum):
     BURST = 5  # of a day on which an offer is attacked
 
 
-_SHOWN_AS_BROWSER = int(Agent.QUIET_SCANNER)
 _Rows = TypeVar("_Rows", bound="DayEvents")
 
 
@@ -103,7 +102,7 @@ class Facts(DayEvents):
     def told(self) -> DayEvents:
         """Without what nobody tells."""
         shown = {field.name: getattr(self, field.name) for field in fields(DayEvents)}
-        quiet = shown["agent"] == _SHOWN_AS_BROWSER
+        quiet = shown["agent"] == Agent.QUIET_SCANNER
         return DayEvents(**{**shown, "agent": np.where(quiet, np.uint8(Agent.BROWSER), shown["agent"])})
 
 

@@ -99,6 +99,12 @@ def day_keys(keys: Keys, day: int) -> Keys:
     return mix(keys ^ _salt(day + 1))
 
 
+def calendar(keys: Keys, days: int) -> Keys:
+    """(n, days): `day_keys` of every day from 0."""
+    salts = np.array([_salt(day + 1) for day in range(days)])
+    return mix(keys[:, None] ^ salts[None, :])
+
+
 def uniforms(keys: Keys, of: Of, index: int = 0) -> Floats:
     """(n,) in (0, 1), both ends excluded; `index` counts draws for one purpose."""
     bits = mix(keys ^ _salt((of << 32) + index))

@@ -13,6 +13,7 @@ from workbench.simulation.worlds.events import DAY, Agent, Facts, Kind, Mails, f
 from workbench.simulation.worlds.keyed import Of
 from workbench.simulation.worlds.response import SOFT_BOUNCES, Response, respond
 from workbench.simulation.worlds.sales import false_sales, sales
+from workbench.simulation.worlds.spec import DEVICES, PROVIDERS
 
 if TYPE_CHECKING:
     from workbench.simulation.worlds.world import Mailing, World
@@ -24,8 +25,8 @@ _PREFETCHED, _PREFETCH_HOURS = 0.95, 2.5
 _SCANS, _SCANNED_LINKS, _NAMED_SCANNERS = 0.92, 3, 0.6
 _CLICKS_AGAIN = 0.12
 # Providers tell senders of complaints through feedback loops; Gmail tells nobody. In the order of `spec.PROVIDERS`.
-_TELLS = np.array([0.0, 0.95, 0.90, 0.50, 0.30])
-_GMAIL = 0
+TELLS = np.array([0.0, 0.95, 0.90, 0.50, 0.30])
+_GMAIL, _DESKTOP = PROVIDERS.index("gmail"), DEVICES.index("desktop")
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _readers(
     world: World, keys: Keys, mails: Mails, opened: Bools, clicked: Bools, opened_at: Floats, clicked_at: Floats
 ) -> list[Facts]:
     """What a person's reading leaves: behind Apple's proxy his opening is not seen, his click is."""
-    phone = np.where(world.profile.device[mails.row] == 1, Agent.BROWSER, Agent.PHONE).astype(np.uint8)
+    phone = np.where(world.profile.device[mails.row] == _DESKTOP, Agent.BROWSER, Agent.PHONE).astype(np.uint8)
     shown = opened & ~world.people.proxied[mails.row]
     agent = np.where(world.profile.provider[mails.row] == _GMAIL, np.uint8(Agent.GMAIL_PROXY), phone)
     again = np.flatnonzero(clicked)
@@ -140,7 +141,7 @@ def _exits(
     complains = there & keyed.happens(keys, Of.COMPLAINT, response.complaint)
     unsubscribes = there & ~complains & keyed.happens(keys, Of.UNSUBSCRIBE, chance)
     acts_at = opened_at + 5 + 115 * keyed.uniforms(keys, Of.EXIT_LAG)
-    told = complains & keyed.happens(keys, Of.COMPLAINT, _TELLS[world.profile.provider[mails.row]], 1)
+    told = complains & keyed.happens(keys, Of.COMPLAINT, TELLS[world.profile.provider[mails.row]], 1)
     told_at = acts_at + 3_600 * 6 * keyed.exponentials(keys, Of.COMPLAINT_LAG)
     rows = [
         facts(mails.where(unsubscribes), Kind.UNSUBSCRIBE, acts_at[unsubscribes]),

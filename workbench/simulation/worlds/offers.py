@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revenue_engine.arrays import Bools, Floats, Ints
+from revenue_engine.arrays import Bools, Floats, Ints, Keys
 from workbench.simulation.worlds import keyed
 from workbench.simulation.worlds.keyed import Of
 from workbench.simulation.worlds.spec import CATEGORIES, WorldSpec
@@ -78,13 +78,14 @@ def offers(spec: WorldSpec, seed: int, subscribers: int) -> Offers:
     capped = (u() < spec.capped) & ~lasting
     cap = np.maximum(3.0, np.round(spec.weekly_cap_per_thousand * subscribers / 1_000 * np.exp(normal(0.5))))
     # what pays more converts less
-    level = np.exp(normal(0.45)) * (dollars / spec.payout_dollars) ** -0.6
+    level = np.exp(normal(0.45) - 0.27) * (dollars / spec.payout_dollars) ** -0.6
     click = np.exp(normal(0.35) - 0.06)
     age = np.maximum(np.arange(HORIZON)[None, :] - arrives[:, None], 0)
     novelty = 1 + _NOVELTY * np.exp(-age / _NOVELTY_DAYS)
-    click_path = click[:, None] * _wandering(spec, keys, 0) * novelty
-    convert_path = level[:, None] * _wandering(spec, keys, 1)
-    breaks = np.stack([keyed.uniforms(keyed.day_keys(keys, day), Of.OFFER_BREAK) for day in range(HORIZON)], axis=1)
+    days = keyed.calendar(keys, HORIZON)
+    click_path = click[:, None] * _wandering(spec, days, 0) * novelty
+    convert_path = level[:, None] * _wandering(spec, days, 1)
+    breaks = keyed.uniforms(days, Of.OFFER_BREAK)
     breaks_at = np.where(breaks < spec.breaks_per_day, 24 * breaks / max(spec.breaks_per_day, 1e-12), np.nan)
     if spec.fixed_appeals is not None:
         click_path = np.repeat(np.array(spec.fixed_appeals)[:, None], HORIZON, axis=1)
@@ -110,10 +111,12 @@ def offers(spec: WorldSpec, seed: int, subscribers: int) -> Offers:
     )
 
 
-def _wandering(spec: WorldSpec, keys: np.ndarray, index: int) -> Floats:
-    """(O, D): a mean-reverting walk of log rates (Ornstein and Uhlenbeck, stepped by days), from 0 on day 0."""
-    path, now = np.zeros((len(keys), HORIZON)), np.zeros(len(keys))
+def _wandering(spec: WorldSpec, days: Keys, index: int) -> Floats:
+    """(O, D): a mean-reverting walk of log rates (Ornstein and Uhlenbeck, stepped by days), from 0 on day 0; its mean rate stays."""
+    path = spec.drift * keyed.normals(days, Of.OFFER_PATH, index)
+    path[:, 0] = 0.0
     for day in range(1, HORIZON):
-        now = now * (1 - spec.reversion) + spec.drift * keyed.normals(keyed.day_keys(keys, day), Of.OFFER_PATH, index)
-        path[:, day] = now
-    return np.exp(path)
+        path[:, day] += path[:, day - 1] * (1 - spec.reversion)
+    kept = (1 - spec.reversion) ** 2
+    variance = spec.drift**2 * (1 - kept ** np.arange(HORIZON)) / (1 - kept)
+    return np.asarray(np.exp(path - variance / 2))

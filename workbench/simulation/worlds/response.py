@@ -36,7 +36,7 @@ _TIRED_POWER, _EXITS_POWER = 1.6, 1.5
 _ANNOYED_READS, _ANNOYED_EXITS = 0.35, 6.0
 _OPENED_EXITS, _UNOPENED_EXITS = 5.0, 0.55
 # Exits by days since signing up: a plateau of two months, then a fifth (the Italian list study of GDMA's report).
-_PLATEAU_DAYS, _PLATEAU_POWER, _SETTLED = 66.0, 6.0, 0.20
+_PLATEAU_DAYS, _PLATEAU_POWER, _SETTLED = 64.0, 6.0, 0.15
 _BUYING_POWER = 0.6  # of interest, on conversion
 
 

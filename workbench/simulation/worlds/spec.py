@@ -26,9 +26,9 @@ class WorldSpec:
 
     name: str
     # response of an average person to an average offer (calibrated: tests/simulation/test_calibration.py)
-    open_rate: float = 0.1264
-    click_rate: float = 0.2375
-    convert_rate: float = 0.0455
+    open_rate: float = 0.1249
+    click_rate: float = 0.1940
+    convert_rate: float = 0.0509
     trait_spread: float = 0.55  # sd of log rates between people
     content_strength: float = 1.0  # exponent of everything a content does
     time_strength: float = 1.0  # exponent of everything an hour or a weekday does
@@ -40,7 +40,7 @@ class WorldSpec:
     wear_out: float = 0.25  # per recent mail of the same offer
     annoyable: float = 0.10  # share of people with a threshold instead of a slope
     # exits
-    unsubscribe: float = 0.0020
+    unsubscribe: float = 0.0038
     complaint: float = 0.0002
     exits_tired_at: float = 4.0
     dead_from_start: float = 0.006
@@ -84,7 +84,7 @@ _WORLDS = {
         tired_at=3.0,
         wear_out=0.4,
         annoyable=0.25,
-        unsubscribe=0.008,
+        unsubscribe=0.012,
         complaint=0.0055,
         exits_tired_at=2.5,
         lapse_per_mail=0.002,

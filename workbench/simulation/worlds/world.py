@@ -58,7 +58,10 @@ class Observables:
 
 
 class World:
-    """`subscribers`: how many, or their ids (part of a list then shares the `commons` of the whole list)."""
+    """`subscribers`: how many, or their ids (part of a list then shares the `commons` of the whole list).
+
+    A policy under judgement sees `observables` and the events of `step`; `truth`, `people`, `state` and `commons` are the world's own.
+    """
 
     def __init__(self, spec: WorldSpec, seed: int, subscribers: int | Ints, *, commons: Commons | None = None) -> None:
         ids = np.arange(subscribers, dtype=np.int64) if isinstance(subscribers, int) else np.asarray(subscribers, dtype=np.int64)
@@ -124,9 +127,8 @@ class World:
         return keyed.person_keys(self.seed, -1 - np.arange(self.spec.offers))
 
     def _check(self, mailing: Mailing) -> None:
-        who = mailing.who
-        counts = np.bincount(who, minlength=len(self.profile.ids)) if len(who) == 0 or who.min() >= 0 else np.array([2])
-        if len(counts) > len(self.profile.ids) or counts.max(initial=0) > 1:
+        who, people = mailing.who, len(self.profile.ids)
+        if ((who < 0) | (who >= people)).any() or np.bincount(who, minlength=people).max(initial=0) > 1:
             raise ValueError("one mail a day and person, to people of this list")
         if not self.state.mailable[who].all():
             raise ValueError("a mail to somebody who opted out, complained or bounced")

@@ -76,8 +76,8 @@ def settle(head: Head | None, facts: Facts, *, rules: Rules, source: str, receip
         return None
     before, after = (head.position if head else None), position(known, rules)
     changes = _differences(before, after)
-    if before is None and not changes:  # a first fact is always on record, be it worth nothing
-        changes = [replace(after, amounts=_NOTHING)]
+    if not changes and (before is None or before.state != after.state):  # a new state is on record, be it worth nothing
+        changes = [replace(after, amounts=_NOTHING, attribution=_minus_shares({}, {}))]
     kind = _kind(before, after)
     entries = tuple(Entry(kind, change, source, receipt_id, booked_at) for change in changes)
     number, version = (head.entries, head.version) if head else (0, 0)

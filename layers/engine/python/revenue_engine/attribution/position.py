@@ -92,20 +92,25 @@ class Position:
     converted_at: datetime
 
 
-def rules_of(controls: Controls) -> Rules:
-    """Today's rules."""
+def rules_of(controls: Controls, currency: str) -> Rules:
+    """Today's rules, for books that are kept in `currency`."""
     return Rules(
         zone=controls.zone,
-        currency=controls.currency,
+        currency=currency,
         window_days=controls.attribution_window_days,
         half_life_days=controls.attribution_half_life_days,
         click_weight=controls.attribution_click_weight,
     )
 
 
-def frozen_rate(controls: Controls, currency: str) -> tuple[tuple[str, str], ...]:
-    """`Facts.fx_rates` of a currency, as controls know it now; () when they do not."""
-    rate = rate_for(controls, currency)
+def frozen_rate(controls: Controls, currency: str, *, books: str) -> tuple[tuple[str, str], ...]:
+    """`Facts.fx_rates` of a currency, as controls know it now; () when they do not.
+
+    `books` is the currency that sums are in. Rates are of the controls' currency: when somebody has changed that, they say nothing.
+    """
+    if currency == books:
+        return ((currency, "1"),)
+    rate = rate_for(controls, currency) if controls.currency == books else None
     return () if rate is None else ((currency, rate),)
 
 
@@ -151,7 +156,8 @@ def _place(facts: Facts, rules: Rules) -> Place:
     cell = None
     if credit is not None:
         # a conversion stands beside the click it came from, so that exposure can be weighted by the click's age
-        cell = Cell(f"{credit.click_at or credit.claimed_at:%Y-%m-%d}", credit.offer, credit.variant, credit.segment)
+        came_from = credit.click_at if credit.click_at and credit.click_at <= said.converted_at else credit.claimed_at
+        cell = Cell(f"{came_from:%Y-%m-%d}", credit.offer, credit.variant, credit.segment)
     day: date = day_in(said.converted_at, rules.zone)
     return Place(
         currency=said.currency,

@@ -22,6 +22,7 @@ class Booked:
     conversion_id: str | None
     provisional_micros: int
     approved_micros: int
+    reported: bool  # it is in the org's currency too, or nothing
     conversions: int
     currency: str
     converted_at: datetime
@@ -43,12 +44,13 @@ def booked_of(entries: Iterable[tuple[str, Entry]]) -> dict[str, Booked]:
     for key, entry in entries:
         position, before = entry.position, found.get(key)
         amounts = position.amounts
-        kept = before or Booked(None, 0, 0, 0, "", position.converted_at, False)
+        kept = before or Booked(None, 0, 0, False, 0, "", position.converted_at, False)
         moved = kept.currency not in ("", position.place.currency)
         found[key] = Booked(
             conversion_id=entry.receipt_id if entry.source == "report" else kept.conversion_id,
             provisional_micros=amounts.provisional_micros + (0 if moved else kept.provisional_micros),
             approved_micros=amounts.approved_micros + (0 if moved else kept.approved_micros),
+            reported=bool(amounts.reported_approved_micros) or kept.reported,
             conversions=amounts.conversions + kept.conversions,
             currency=position.place.currency,
             converted_at=position.converted_at,
@@ -58,20 +60,18 @@ def booked_of(entries: Iterable[tuple[str, Entry]]) -> dict[str, Booked]:
 
 
 def is_known(row: Arrival, booked: Booked | None) -> bool:
-    """Whether a row says what the books say: most do, and need no second look. Money without a mail always gets one."""
-    return (
-        booked is not None
-        and booked.credited
-        and replace(booked, provisional_micros=0)
-        == Booked(
-            conversion_id=row.conversion_id,
-            provisional_micros=0,
-            approved_micros=row.payout_micros,
-            conversions=1,
-            currency=row.currency or "",
-            converted_at=row.converted_at,
-            credited=True,
-        )
+    """Whether a row says what the books say: most do, and need no second look. Money without a mail, or a rate, always gets one."""
+    if booked is None or not booked.credited or (row.payout_micros and not booked.reported):
+        return False
+    return replace(booked, provisional_micros=0, reported=True) == Booked(
+        conversion_id=row.conversion_id,
+        provisional_micros=0,
+        approved_micros=row.payout_micros,
+        reported=True,
+        conversions=1,
+        currency=row.currency or "",
+        converted_at=row.converted_at,
+        credited=True,
     )
 
 

@@ -12,7 +12,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.anomaly import Flag, parse_flag
 
-_FLAG, _SETTLED = "flag#", "settled#"
+_FLAG, _AT, _SETTLED = "flag#", "at#", "settled#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Anomaly:
 
     key: str
     flags: tuple[Flag, ...]
-    settled: Mapping[str, str]  # signal → released | rejected
+    flagged_at: Mapping[str, int]  # signal → epoch seconds of its first flag
+    settled: Mapping[str, str]  # signal → released | rejected | taken_back
     offer: str
     payout_micros: int
     currency: str
@@ -33,6 +34,11 @@ class Anomaly:
         """The flags nobody has decided on."""
         return tuple(flag for flag in self.flags if flag.signal not in self.settled)
 
+    @property
+    def waiting_since(self) -> int:
+        """When the newest of them was raised, epoch seconds."""
+        return max((self.flagged_at[flag.signal] for flag in self.waiting), default=self.first_flagged_at)
+
 
 @dataclass(frozen=True)
 class Anomalies:
@@ -42,7 +48,10 @@ class Anomalies:
 
     def raising(self, org: str, key: str, flags: Sequence[Flag], *, facts: Item, now: datetime) -> dict[str, Any]:
         """A transaction's action that lists a booked conversion; raising a signal again changes nothing. `facts` are shown."""
-        wanted = {"first_flagged_at": epoch_seconds(now), **{_FLAG + flag.signal: flag.as_item() for flag in flags}}
+        at = epoch_seconds(now)
+        wanted: Item = {"first_flagged_at": at}
+        for flag in flags:
+            wanted |= {_FLAG + flag.signal: flag.as_item(), _AT + flag.signal: at}
         return self.table.updating(_of(org), key, _setting(first=wanted, always=facts))
 
     def all(self, org: str) -> Iterator[Anomaly]:
@@ -56,7 +65,7 @@ class Anomalies:
         return _anomaly(item) if item else None
 
     def settle(self, org: str, key: str, signals: Sequence[str], *, verdict: str, by: str, at: int) -> bool:
-        """`verdict`: released | rejected. False when the key is not listed."""
+        """`verdict`: released | rejected | taken_back. False when the key is not listed."""
         decided = {_SETTLED + signal: verdict for signal in signals}
         expression = _setting(first=decided, always={"decided_by": by, "decided_at": at}, condition="attribute_exists(pk)")
         try:
@@ -80,6 +89,7 @@ def _anomaly(item: Item) -> Anomaly:
     return Anomaly(
         key=item["sk"],
         flags=tuple(parse_flag(value) for name, value in sorted(item.items()) if name.startswith(_FLAG)),
+        flagged_at={name.removeprefix(_AT): value for name, value in item.items() if name.startswith(_AT)},
         settled={name.removeprefix(_SETTLED): value for name, value in item.items() if name.startswith(_SETTLED)},
         offer=item["offer"],
         payout_micros=item["payout_micros"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, TransactionCancelled, changes, commit
@@ -69,6 +70,39 @@ class Control:
             self.table.update(org, "breaker", changes(set_={"failures_in_a_row": in_a_row}))
         elif in_a_row:
             self.table.update(org, "breaker", changes(add={"failures_in_a_row": in_a_row}))
+
+    # --- the books ---------------------------------------------------------------------------------------------------
+    def books_currency(self, org: str) -> str | None:
+        """What sums of money are in, since the first booking and for good: two currencies are never added up (M1)."""
+        if org not in self._books:
+            item = self.table.get(org, "books")
+            if item is None:
+                return None
+            self._books[org] = str(item["currency"])
+        return self._books[org]
+
+    def opening_books(self, org: str, currency: str) -> dict[str, Any]:
+        """The first booking's action; of two that open them in different currencies the second looks again."""
+        same = Expression(
+            condition="attribute_not_exists(pk) OR #currency = :currency",
+            names={"#currency": "currency"},
+            values={":currency": currency},
+        )
+        return self.table.putting({"pk": org, "sk": "books", "currency": currency}, condition=same)
+
+    def begin_reading(self, org: str, *, now: datetime) -> bool:
+        """A reading of Everflow's report begins. Whether the last one came to its end."""
+        before = self.table.get(org, "reading")
+        self.table.put({"pk": org, "sk": "reading", "began_at": epoch_seconds(now)})
+        return before is None or "ended_at" in before
+
+    def end_reading(self, org: str, *, now: datetime) -> None:
+        """It came to its end: every row was booked and everybody told."""
+        self.table.update(org, "reading", changes(set_={"ended_at": epoch_seconds(now)}))
+
+    @cached_property
+    def _books(self) -> dict[str, str]:
+        return {}
 
     # --- the daily budget --------------------------------------------------------------------------------------------
     def budget_reserved(self, org: str, day: str) -> int:

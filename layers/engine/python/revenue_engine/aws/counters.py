@@ -1,4 +1,4 @@
-"""The write-sharded counters: UTC hours for the judge, org days for reports, campaigns, people per arm (docs/data-model.md).
+"""The counters, write-sharded but for campaigns: UTC hours for the judge, org days for reports, people per arm (docs/data-model.md).
 
 Every addition is part of the transaction that books the fact it counts (M2), so a sum of counters is a recount of the facts.
 A read costs a fixed number of items per hour, day or campaign, whatever the traffic was.
@@ -50,10 +50,9 @@ class Counters:
             return []
         return [self.table.updating(_of(org), f"day#{day}#{_shard(shard_by)}", _adding(amounts, _day_expires_at(day)))]
 
-    def campaign(self, org: str, day: date, campaign: str, amounts: Mapping[str, int], *, shard_by: str) -> dict[str, Any]:
-        """A campaign's amounts, up or down, on the org day of the conversion."""
-        sk = f"{day}#{campaign}#{_shard(shard_by)}"
-        return self.table.updating(_campaigns_of(org), sk, _adding(amounts, _day_expires_at(day)))
+    def campaign(self, org: str, day: date, campaign: str, amounts: Mapping[str, int], *, shard_by: str = "") -> dict[str, Any]:
+        """A campaign's amounts, up or down, on the org day of the conversion: one item, since few conversions share it."""
+        return self.table.updating(_campaigns_of(org), f"{day}#{campaign}", _adding(amounts, _day_expires_at(day)))
 
     def person(self, org: str, arm: str, *, shard_by: str) -> dict[str, Any]:
         """Somebody new in a randomised arm, for good (D4): an opt-out is what an arm did to a person, and changes no arm."""
@@ -91,24 +90,29 @@ class Counters:
             found[date.fromisoformat(item["sk"].split("#")[1])].append(item)
         return {day: _sum(items) for day, items in found.items()}
 
-    def campaign_counters(self, org: str, first_day: date, last_day: date) -> dict[str, dict[str, int]]:
-        """Sums by campaign over the org days of [first_day, last_day]."""
+    def campaign_counters(
+        self, org: str, first_day: date, last_day: date, *, most: int
+    ) -> tuple[dict[str, dict[str, int]], bool]:
+        """Sums by campaign over the org days of [first_day, last_day], and whether there was more than the newest `most` items."""
         found: defaultdict[str, list[Item]] = defaultdict(list)
-        for item in self._between(_campaigns_of(org), f"{first_day}", f"{last_day}~", ()):
+        newest = list(self._between(_campaigns_of(org), f"{first_day}", f"{last_day}~", (), newest=most + 1))
+        for item in newest[:most]:
             found[item["sk"].split("#")[1]].append(item)
-        return {campaign: _sum(items) for campaign, items in found.items()}
+        return {campaign: _sum(items) for campaign, items in found.items()}, len(newest) > most
 
     def people(self, org: str) -> dict[str, int]:
         """How many people each randomised arm was given."""
         return _sum(self._between(_of(org), "people#", "people#~", ()))
 
-    def _between(self, pk: str, first: str, last: str, only: Sequence[str]) -> Iterator[Item]:
+    def _between(self, pk: str, first: str, last: str, only: Sequence[str], *, newest: int | None = None) -> Iterator[Item]:
         return self.table.query(
             "#pk = :pk AND #sk BETWEEN :first AND :last",
             {":pk": pk, ":first": first, ":last": last},
             names={"#pk": "pk", "#sk": "sk"},
             consistent=True,
             only=only,
+            limit=newest,
+            descending=newest is not None,
         )
 
     @cached_property

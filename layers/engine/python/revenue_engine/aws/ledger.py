@@ -18,6 +18,7 @@ from revenue_engine.clock import epoch_millis, from_epoch
 _HEAD = "head"
 _ALIAS = "alias"
 _MAIL = "mail"
+_CLAIM = "claim"
 _TRANSACTIONS = "transactions"
 _HEADS, _HEAD_FIELDS = TypeAdapter(Head), tuple(field.name for field in fields(Head))
 _ENTRIES, _ENTRY_FIELDS = TypeAdapter(Entry), tuple(field.name for field in fields(Entry))
@@ -64,6 +65,24 @@ class Ledger:
         """Remembers it in the transaction that books; of two writers who name different keys, the second looks again."""
         return self._unless_other(named, _ALIAS, "key", key)
 
+    def claimant_of(self, named: str) -> str | None:
+        """The id of the event that a name alone was booked under, once a postback has told it."""
+        item = self.table.get(named, _CLAIM)
+        return str(item["event_id"]) if item else None
+
+    def claiming_name(self, named: str, event_id: str) -> dict[str, Any]:
+        """The first id of a name known alone is its id; another id is another event."""
+        return self._unless_other(named, _CLAIM, "event_id", event_id)
+
+    def key_of_conversion(self, org: str, conversion_id: str) -> str | None:
+        """Where a row of the report is booked: its event may be renamed, its id never changes."""
+        item = self.table.get(f"{org}#conversion_id#{conversion_id}", _ALIAS)
+        return str(item["key"]) if item else None
+
+    def naming_conversion(self, org: str, conversion_id: str, key: str) -> dict[str, Any]:
+        """Remembers it in the transaction that books."""
+        return self._unless_other(f"{org}#conversion_id#{conversion_id}", _ALIAS, "key", key)
+
     def mail_of(self, org: str, transaction_id: str) -> str | None:
         """The mail whose click a transaction is, once an authentic id has named it."""
         item = self.table.get(f"{org}#transaction#{transaction_id}", _MAIL)
@@ -78,9 +97,15 @@ class Ledger:
         item = self.table.get(f"{org}#mail#{send_id}", _TRANSACTIONS)
         return int(item["n"]) if item else 0
 
-    def counting_transaction(self, org: str, send_id: str) -> dict[str, Any]:
-        """One more, in the transaction that binds it."""
-        return self.table.updating(f"{org}#mail#{send_id}", _TRANSACTIONS, changes(add={"n": 1}))
+    def counting_transaction(self, org: str, send_id: str, *, most: int) -> dict[str, Any]:
+        """One more, in the transaction that binds it, unless there are `most` already."""
+        expression = changes(
+            add={"n": 1},
+            condition="attribute_not_exists(#count) OR #count < :most",
+            names={"#count": "n"},
+            values={":most": most},
+        )
+        return self.table.updating(f"{org}#mail#{send_id}", _TRANSACTIONS, expression)
 
     def _unless_other(self, pk: str, sk: str, name: str, value: str) -> dict[str, Any]:
         same = Expression(condition="attribute_not_exists(pk) OR #name = :value", names={"#name": name}, values={":value": value})

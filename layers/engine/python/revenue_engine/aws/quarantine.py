@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,9 +29,17 @@ class Quarantine:
         except ConditionFailed:
             return
 
-    def all(self, org: str) -> Iterator[Item]:
-        """Every entry of the org, oldest first."""
-        return self.table.query("#pk = :pk", {":pk": _of(org)}, names={"#pk": "pk"}, consistent=True)
+    def newest_first(self, org: str, *, before: str = "", most: int | None = None, only: Sequence[str] = ()) -> Iterator[Item]:
+        """The org's entries, at most so many, and of each the attributes in `only`; `before`: those after this one's sort key."""
+        return self.table.query(
+            "#pk = :pk AND #sk < :before",
+            {":pk": _of(org), ":before": before or "~"},
+            names={"#pk": "pk", "#sk": "sk"},
+            limit=most,
+            consistent=True,
+            only=only,
+            descending=True,
+        )
 
 
 def _of(org: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,14 +46,19 @@ class Timeline:
 
     def touches(self, org: str, subscriber: str, *, start: datetime, end: datetime) -> list[Touch]:
         """Opens and clicks of the window, human and machine, as attribution reads them."""
-        return [
-            Touch(
-                kind=item["kind"],
-                at=parse_iso(item["sk"].split("#", 1)[0]),
-                send_id=item["send_id"],
-                human=item["human"],
-                human_probability=item["human_probability"],
-            )
-            for item in self.between(org, subscriber, start=start, end=end)
-            if item["kind"] in ("open", "click")
-        ]
+        return touches_of(self.between(org, subscriber, start=start, end=end))
+
+
+def touches_of(events: Iterable[Item]) -> list[Touch]:
+    """The opens and clicks among them."""
+    return [
+        Touch(
+            kind=item["kind"],
+            at=parse_iso(item["sk"].split("#", 1)[0]),
+            send_id=item["send_id"],
+            human=item["human"],
+            human_probability=item["human_probability"],
+        )
+        for item in events
+        if item["kind"] in ("open", "click")
+    ]

@@ -8,12 +8,12 @@ people's growing revenue are correlated over time just as a random walk is in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import log, sqrt
 
-_HALVINGS = 60
+_STEPS = 60
+_NO_ERROR = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Bounds:
 def width(relative_error: float, *, tightest_at: float, confidence: float = 0.95) -> float:
     """Standard errors from an estimate to its bounds, at every look at once.
 
-    `relative_error` is the standard error over a yardstick that does not depend on the effect, here revenue per person;
+    `relative_error` is the standard error over a yardstick that is known far better than the effect, here revenue per person;
     `tightest_at`, fixed before the first look, is where the interval wastes least.
     """
-    clock = _best(confidence) * (tightest_at / relative_error) ** 2
+    clock = _best(confidence) * (tightest_at / max(relative_error, _NO_ERROR)) ** 2
     return sqrt((1 + 1 / clock) * log((1 + clock) / (1 - confidence) ** 2))
 
 
@@ -39,14 +39,6 @@ def width(relative_error: float, *, tightest_at: float, confidence: float = 0.95
 def _best(confidence: float) -> float:
     """The clock at which the boundary is tightest: the fixed point of k = log((1 + k) / α²)."""
     clock = 1.0
-    for _ in range(_HALVINGS):
+    for _ in range(_STEPS):
         clock = log((1 + clock) / (1 - confidence) ** 2)
     return clock
-
-
-def root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that rises through 0 between `low` and `high` does so, by halving."""
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2

@@ -14,6 +14,7 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Floats
 
+_BORROWED = 100.0  # payers at which an arm's own variance and that of all arms' payments count alike
 _CONSTANT = 1e-6  # standard deviation over mean below which a covariate is one number, and rounding
 
 
@@ -31,8 +32,9 @@ class ArmMean:
 def arm_means(revenue: Floats, covariates: Floats, arms: Sequence[Bools]) -> tuple[ArmMean, ...]:
     """Means of revenue (n,) by arm, each a mask (n,) of at least two people; covariates (n, k) are from before the arms.
 
-    No arm's variance is taken to be below what its mean and the sizes of payments in all arms make of it: a small arm that by chance
-    lacks a large payment has too small a mean and too small a variance, and would look surely worse.
+    A variance below what the arm's mean and the sizes of payments in all arms make of it is raised towards that, the more the fewer
+    its payers: a small arm that by chance lacks a large payment has too small a mean and too small a variance, and would look surely
+    worse than it is.
     """
     own = [revenue[arm] for arm in arms]
     plain = [float(each.mean()) for each in own]
@@ -42,18 +44,18 @@ def arm_means(revenue: Floats, covariates: Floats, arms: Sequence[Bools]) -> tup
     everybody = np.concatenate(own)
     total = float(everybody.sum())
     size = float(everybody @ everybody) / total if total > 0 else 0.0  # of a payment, weighted by itself
-    people = [len(each) for each in own]
+    people, payers = [len(each) for each in own], [int((each > 0).sum()) for each in own]
     raw = float(np.dot(spread, people))
     kept = min(float(np.dot(left, people)) / raw, 1.0) if raw > 0 else 1.0
     return tuple(
         ArmMean(
             people=n,
-            payers=int((each > 0).sum()),
+            payers=paying,
             plain=mean,
             adjusted=mean * (1 - float(move.mean())),
-            error=float(np.sqrt(max(variance, (mean * size - mean**2) * kept) / n)),
+            error=float(np.sqrt((variance + max((mean * size - mean**2) * kept - variance, 0.0) / (1 + paying / _BORROWED)) / n)),
         )
-        for n, each, mean, move, variance in zip(people, own, plain, moved, left, strict=True)
+        for n, paying, mean, move, variance in zip(people, payers, plain, moved, left, strict=True)
     )
 
 
@@ -63,7 +65,7 @@ def _relative_moves(revenue: Sequence[Floats], covariates: Sequence[Floats], pla
     people = [len(each) for each in covariates]
     overall = np.average(means, axis=0, weights=people)
     squares = [each.T @ each - len(each) * np.outer(mean, mean) for each, mean in zip(covariates, means, strict=True)]
-    scale = np.sqrt(np.diag(sum(squares)) / sum(people))
+    scale = np.sqrt(np.maximum(np.diag(sum(squares)), 0.0) / sum(people))
     some = scale > _CONSTANT * np.abs(overall)
     square, product = np.zeros((some.sum(), some.sum())), np.zeros(some.sum())
     for own, each, mean, table, level in zip(revenue, covariates, means, squares, plain, strict=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from revenue_engine.arrays import Floats
-from revenue_engine.evaluation.estimators import Method, difference, estimate
+from revenue_engine.evaluation.estimators import Estimate, Method, difference, estimate
 from revenue_engine.evaluation.intervals import Interval, interval_of
-from revenue_engine.evaluation.logs import Logged, left_to_chance
-from revenue_engine.evaluation.overlap import Guards, Overlap, Refusal, overlap, refusal
+from revenue_engine.evaluation.logs import Logged
+from revenue_engine.evaluation.overlap import Guards, Overlap, Refusal, admitted
 
 GATE = Guards()
 
@@ -28,15 +28,8 @@ class Evaluation:
 
 def evaluate(log: Logged, method: Method = "dr", guards: Guards = GATE) -> Evaluation | Refusal:
     """The target's value by one of `METHODS`."""
-    covered = overlap(log, guards)
-    if isinstance(covered, Refusal):
-        return covered
-    inside, seen = covered
-    refused = refusal(seen, guards)
-    if refused is not None:
-        return refused
-    got = estimate(inside, method)
-    return Evaluation(interval_of(got.value, got.influence, inside.cluster, got.least_error), got.parameter, seen)
+    covered = admitted(log, guards)
+    return covered if isinstance(covered, Refusal) else _evaluation(estimate(covered[0], method), *covered)
 
 
 def compare(log: Logged, base: Floats, guards: Guards = GATE, *, most: float = float("inf")) -> Evaluation | Refusal:
@@ -44,14 +37,13 @@ def compare(log: Logged, base: Floats, guards: Guards = GATE, *, most: float = f
 
     With `most`, no weight is above it; the guards look at the weights as they are.
     """
-    free = left_to_chance(log)
-    covered = overlap(log, guards)
-    other = overlap(replace(log, target=base), guards)
-    for side in (covered, other):
-        refused = side if isinstance(side, Refusal) else refusal(side[1], guards)
-        if refused is not None:
-            return refused
-    assert not isinstance(covered, Refusal)
-    inside, seen = covered
-    got = difference(inside, base[free], most)
-    return Evaluation(interval_of(got.value, got.influence, inside.cluster, got.least_error), got.parameter, seen)
+    covered, other = admitted(log, guards), admitted(replace(log, target=base), guards)
+    if isinstance(covered, Refusal):
+        return covered
+    if isinstance(other, Refusal):
+        return other
+    return _evaluation(difference(covered[0], other[0].target, most), *covered)
+
+
+def _evaluation(got: Estimate, log: Logged, seen: Overlap) -> Evaluation:
+    return Evaluation(interval_of(got.value, got.influence, log.cluster, got.least_error), got.parameter, seen)

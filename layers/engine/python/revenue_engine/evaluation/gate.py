@@ -17,7 +17,7 @@ from revenue_engine.evaluation.evaluate import compare
 from revenue_engine.evaluation.intervals import Interval, interval_of
 from revenue_engine.evaluation.logs import Logged, left_to_chance
 from revenue_engine.evaluation.overlap import Guards, Overlap, Refusal
-from revenue_engine.evaluation.rewards import Agreement, agreement
+from revenue_engine.evaluation.rewards import Agreement, agreement, scatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Challenge:
 
     log: Logged
     expected_revenue: Floats
+    expected_square: Floats
     revenue: Floats  # matured
     complained: Floats  # 0 or 1
 
@@ -60,7 +61,8 @@ def take_over(challenge: Challenge, limits: Limits) -> Eligible | Refusal:
         return gained
     free = left_to_chance(challenge.log)
     log = challenge.log.only(free)
-    expected, revenue, complained = challenge.expected_revenue[free], challenge.revenue[free], challenge.complained[free]
+    expected, square = challenge.expected_revenue[free], challenge.expected_square[free]
+    revenue, complained = challenge.revenue[free], challenge.complained[free]
     bound = gained.interval.lower(limits.confidence)
     if bound <= 0:
         return Refusal("no_improvement_shown", f"{gained.value:.4g}, lower bound {bound:.4g}")
@@ -73,23 +75,23 @@ def take_over(challenge: Challenge, limits: Limits) -> Eligible | Refusal:
     if at_most > limits.complaint_budget:
         return Refusal("complaints_over_budget", f"up to {at_most:.2g} per decision, {limits.complaint_budget:g} allowed")
 
-    in_revenue = _difference(log, revenue, limits.most_weight)
+    in_revenue = _difference(log, revenue, limits.most_weight, square)
     in_clicks = _difference(log, expected, limits.most_weight).value
     high = in_revenue.both(0.95)[1]
     if high < in_clicks:  # more revenue than expected is no reason to refuse
         return Refusal("revenue_contradicts", f"{in_clicks:.4g} expected, revenue says {high:.4g} at most")
-    agreed = agreement(log, expected, revenue, most=limits.most_weight)
+    agreed = agreement(log, expected, square, revenue, most=limits.most_weight)
     if agreed is not None and agreed.misled:
         return Refusal("surrogate_misleads", agreed.bias_statement())
     return Eligible(gained.interval, in_revenue, at_most, agreed, gained.overlap)
 
 
-def _difference(log: Logged, reward: Floats, most: float) -> Interval:
+def _difference(log: Logged, reward: Floats, most: float, expected_square: Floats | None = None) -> Interval:
     """The plain mean is the model: weight that is cut then counts as average, not as nothing."""
     assert log.logging is not None
-    seen = log.rewarded(reward, np.full_like(log.target, reward.mean()))
-    got = difference(seen, log.logging, most)
-    return interval_of(got.value, got.influence, log.cluster, got.least_error)
+    got = difference(log.rewarded(reward, np.full_like(log.target, reward.mean())), log.logging, most)
+    least = 0.0 if expected_square is None else scatter(np.minimum(log.weights, most) - 1.0, expected_square, reward)
+    return interval_of(got.value, got.influence, log.cluster, max(got.least_error, least))
 
 
 def _rate_at_most(rate: float, trials: float, confidence: float) -> float:

@@ -8,19 +8,18 @@ reversal. People who get no mail have no tracked revenue by construction; of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot, inf
+from math import hypot, inf, sqrt
 
 import numpy as np
 
 from revenue_engine.arrays import Bools, Codes, Floats, Ints
-from revenue_engine.evaluation.anytime import Bounds, root, width
+from revenue_engine.evaluation.anytime import Bounds, width
 from revenue_engine.evaluation.cuped import ArmMean, arm_means
 from revenue_engine.evaluation.power import Progress, Unknown, more_days
 from revenue_engine.evaluation.srm import anytime_p
 from revenue_engine.records.subscriber import ARMS
 
 _ENGINE, _FIXED = ARMS.index("engine"), ARMS.index("fixed")
-_MOST_RATIO = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Settings:
 
     confidence: float = 0.95
     tightest_at: float = 0.10  # standard error of the lift, over mean revenue, where the interval wastes least
-    fewest_payers: int = 20  # of either arm: with fewer the intervals are not what they say
+    fewest_payers: int = 30  # of either arm: with fewer the intervals are not what they say
     mismatch_below: float = 0.01  # of the anytime p-value of the arms' sizes
     effect: float = 0.20  # of the fixed arm's revenue: what the power meter waits for
 
@@ -68,7 +67,7 @@ class Lift:
 
     per_person_micros: Bounds
     incremental_micros: Bounds  # that times the engine's people
-    relative: Bounds  # of the fixed policy's revenue; no upper bound while that may be nothing
+    relative: Bounds  # over the fixed policy's revenue; no upper bound while that may be nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,69 +83,75 @@ class Report:
 
 
 def report(people: People, shares: tuple[float, float, float], settings: Settings) -> Report:
-    """What the arms, due these shares in the order of ARMS, show. Raises ValueError for shares that do not add up to 1."""
+    """What the arms, due these shares in the order of ARMS, show. Raises ValueError for shares that do not add up to 1.
+
+    People who were given their arm while other shares were due need a report of their own: put together, the arms would differ in age.
+    """
     counts = np.bincount(people.arm, minlength=len(ARMS))
     left = np.bincount(people.arm[people.reachable], minlength=len(ARMS))
     health = {name: Health(int(n), int(still)) for name, n, still in zip(ARMS, counts, left, strict=True)}
     p = anytime_p(counts.tolist(), shares)
-    engine = fixed = None
-    refused: Unknown | None = None
     if min(counts[_ENGINE], counts[_FIXED]) < 2:
-        refused = Unknown("arm_empty", f"{counts[_ENGINE]} people of the engine, {counts[_FIXED]} of the fixed policy")
-    else:
-        revenue = people.approved_micros.astype(np.float64)
-        engine, fixed = arm_means(revenue, people.covariates, (people.arm == _ENGINE, people.arm == _FIXED))
-        if p < settings.mismatch_below:
-            refused = Unknown("sample_ratio_mismatch", f"{counts.tolist()} people where {shares} were due, p = {p:.2g}")
-        elif _yardstick(engine, fixed) <= 0 or fixed.adjusted <= 0:
-            refused = Unknown("no_revenue", "nothing approved yet in one of the arms")
-    if refused is not None or engine is None or fixed is None:
-        assert refused is not None
-        return Report(health, p, engine, fixed, refused, refused)
+        empty = Unknown("arm_empty", f"{counts[_ENGINE]} people of the engine, {counts[_FIXED]} of the fixed policy")
+        return Report(health, p, None, None, empty, empty)
+    revenue = people.approved_micros.astype(np.float64)
+    engine, fixed = arm_means(revenue, people.covariates, (people.arm == _ENGINE, people.arm == _FIXED))
+    if p < settings.mismatch_below:
+        mismatch = Unknown("sample_ratio_mismatch", f"{counts.tolist()} people where {shares} were due, p = {p:.2g}")
+        return Report(health, p, engine, fixed, mismatch, mismatch)
+    if min(engine.adjusted, fixed.adjusted) <= 0:
+        nothing = Unknown("no_revenue", "nothing approved yet in one of the arms")
+        return Report(health, p, engine, fixed, nothing, nothing)
+    return Report(health, p, engine, fixed, _lift(engine, fixed, settings), _more_days(engine, fixed, people.days, settings))
+
+
+def _lift(engine: ArmMean, fixed: ArmMean, settings: Settings) -> Lift | Unknown:
     payers = min(engine.payers, fixed.payers)
-    lift: Lift | Unknown
     if payers < settings.fewest_payers:
-        lift = Unknown("too_few_payers", f"{payers} of {settings.fewest_payers} needed")
-    else:
-        lift = lift_of(engine, fixed, settings)
-    days = more_days(
-        Progress(
-            people.days,
-            payers,
-            relative_error=hypot(engine.error, fixed.error) / fixed.adjusted,
-            control_share=fixed.adjusted / _yardstick(engine, fixed),
-        ),
+        return Unknown("too_few_payers", f"{payers} of {settings.fewest_payers} needed")
+    return lift_of(engine, fixed, settings)
+
+
+def _more_days(engine: ArmMean, fixed: ArmMean, days: float, settings: Settings) -> float | Unknown:
+    progress = Progress(
+        days,
+        payers=min(engine.payers, fixed.payers),
+        relative_error=hypot(engine.error, fixed.error) / fixed.adjusted,
+        control_share=fixed.adjusted / _yardstick(engine, fixed),
+    )
+    return more_days(
+        progress,
         effect=settings.effect,
         payers_needed=settings.fewest_payers,
         tightest_at=settings.tightest_at,
         confidence=settings.confidence,
     )
-    return Report(health, p, engine, fixed, lift, days)
 
 
 def lift_of(engine: ArmMean, fixed: ArmMean, settings: Settings) -> Lift:
-    """The difference of two arms with revenue, and their ratio by Fieller's argument (JRSS B 16, 1954): ratios that are not refuted."""
+    """The difference of two arms with revenue; and their ratio by Fieller's argument (JRSS B 16, 1954): all ratios not refuted.
 
-    def against(ratio: float) -> Bounds:
-        """Engine less so many times fixed."""
-        value, error = engine.adjusted - ratio * fixed.adjusted, hypot(engine.error, ratio * fixed.error)
-        yardstick = _yardstick(engine, fixed) * max(ratio, 1.0)
-        margin = error * width(error / yardstick, tightest_at=settings.tightest_at, confidence=settings.confidence)
-        return Bounds(value, value - margin, value + margin)
-
-    def ratio_where(side: str) -> float:
-        # a ratio of nothing leaves the engine's own revenue, which is above 0
-        if getattr(against(_MOST_RATIO), side) >= 0:
-            return inf
-        return root(lambda ratio: -getattr(against(ratio), side), 0.0, _MOST_RATIO)
-
-    difference = against(1.0)
-    lowest = ratio_where("lower") if against(0.0).lower > 0 else 0.0
+    Both are looked at by one clock, so that they never contradict each other.
+    """
+    value, error = engine.adjusted - fixed.adjusted, hypot(engine.error, fixed.error)
+    errors = width(error / _yardstick(engine, fixed), tightest_at=settings.tightest_at, confidence=settings.confidence)
+    difference = Bounds(value, value - errors * error, value + errors * error)
+    least, most = _ratios(engine, fixed, errors)
     return Lift(
         per_person_micros=difference,
         incremental_micros=Bounds(*(engine.people * each for each in (difference.value, difference.lower, difference.upper))),
-        relative=Bounds(engine.adjusted / fixed.adjusted - 1, lowest - 1, ratio_where("upper") - 1),
+        relative=Bounds(engine.adjusted / fixed.adjusted - 1, least - 1, most - 1),
     )
+
+
+def _ratios(engine: ArmMean, fixed: ArmMean, errors: float) -> tuple[float, float]:
+    """The ends of all r >= 0 with (engine - r * fixed)^2 <= errors^2 * (engine's error^2 + r^2 * fixed's error^2)."""
+    both = engine.adjusted * fixed.adjusted
+    of_engine = engine.adjusted**2 - (errors * engine.error) ** 2
+    of_fixed = fixed.adjusted**2 - (errors * fixed.error) ** 2
+    far = both + sqrt(max(both**2 - of_engine * of_fixed, 0.0))
+    # an arm that may earn nothing bounds nothing on its side
+    return (of_engine / far if of_engine > 0 else 0.0, far / of_fixed if of_fixed > 0 else inf)
 
 
 def _yardstick(engine: ArmMean, fixed: ArmMean) -> float:

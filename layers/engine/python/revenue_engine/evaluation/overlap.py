@@ -127,3 +127,11 @@ def refusal(seen: Overlap, guards: Guards) -> Refusal | None:
         (seen.rewarded < guards.fewest_rewarded, "too_few_rewards", f"{seen.rewarded} of {guards.fewest_rewarded} needed"),
     )
     return next((Refusal(reason, detail) for failed, reason, detail in checks if failed), None)
+
+
+def admitted(log: Logged, guards: Guards) -> tuple[Logged, Overlap] | Refusal:
+    """The decisions that were left to chance, when every guard holds for them."""
+    covered = overlap(log, guards)
+    if isinstance(covered, Refusal):
+        return covered
+    return refusal(covered[1], guards) or covered

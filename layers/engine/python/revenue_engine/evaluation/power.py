@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
-from revenue_engine.evaluation.anytime import root, width
+from revenue_engine.evaluation.anytime import width
 
 FEWEST_PAYERS = 5  # of the smaller arm: with fewer the variance is a guess, and so would be the days
 MOST_DAYS = 1_095.0
+_HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,16 @@ def more_days(
         errors = width(error * progress.control_share, tightest_at=tightest_at, confidence=confidence) + spare
         return errors * error - effect
 
-    needed = root(short_by, 0.0, effect)
+    needed = _root(short_by, 0.0, effect)
     in_all = progress.days * max((progress.relative_error / needed) ** 2, payers_needed / progress.payers)
     if in_all - progress.days > MOST_DAYS:
         return Unknown("not_within_three_years", f"about {in_all - progress.days:.0f} more days: the control arm is too small")
     return max(in_all - progress.days, 0.0)
+
+
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that rises through 0 between `low` and `high` does so."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2

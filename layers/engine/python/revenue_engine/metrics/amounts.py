@@ -42,10 +42,10 @@ def revenue_of(counted: Counts, of: str = "") -> Revenue:
 
 
 def attributed_to_mails(counted: Counts) -> tuple[Revenue, int]:
-    """Reported revenue and conversions that a mail of ours has brought, whichever policy chose it."""
+    """Reported revenue and base conversions that a mail of ours has brought, whichever policy chose it."""
     parts = [revenue_of(counted, f"%{policy}") for policy in ARMS]
     revenue = Revenue(sum(p.provisional_micros for p in parts), sum(p.approved_micros for p in parts))
-    return revenue, sum(counted.get(f"conversions%{policy}", 0) for policy in ARMS)
+    return revenue, sum(counted.get(f"base_conversions%{policy}", 0) for policy in ARMS)
 
 
 def per(revenue: Revenue, units: int, *, times: int = 1) -> Revenue | None:

@@ -139,8 +139,9 @@ def _goal(days: Mapping[date, Counts], today: date, controls: Controls) -> Kpi:
 
 
 def _conversion_rate(counted: Counts) -> Kpi:
-    detail = {"conversions": attributed_to_mails(counted)[1], "clicked_mails": counted.get("clicked_mails", 0)}
-    value = ratio(detail["conversions"], detail["clicked_mails"])
+    """Upsells and rebills are no second reader: base conversions alone are counted."""
+    detail = {"base_conversions": attributed_to_mails(counted)[1], "clicked_mails": counted.get("clicked_mails", 0)}
+    value = ratio(detail["base_conversions"], detail["clicked_mails"])
     if value is None:
         return Kpi("conversion_rate", None, CONVERSION_RATE, None, "no_clicked_mails", detail)
     return Kpi("conversion_rate", value, CONVERSION_RATE, value > CONVERSION_RATE, None, detail)

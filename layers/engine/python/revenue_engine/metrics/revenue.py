@@ -52,7 +52,7 @@ class OfferMetrics:
     sent: int
     clicked_mails: int
     conversions: int
-    conversion_rate: Decimal | None  # conversions per clicked mail
+    conversion_rate: Decimal | None  # base conversions per clicked mail: no upsells, no rebills
     epc: Revenue | None  # per clicked mail
     epm: Revenue | None  # per thousand mails sent
 
@@ -98,6 +98,7 @@ class RevenueMetrics:
     this_month: WindowMetrics
     offers: Mapping[str, OfferMetrics]
     campaigns: Mapping[str, CampaignMetrics]
+    campaigns_cut: bool  # there were too many to read: of the oldest of the thirty days some, or some money, is missing
     top_revenue_subscribers: tuple[SubscriberRevenue, ...]
     booked: Mapping[str, Booked]
     trend: Trend | None  # None: fewer than TREND_DAYS full days since the first count
@@ -110,6 +111,7 @@ def revenue_metrics(
     now: datetime,
     days: Mapping[date, Counts],
     campaigns: Mapping[str, Counts],
+    campaigns_cut: bool,
     top: Sequence[tuple[str, int]],
 ) -> RevenueMetrics:
     """Parameters
@@ -117,7 +119,7 @@ def revenue_metrics(
     days
         Counters by org day, at least of the last DAYS_READ.
     campaigns
-        Counters by campaign of the days `campaign_days` names.
+        Counters by campaign of the days `campaign_days` names; `campaigns_cut`: of the newest of them alone.
     top
         (subscriber, micros), best first.
     """
@@ -137,6 +139,7 @@ def revenue_metrics(
             name: CampaignMetrics(revenue_of(counted), counted.get("conversions", 0))
             for name, counted in sorted(campaigns.items())
         },
+        campaigns_cut=campaigns_cut,
         top_revenue_subscribers=tuple(SubscriberRevenue(*one) for one in top),
         booked=_booked(month, controls),
         trend=_trend(days, today),
@@ -188,7 +191,7 @@ def _offers(counted: Counts) -> dict[str, OfferMetrics]:
             sent=sent,
             clicked_mails=clicked,
             conversions=conversions,
-            conversion_rate=ratio(conversions, clicked),
+            conversion_rate=ratio(counted.get(f"base_conversions@{offer}", 0), clicked),
             epc=per(revenue, clicked),
             epm=per(revenue, sent, times=1_000),
         )

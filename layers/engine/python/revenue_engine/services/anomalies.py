@@ -11,8 +11,10 @@ from typing import Any
 
 from revenue_engine.attribution.facts import Credit
 from revenue_engine.aws import names, observe
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.timeline import touches_of
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.clock import day_in, epoch_seconds, iso_millis
 from revenue_engine.records.anomaly import Flag, Severity
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.conversion import Arrival
@@ -31,16 +33,26 @@ CLOCKS_DIFFER = timedelta(minutes=5)  # ours and the network's, at most
 
 
 def flags_for(
-    w: Wiring, arrival: Arrival, key: str, *, credit: Credit | None, offer: Offer, currency: str, controls: Controls
+    w: Wiring,
+    arrival: Arrival,
+    key: str,
+    *,
+    credit: Credit | None,
+    history: Sequence[Item],
+    offer: Offer,
+    currency: str,
+    controls: Controls,
 ) -> tuple[Flag, ...]:
-    """What is suspicious of an arrival that is to be booked under this ledger key. Reads only; asking again is harmless."""
+    """What is suspicious of an arrival that is to be booked under this ledger key. Reads only; asking again is harmless.
+
+    `history` is the credited subscriber's timeline of the attribution window before the arrival.
+    """
     known = w.payouts.known(arrival, currency=currency, key=key)
     others_of_mail = others_of_subscriber = others_of_click = further_clicks = -1
     clicked_at = arrival.clicked_at
     if credit is not None:
-        others_of_mail, others_of_subscriber, others_of_click = _others(w, arrival, key, credit)
-        start = arrival.converted_at - timedelta(days=controls.attribution_window_days)
-        touches = w.timeline.touches(arrival.org, credit.subscriber, start=start, end=arrival.converted_at)
+        others_of_mail, others_of_subscriber, others_of_click = _others(history, arrival, key, credit)
+        touches = touches_of(history)
         clicked_at = clicked_at or credited_click_at(touches, credit.send_id, arrival.converted_at)
         further_clicks = most_further_clicks(touches, credit.send_id)
     flags = conversion_flags(
@@ -94,14 +106,13 @@ def after_booking(w: Wiring, arrival: Arrival, key: str, flags: Sequence[Flag], 
     w.payouts.remember(arrival, currency=currency, key=key, paid=paid, duplicate=key != arrival.key)
 
 
-def _others(w: Wiring, arrival: Arrival, key: str, credit: Credit) -> tuple[int, int, int]:
+def _others(history: Sequence[Item], arrival: Arrival, key: str, credit: Credit) -> tuple[int, int, int]:
     """Booked in RATE_WINDOW before: other transactions of the mail and of the subscriber, others under the same transaction."""
+    since = iso_millis(arrival.converted_at - RATE_WINDOW)
     booked = {
         item["key"]: item["send_id"]
-        for item in w.timeline.between(
-            arrival.org, credit.subscriber, start=arrival.converted_at - RATE_WINDOW, end=arrival.converted_at
-        )
-        if item["kind"] == "conversion" and item["key"] != key
+        for item in history
+        if item["kind"] == "conversion" and item["key"] != key and item["sk"] >= since
     }
     transactions = {(_transaction(other), send_id) for other, send_id in booked.items()}
     foreign = {one for one in transactions if one[0] != arrival.transaction_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -13,10 +13,20 @@ from revenue_engine.attribution.facts import Claim, Credit, Facts, arrived
 from revenue_engine.attribution.ledger import Head, is_news, is_other_conversion, key_for
 from revenue_engine.attribution.position import frozen_rate
 from revenue_engine.aws.dynamo import TransactionCancelled
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.timeline import touches_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import from_epoch
 from revenue_engine.errors import BadInput, Contention
-from revenue_engine.intake.everflow import RawPostback, check_amount, check_replay, classify_sub1, understand_postback
+from revenue_engine.fx import rate_for
+from revenue_engine.intake.everflow import (
+    RawPostback,
+    check_amount,
+    check_replay,
+    classify_sub1,
+    most_transactions,
+    understand_postback,
+)
 from revenue_engine.money import parse_currency
 from revenue_engine.records.anomaly import Flag
 from revenue_engine.records.controls import Controls
@@ -60,7 +70,7 @@ def attribute_message(w: Wiring, body: str, *, now: datetime) -> str:
     try:
         if message["token_state"] != "ok":
             raise BadInput("token" if message["token_state"] == "unchecked" else "request", message["token_state"])
-        arrival = understand_postback(raw)
+        arrival = _understand(w, raw)
         controls = w.parameters.controls(raw.org)
         result = book(w, arrival, controls=controls, now=now)
     except BadInput as bad:
@@ -72,18 +82,35 @@ def attribute_message(w: Wiring, body: str, *, now: datetime) -> str:
     return result
 
 
+def _understand(w: Wiring, raw: RawPostback) -> Arrival:
+    """The offer says which sub carries our id."""
+    arrival = understand_postback(raw)
+    offer = w.offers.get(arrival.org, arrival.offer)
+    return understand_postback(raw, sub_slot=offer.sub_slot) if offer and offer.sub_slot != "sub1" else arrival
+
+
 def book(w: Wiring, arrival: Arrival, *, controls: Controls, now: datetime) -> str:
     """Books one arrival, from a postback or from the report. Raises BadInput for what an operator has to look at."""
     offer = w.offers.get(arrival.org, arrival.offer)
     if offer is None:
         raise BadInput("offer_id", "unknown_offer", arrival.offer)
-    check_amount(arrival, max_payout_micros=controls.max_payout_micros, known_payout_micros=offer.payout_micros)
     currency = parse_currency(arrival.currency or offer.currency, field="currency")
-    said = replace(arrived(arrival, currency=currency), credit=_credit(w, arrival), fx_rates=frozen_rate(controls, currency))
+    check_amount(
+        arrival,
+        currency=currency,
+        offer_currency=offer.currency,
+        org_currency=controls.currency,
+        rate=rate_for(controls, currency),
+        max_payout_micros=controls.max_payout_micros,
+        known_payout_micros=offer.payout_micros,
+    )
+    books = w.control.books_currency(arrival.org) or controls.currency
+    rates = frozen_rate(controls, currency, books=books)
+    said = replace(arrived(arrival, currency=currency), credit=_credit(w, arrival, offer), fx_rates=rates)
     understood = _Understood(arrival, said, offer, currency, controls, now)
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
-            return _book_once(w, understood)
+            return _book_once(w, understood, again=attempt > 0)
         except TransactionCancelled:
             continue  # somebody booked under the same key meanwhile: look again
     raise Contention(f"ledger key {arrival.key} kept changing")
@@ -105,19 +132,26 @@ def reattribute(w: Wiring, org: str, key: str, *, now: datetime) -> str:
     raise Contention(f"ledger key {key} kept changing")
 
 
-def _book_once(w: Wiring, what: _Understood) -> str:
-    """One try on what the books say now. Raises TransactionCancelled when they moved under it."""
-    arrival, also = _resolve_event(w, what.arrival)
+def _book_once(w: Wiring, what: _Understood, *, again: bool) -> str:
+    """One try on what the books say now. Raises TransactionCancelled when they moved under it, or the mail has too many clicks."""
+    arrival, key, read, also = _slot(w, what.arrival)
     if what.said.credit is not None:
-        also += _bind(w, arrival, what.said.credit)
-    key, read = _slot(w, arrival)
+        also += _bind(w, arrival, what.said.credit, again=again)
     facts = _authenticated(read, what.said)
     flags: tuple[Flag, ...] = ()
     if read is None or is_news(read, facts):
+        history = _history(w, arrival, facts.credit, what.controls)
         flags = anomalies.flags_for(
-            w, arrival, key, credit=facts.credit, offer=what.offer, currency=what.currency, controls=what.controls
+            w,
+            arrival,
+            key,
+            credit=facts.credit,
+            history=history,
+            offer=what.offer,
+            currency=what.currency,
+            controls=what.controls,
         )
-        facts = replace(facts, held_for=anomalies.held_for(flags))
+        facts = replace(facts, held_for=anomalies.held_for(flags), touches=tuple(touches_of(history)))
         also += anomalies.listing(w, arrival, key, flags, currency=what.currency, now=what.now)
     change = add_facts(
         w,
@@ -130,6 +164,7 @@ def _book_once(w: Wiring, what: _Understood) -> str:
         receipt_id=(arrival.source == "report" and arrival.conversion_id) or arrival.receipt_id,
         now=what.now,
         also=also,
+        touches_known=read is None,
     )
     head = change.head if change else read
     assert head is not None
@@ -140,29 +175,47 @@ def _book_once(w: Wiring, what: _Understood) -> str:
     for claim in head.facts.doubtful:  # also one that stood until this arrival, which was received before it
         told = replace(arrival, source="postback", receipt_id=claim.receipt_id, received_at=claim.received_at)
         _list_doubtful(w, told, claim, head, what.now)
-    in_doubt = {(claim.amount_micros, claim.currency) for claim in head.facts.doubtful}
+    standing = head.facts.standing
     for claim in what.said.claims:
-        if (claim.amount_micros, claim.currency) in in_doubt:
+        stands = standing and (claim.amount_micros, claim.currency) == (standing.amount_micros, standing.currency)
+        if not stands and head.facts.reported is None:
             _list_doubtful(w, arrival, claim, head, what.now)
             return "doubtful"
     return "booked" if change and change.entries else "already_booked"
 
 
+def _history(w: Wiring, arrival: Arrival, credit: Credit | None, controls: Controls) -> list[Item]:
+    """The credited subscriber's timeline of the attribution window."""
+    if credit is None:
+        return []
+    start = arrival.converted_at - timedelta(days=controls.attribution_window_days)
+    return w.timeline.between(arrival.org, credit.subscriber, start=start, end=arrival.converted_at)
+
+
 def _touched_meanwhile(w: Wiring, org: str, head: Head) -> bool:
     """A touch recorded while we booked may have looked for this conversion in vain: one of the two sees the other."""
-    if head.facts.credit is None:
+    facts = head.facts
+    if facts.credit is None:
         return False
-    seen = Facts(credit=_credit_of(w, org, head.facts.credit.send_id))
-    return is_news(head, with_touches(w, org, head, seen, head.rules))
+    clicked = any(touch.send_id == facts.credit.send_id and touch.kind == "click" and touch.human for touch in facts.touches)
+    if clicked and facts.credit.click_at is None:  # it came between our look at the mail and that at the timeline
+        return True
+    return is_news(head, with_touches(w, org, head, Facts(), head.rules))
 
 
-def _slot(w: Wiring, arrival: Arrival) -> tuple[str, Head | None]:
-    """The key of the arrival's conversion, and its head."""
+def _slot(w: Wiring, arrival: Arrival) -> tuple[Arrival, str, Head | None, list[dict[str, Any]]]:
+    """The arrival as it is booked, the key of its conversion, that key's head, and what else has to be remembered."""
+    row = arrival.conversion_id if arrival.source == "report" else None
+    if row:
+        known = w.ledger.key_of_conversion(arrival.org, row)
+        if known is not None:
+            return arrival, known, w.ledger.head(known), []
+    arrival, also = _resolve_event(w, arrival)
     for n in count():
         key = key_for(arrival, n)
         read = w.ledger.head(key)
         if not is_other_conversion(read, arrival):
-            return key, read
+            return arrival, key, read, [*also, *([w.ledger.naming_conversion(arrival.org, row, key)] if row else [])]
     raise AssertionError("unreachable")
 
 
@@ -174,14 +227,18 @@ def _authenticated(read: Head | None, said: Facts) -> Facts:
     return said
 
 
-def _bind(w: Wiring, arrival: Arrival, credit: Credit) -> list[dict[str, Any]]:
-    """A click is one mail's: every reader knows his own id, so an id proves nothing about somebody else's transaction."""
+def _bind(w: Wiring, arrival: Arrival, credit: Credit, *, again: bool) -> list[dict[str, Any]]:
+    """A click is one mail's: every reader knows his own id, so an id proves nothing about somebody else's transaction.
+
+    How many clicks a mail has is a condition of the transaction; it is read only when that was cancelled.
+    """
     bound = w.ledger.mail_of(arrival.org, arrival.transaction_id)
     if bound is None:
-        check_replay(arrival, transactions=w.ledger.transactions_of(arrival.org, credit.send_id))
+        if again:
+            check_replay(arrival, transactions=w.ledger.transactions_of(arrival.org, credit.send_id))
         return [
             w.ledger.binding(arrival.org, arrival.transaction_id, credit.send_id),
-            w.ledger.counting_transaction(arrival.org, credit.send_id),
+            w.ledger.counting_transaction(arrival.org, credit.send_id, most=most_transactions(arrival)),
         ]
     if bound != credit.send_id:
         raise BadInput("sub1", "transaction_of_another_mail")
@@ -195,29 +252,32 @@ def _resolve_event(w: Wiring, arrival: Arrival) -> tuple[Arrival, list[dict[str,
     """
     if arrival.kind != "event" or not arrival.event_name:
         return arrival, []
-    by_name = replace(arrival, event_id=f"name:{arrival.event_name}")
+    name = arrival.event_name.replace("%", "%25").replace("#", "%23")  # `#` separates the parts of a key
+    by_name = replace(arrival, event_id=f"name:{name}")
     known = w.ledger.event_key(by_name.key)
     if known is None:
         booked_as = arrival if arrival.event_id else by_name
         return booked_as, [w.ledger.naming_event(by_name.key, booked_as.key)]
-    # Another id under a name already taken is another event, unless the name alone was known when it was booked.
-    if not arrival.event_id or known == by_name.key:
+    if not arrival.event_id:
         return replace(arrival, event_id=known.split("#", 3)[3]), []
+    # Another id under a name already taken is another event, unless the name alone was known: then it belongs to the first id.
+    if known == by_name.key and w.ledger.claimant_of(by_name.key) in (None, arrival.event_id):
+        return by_name, [w.ledger.claiming_name(by_name.key, arrival.event_id)]
     return arrival, []
 
 
-def _credit(w: Wiring, arrival: Arrival) -> Credit | None:
+def _credit(w: Wiring, arrival: Arrival, offer: Offer) -> Credit | None:
     sub1 = classify_sub1(w.parameters.tracking_key(arrival.org), arrival.sub1, arrival.org)
     if sub1.status == "forged":
         raise BadInput("sub1", "forged_tracking_id")
-    return None if sub1.send_id is None else _credit_of(w, arrival.org, sub1.send_id)
+    return None if sub1.send_id is None else _credit_of(w, arrival.org, sub1.send_id, offer)
 
 
-def _credit_of(w: Wiring, org: str, send_id: str) -> Credit:
+def _credit_of(w: Wiring, org: str, send_id: str, known: Offer | None = None) -> Credit:
     send = w.sends.get(send_id)
     if send is None or send["org"] != org:
         raise BadInput("sub1", "unknown_send")
-    mailed = w.offers.get(org, send["offer"])
+    mailed = known if known and known.offer == send["offer"] else w.offers.get(org, send["offer"])
     return Credit(
         send_id=send_id,
         subscriber=send["subscriber"],

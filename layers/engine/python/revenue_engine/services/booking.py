@@ -40,28 +40,36 @@ def add_facts(
     receipt_id: str,
     now: datetime,
     also: Sequence[dict[str, Any]] = (),
+    touches_known: bool = False,
 ) -> Change | None:
     """One try on what the books said when `read` was read; `also` goes into the same transaction. None: no news, nothing written.
 
     Then the row is told all the same: the last attempt may have died between booking and telling. Telling twice is harmless.
 
-    Raises TransactionCancelled when the books moved under it.
+    `touches_known`: the facts hold the timeline's already. Raises TransactionCancelled when the books moved under it.
     """
-    rules = read.rules if read else rules_of(controls)
-    change = settle(
-        read, with_touches(w, org, read, facts, rules), rules=rules, source=source, receipt_id=receipt_id, booked_at=now
-    )
-    if change is None:
-        assert read is not None
+    books = w.control.books_currency(org)
+    rules = read.rules if read else rules_of(controls, books or controls.currency)
+    if not touches_known:
+        facts = with_touches(w, org, read, facts, rules)
+    change = settle(read, facts, rules=rules, source=source, receipt_id=receipt_id, booked_at=now)
+    if change is not None:
+        day = day_in(now, rules.zone).isoformat()
+        opening = [] if books else [w.control.opening_books(org, rules.currency)]
+        booking = w.ledger.booking(key, read=read, change=change, org=org, day=day)
+        commit([*booking, *_effects(w, org, key, change), *also, *opening])
+    elif also:
+        commit(also)
+    if change is not None and change.entries:
+        for entry in change.entries:
+            if entry.position.place.currency not in dict(change.head.facts.fx_rates):
+                observe.count(names.METRIC_FX_RATE_MISSING, org)
+        tell_row(w, org, key, change.head, change.entries)
+    else:
+        known = change.head if change else read
+        assert known is not None
         # entries that others have added since are theirs to tell; counted from the wrong end, they would shift the numbers
-        tell_row(w, org, key, read, w.ledger.entries(key)[: read.entries])
-        return None
-    day = day_in(now, rules.zone).isoformat()
-    commit([*w.ledger.booking(key, read=read, change=change, org=org, day=day), *_effects(w, org, key, change), *also])
-    for entry in change.entries:
-        if entry.position.place.currency not in dict(change.head.facts.fx_rates):
-            observe.count(names.METRIC_FX_RATE_MISSING, org)
-    tell_row(w, org, key, change.head, change.entries)
+        tell_row(w, org, key, known, w.ledger.entries(key)[: known.entries])
     return change
 
 
@@ -88,6 +96,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
         place, amounts = entry.position.place, entry.position.amounts
         plain = {f"{name}#{place.currency}": getattr(amounts, name) for name in _PER_CURRENCY}
         reported = {name: getattr(amounts, name) for name in _REPORTED}
+        reported["base_conversions"] = amounts.conversions if is_base(key) else 0
         hours[place.hour].update({**plain, **reported})
         days[place.day].update({**plain, **reported})
         # what counts towards the offer's caps, whoever's it is
@@ -115,7 +124,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
     for day, added in _changed(days):
         actions += w.counters.money(org, date.fromisoformat(day), added, shard_by=key)
     for (day, campaign), added in _changed(campaigns):
-        actions.append(w.counters.campaign(org, date.fromisoformat(day), campaign, added, shard_by=key))
+        actions.append(w.counters.campaign(org, date.fromisoformat(day), campaign, added))
     for send_id, added in _changed(sends):
         actions.append(w.sends.outcome(send_id, add=added))
     for cell, added in _changed(cells):
@@ -125,6 +134,11 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
             )
         )
     return actions
+
+
+def is_base(key: str) -> bool:
+    """Whether the key is of a click's first conversion: no later event, no rebill."""
+    return key.count("#") == 3 and key.split("#", 2)[1] == "conversion"
 
 
 def _changed(totals: Mapping[Any, Counter[str]]) -> list[tuple[Any, dict[str, int]]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
@@ -35,7 +36,8 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
             case ("GET", ["kpis"]):
                 return _json(200, asdict(metrics.kpis(w, org, now=now)))
             case ("GET", ["quarantine"]):
-                return _json(200, {"entries": quarantine.listed(w, org)})
+                page = quarantine.page(w, org, before=parse_qs(request.query).get("before", [""])[0])
+                return _json(200, {"entries": page.entries, "more": page.more, "before": page.before})
             case ("POST", ["quarantine", receipt_id, "replay"]):
                 return _done(quarantine.replay(w, org, receipt_id), "no entry by that id can be replayed")
             case ("GET", ["anomalies"]):

@@ -108,7 +108,7 @@ class EverflowClient:
             text = self._text("POST", _REPORT, query={"page": number, "page_size": PAGE_SIZE}, body=body)
             return parse_conversions_page(text, org=org, received_at=read_at, sub_slots=sub_slots or {})
 
-        pages = self._whole("conversions", read, lambda page: page.conversion_ids)
+        pages = self._whole("conversions", read, lambda page: page.conversion_ids, lambda page: page.nameless)
         return ConversionsReport(
             org=org,
             start=start,
@@ -117,6 +117,7 @@ class EverflowClient:
             rows=tuple({row.receipt_id: row for page in pages for row in page.rows}.values()),
             problems=tuple(problem for page in pages for problem in page.problems),
             conversion_ids=frozenset(one for page in pages for one in page.conversion_ids),
+            complete_ids=not any(page.nameless for page in pages),
         )
 
     def conversion(
@@ -157,7 +158,7 @@ class EverflowClient:
         def read(number: int) -> OffersPage:
             return parse_offers_page(self._text("GET", _RUNNABLE, query={"page": number, "page_size": PAGE_SIZE}))
 
-        pages = self._whole("offers", read, lambda page: [one.offer for one in page.offers])
+        pages = self._whole("offers", read, lambda page: [one.offer for one in page.offers], lambda page: 0)
         return tuple({one.offer: one for page in pages for one in page.offers}.values())
 
     def offer_detail(self, offer: str) -> str | None:
@@ -165,11 +166,17 @@ class EverflowClient:
         return self._ask("GET", f"{_OFFER}/{quote(offer, safe='')}", may_be_missing=True)
 
     # --- lists ---------------------------------------------------------------------------------------------------------
-    def _whole(self, what: str, read: Callable[[int], _Page], ids: Callable[[_Page], Iterable[str]]) -> list[_Page]:
-        """Every page of a list: each said the same total, and that many different ids came."""
+    def _whole(
+        self,
+        what: str,
+        read: Callable[[int], _Page],
+        ids: Callable[[_Page], Iterable[str]],
+        nameless: Callable[[_Page], int],
+    ) -> list[_Page]:
+        """Every page of a list: each said the same total, and that many different ids, and members that may lack one, came."""
         for reading in itertools.count(1):
             try:
-                return self._read_through(read, ids)
+                return self._read_through(read, ids, nameless)
             except _Moved as moved:
                 if reading == READINGS:
                     raise EverflowUnavailable(f"{what}: {moved} (read {READINGS} times)") from None
@@ -177,25 +184,29 @@ class EverflowClient:
                 raise EverflowUnavailable(f"{what}: {bad}") from None
         raise AssertionError("unreachable")
 
-    def _read_through(self, read: Callable[[int], _Page], ids: Callable[[_Page], Iterable[str]]) -> list[_Page]:
+    def _read_through(
+        self, read: Callable[[int], _Page], ids: Callable[[_Page], Iterable[str]], nameless: Callable[[_Page], int]
+    ) -> list[_Page]:
         pages: list[_Page] = []
         seen: set[str] = set()
+        came = 0
         for number in range(1, MOST_PAGES):
             page = read(number)
             pages.append(page)
-            before = len(seen)
+            before = came
             seen.update(ids(page))
+            came = len(seen) + sum(map(nameless, pages))
             if page.page != number:
                 raise _Moved(f"asked for page {number}, was given {page.page}")
             if page.total_count != pages[0].total_count:
                 raise _Moved(f"{pages[0].total_count} became {page.total_count} while reading")
-            if len(seen) > page.total_count:
-                raise _Moved(f"{len(seen)} of {page.total_count}")
-            if len(seen) == page.total_count:
+            if came > page.total_count:
+                raise _Moved(f"{came} of {page.total_count}")
+            if came == page.total_count:
                 return pages
-            if len(seen) == before:
+            if came == before:
                 break
-        raise _Moved(f"ended after {len(seen)} of {pages[0].total_count}")
+        raise _Moved(f"ended after {came} of {pages[0].total_count}")
 
     # --- one request ---------------------------------------------------------------------------------------------------
     def _text(self, method: str, path: str, *, query: Mapping[str, int], body: Mapping[str, Any] | None = None) -> str:

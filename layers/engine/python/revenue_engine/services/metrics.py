@@ -11,8 +11,10 @@ from revenue_engine.metrics import kpis as figures
 from revenue_engine.metrics.kpis import CycleFacts, Kpi
 from revenue_engine.metrics.revenue import RevenueMetrics, campaign_days, days_read, revenue_metrics
 from revenue_engine.metrics.roi import Roi, roi
+from revenue_engine.services.books import controls_in_books_currency
 
 TOP_SUBSCRIBERS = 10
+MOST_CAMPAIGN_ITEMS = 2_000  # one a campaign and day: sixty-six campaigns that convert every day of thirty
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +31,23 @@ class KpiReport:
 
 def revenue(w: Wiring, org: str, *, now: datetime) -> RevenueMetrics:
     """Today and before. Raises Refused when the controls are unreadable: nobody knows then which day it is."""
-    controls = w.parameters.controls(org)
+    controls = controls_in_books_currency(w, org)
     today = day_in(now, controls.zone)
+    campaigns, cut = w.counters.campaign_counters(org, *campaign_days(today), most=MOST_CAMPAIGN_ITEMS)
     return revenue_metrics(
         org,
         controls=controls,
         now=now,
         days=w.counters.day_counters(org, *days_read(today)),
-        campaigns=w.counters.campaign_counters(org, *campaign_days(today)),
+        campaigns=campaigns,
+        campaigns_cut=cut,
         top=w.subscribers.top_by_revenue(org, TOP_SUBSCRIBERS),
     )
 
 
 def kpis(w: Wiring, org: str, *, now: datetime) -> KpiReport:
     """KPIs and ROI. Raises Refused when the controls are unreadable."""
-    controls = w.parameters.controls(org)
+    controls = controls_in_books_currency(w, org)
     today = day_in(now, controls.zone)
     days = w.counters.day_counters(org, today - timedelta(days=figures.DAYS_READ - 1), today)
     return KpiReport(

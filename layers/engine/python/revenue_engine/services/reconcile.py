@@ -29,14 +29,14 @@ from revenue_engine.attribution.reconciliation import (
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.queues import Message
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, from_epoch
+from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow import ConversionsReport
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.conversion import Arrival
 from revenue_engine.services import anomaly_desk, quarantine, verdicts
 from revenue_engine.services.attribute import book
-from revenue_engine.services.everflow_api import EverflowClient, everflow_of
+from revenue_engine.services.everflow_api import EverflowClient, EverflowUnavailable, everflow_of
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,13 @@ def reconcile(w: Wiring, *, org: str, now: datetime, confirmed_by: str = "") -> 
         slots = {offer.offer: offer.sub_slot for offer in w.offers.catalogue(org)}
         report = everflow.conversions(org, now - window, now, read_at=now, sub_slots=slots)
         booked = booked_of(_entries(w, org, controls, now - window, now))
-        outcomes = _book_rows(w, report, booked, controls, now)
+        # a reading that died may have booked what it told nobody: then every row is looked at again, and no news still tells
+        whole = w.control.begin_reading(org, now=now)
+        outcomes = _book_rows(w, report, booked if whole else {}, controls, now)
         outcomes += _take_back(w, everflow, report, booked, now, confirmed_by)
     outcomes += _give_up(w, org, controls, now)
     outcomes += _release_what_is_approved(w, org, now)
+    w.control.end_reading(org, now=now)
     return {"requeued": requeued, **outcomes}
 
 
@@ -120,7 +123,15 @@ def _take_back(
         observe.count(names.METRIC_REVERSALS_HELD, org, len(gone))
         found["reversals_held"] = len(gone)
         return found
-    absent = everflow.confirm_absent(report, gone)
+    try:
+        absent = everflow.confirm_absent(report, gone)
+    except EverflowUnavailable as unavailable:
+        if not confirmed_by:
+            log.error("%d conversions are gone from the report and cannot be looked up: %s", len(gone), unavailable)
+            observe.count(names.METRIC_REVERSALS_HELD, org, len(gone))
+            found["reversals_held"] = len(gone)
+            return found
+        absent = frozenset(gone)
     for conversion_id, key in sorted(gone.items()):
         if conversion_id in absent:
             found["reversed"] += verdicts.take_back(w, org, key, conversion_id=conversion_id, read_at=now, now=now)
@@ -141,10 +152,14 @@ def _release_what_is_approved(w: Wiring, org: str, now: datetime) -> Counter[str
     """Nobody need decide for ever: what the network pays for, and no person has rejected within HELD_FOR, is learned from."""
     released = 0
     for anomaly in w.anomalies.all(org):
-        if anomaly.waiting and from_epoch(anomaly.first_flagged_at) <= now - HELD_FOR:
-            head = w.ledger.head(anomaly.key)
-            if head is not None and head.position.state == "approved":
-                released += anomaly_desk.decide(w, org, anomaly.key, verdict="released", by="the report", now=now)
+        if not anomaly.waiting or from_epoch(anomaly.waiting_since) > now - HELD_FOR:
+            continue
+        head = w.ledger.head(anomaly.key)
+        if head is not None and head.position.state == "approved":
+            released += anomaly_desk.decide(w, org, anomaly.key, verdict="released", by="the report", now=now)
+        elif from_epoch(anomaly.waiting_since) < now - LONG_WINDOW:  # it was taken back, and no report can bring it back
+            signals = [flag.signal for flag in anomaly.waiting]
+            w.anomalies.settle(org, anomaly.key, signals, verdict="taken_back", by="the report", at=epoch_seconds(now))
     return Counter({"released": released} if released else {})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in
 from revenue_engine.errors import Refused
+from revenue_engine.services.books import controls_in_books_currency
 
 
 def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         autonomy: str = w.parameters.autonomy(org).value
     except Refused as refused:
         autonomy = refused.reason
-    controls = w.parameters.controls(org)
+    controls = controls_in_books_currency(w, org)
     today = day_in(now, controls.zone)
     breaker = w.control.breaker(org) or {}
     counted = w.counters.day_counters(org, today, today).get(today, {})

@@ -24,7 +24,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.intake.suppression_list import SuppressionLine, read_suppression_list, refusal
 
-MOST_BYTES = 400 * 2**20  # as it travels: Lambda's disk holds 512 MB
+MOST_BYTES = 400 * 2**20  # of a list's files together, as they travel: Lambda's disk holds 512 MB
 MOST_TEXT_BYTES = 4 * 2**30  # unpacked
 MOST_HOPS = 5
 TIMEOUT_SECONDS = 30.0
@@ -53,8 +53,20 @@ def refresh_list(
 
     `own_origin`: the API's own, which may be asked as it is, whatever its scheme.
     """
+    try:
+        return _refresh(w, org, list_id, links, now, own_origin, transport)
+    except OSError:  # of the temporary files: those of the network and of the tables have names of their own
+        raise FileRefused("disk_full") from None
+
+
+def _refresh(
+    w: Wiring, org: str, list_id: str, links: Sequence[str], now: datetime, own_origin: str, transport: httpx.BaseTransport | None
+) -> int:
     with ExitStack() as stack:
-        files = [stack.enter_context(_fetched(link, own_origin, transport)) for link in links]
+        files: list[IO[bytes]] = []
+        for link in links:
+            room = MOST_BYTES - sum(file.tell() for file in files)
+            files.append(stack.enter_context(_fetched(link, own_origin, transport, room)))
         good, bad = 0, 0
         for line in _lines(files):
             good, bad = good + (line.problem is None), bad + (line.problem is not None)
@@ -77,13 +89,13 @@ def fingerprint(link: str) -> str:
 
 # --- the file, as it travels -------------------------------------------------------------------------------------------------
 @contextmanager
-def _fetched(link: str, own_origin: str, transport: httpx.BaseTransport | None) -> Iterator[IO[bytes]]:
-    """The whole file of a link, on disk while the block lasts."""
+def _fetched(link: str, own_origin: str, transport: httpx.BaseTransport | None, room: int) -> Iterator[IO[bytes]]:
+    """The whole file of a link, at most `room` bytes, on disk while the block lasts."""
     with tempfile.TemporaryFile() as file, httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport) as http:
         url = link
         for _ in range(MOST_HOPS):
             _check(url, own_origin)
-            target = _load(http, url, file)
+            target = _load(http, url, file, room)
             if target is None:
                 yield file
                 return
@@ -99,7 +111,7 @@ def _check(url: str, own_origin: str) -> None:
         raise FileRefused("not_https")
 
 
-def _load(http: httpx.Client, url: str, file: IO[bytes]) -> str | None:
+def _load(http: httpx.Client, url: str, file: IO[bytes], room: int) -> str | None:
     """Where to ask instead, or None when the file is here."""
     try:
         with http.stream("GET", url) as answer:
@@ -110,7 +122,7 @@ def _load(http: httpx.Client, url: str, file: IO[bytes]) -> str | None:
             size = 0
             for chunk in answer.iter_bytes(_CHUNK):
                 size += len(chunk)
-                if size > MOST_BYTES:
+                if size > room:
                     raise FileRefused("too_large")
                 file.write(chunk)
     except (httpx.HTTPError, httpx.InvalidURL) as error:  # a body shorter than announced is one of them

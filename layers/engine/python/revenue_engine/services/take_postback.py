@@ -23,6 +23,7 @@ MAX_QUERY = 16_384
 MAX_BODY = 65_536
 MAX_CONTENT_TYPE = 200
 WRONG_TOKENS_PER_DAY = 1_000
+WRONG_TOKENS_LISTED_PER_DAY = 100  # who guesses tokens must not hide what waits
 _TAKEN = Response(200, "ok")
 
 
@@ -76,6 +77,10 @@ def _keep_wrong_token(w: Wiring, raw: RawPostback, mark: str, *, cut: bool, now:
     expires_at = epoch_seconds(now + timedelta(days=30))
     if w.control.capped_increment(raw.org, f"wrong_tokens#{day}", cap=WRONG_TOKENS_PER_DAY, expires_at=expires_at):
         w.postbacks.put(raw_key(raw), raw.to_json().encode())
+        if not w.control.capped_increment(
+            raw.org, f"wrong_tokens_listed#{day}", cap=WRONG_TOKENS_LISTED_PER_DAY, expires_at=expires_at
+        ):
+            return _TAKEN
         field, reason = ("request", "too_long") if cut else ("token", "wrong_token")  # what is cut can never be replayed
         quarantine.keep(w, raw, raw_key=raw_key(raw), field=field, reason=reason, detail=f"token {mark}", now=now)
     return _TAKEN

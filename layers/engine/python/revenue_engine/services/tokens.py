@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hmac import compare_digest
 
 from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
@@ -42,7 +42,7 @@ def mark_of(token: str) -> str:
 def matching(live: Sequence[str], token: str) -> str | None:
     """The live token that this one is. Every live one is compared, each in constant time."""
     given = token.encode("utf-8", "surrogatepass")
-    equal = [hmac.compare_digest(given, each.encode()) for each in live]
+    equal = [compare_digest(given, each.encode()) for each in live]
     return live[equal.index(True)] if any(equal) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from revenue_engine.clock import from_epoch
 from revenue_engine.errors import BadInput
+from revenue_engine.fx import convert
 from revenue_engine.ids import looks_like_tracking_id, verify_tracking_id
 from revenue_engine.intake.everflow.exact import WholeNumber, arrival_of, load_json, plain
 from revenue_engine.intake.everflow.raw import RawPostback
@@ -24,6 +25,8 @@ MAX_PARAMETERS = 200
 MOST_TRANSACTIONS = 5
 # A payout this many times the offer's known one is a mistake or an attack, not a good day.
 ABSURD_FACTOR = 100
+# Clocks differ; a conversion of another day than today's or before is none.
+MOST_AHEAD = timedelta(days=1)
 
 _READ = ("kind", "transaction_id", "payout", "offer_id", "event_id", "event_name", "currency")
 
@@ -39,7 +42,7 @@ def understand_postback(raw: RawPostback, *, sub_slot: str = "sub1") -> Arrival:
         Naming the parameter. Reasons: no_transaction_id, bad_transaction_id, bad_event_id, bad_event_name, event_missing,
         unreplaced_macro, payout_missing, not_a_number, amount_out_of_range, finer_than_a_micro, negative_payout, offer_missing,
         bad_offer_id, unknown_currency, unknown_kind, duplicate_parameter, too_many_parameters, too_long, not_json, too_deep, missing,
-        wrong_type, status_not_payable.
+        wrong_type, status_not_payable, not_a_time.
     """
     for field, text in (("query", raw.query), ("body", raw.body)):
         if len(text) > MAX_REQUEST_CHARACTERS:
@@ -104,6 +107,8 @@ def _from_webhook(raw: RawPostback, body: str, sub_slot: str) -> Arrival:
         raise BadInput("status", "status_not_payable", hook.status)
     sub = (hook.model_extra or {}).get(sub_slot, "")
     at = raw.received_at if hook.conversion_unix_timestamp is None else timestamp(hook.conversion_unix_timestamp)
+    if at > raw.received_at + MOST_AHEAD:
+        raise BadInput("conversion_unix_timestamp", "not_a_time", str(hook.conversion_unix_timestamp))
     return arrival_of(
         {
             "kind": "event" if hook.is_event else "conversion",
@@ -152,22 +157,52 @@ def classify_sub1(tracking_key: bytes, sub1: str, org: str) -> Sub1:
     return Sub1("forged", None) if send_id is None else Sub1("ours", send_id)
 
 
-def check_replay(arrival: Arrival, *, transactions: int) -> None:
-    """A click that nobody claimed yet is claimed for a mail that has so many of them. Its reader knows the mail's id (contracts 1.6).
+def most_transactions(arrival: Arrival) -> int:
+    """How many clicks a mail may have with this arrival's: its reader knows the mail's id, and could make clicks up (contracts 1.6)."""
+    return MOST_TRANSACTIONS if arrival.source == "postback" else 10**9  # the report is believed
 
-    Raises BadInput("sub1", "replayed_tracking_id") for a postback; a row of the report is believed.
-    """
-    if arrival.source == "postback" and transactions >= MOST_TRANSACTIONS:
+
+def check_replay(arrival: Arrival, *, transactions: int) -> None:
+    """Raises BadInput("sub1", "replayed_tracking_id") when a mail with so many clicks may not have this arrival's."""
+    if transactions >= most_transactions(arrival):
         raise BadInput("sub1", "replayed_tracking_id", f"{transactions} transactions of this mail")
 
 
-def check_amount(arrival: Arrival, *, max_payout_micros: int, known_payout_micros: int | None) -> None:
-    """Plausibility of a payout that nobody signed (contracts 1.6).
+def check_amount(
+    arrival: Arrival,
+    *,
+    currency: str,
+    offer_currency: str,
+    org_currency: str,
+    rate: str | None,
+    max_payout_micros: int,
+    known_payout_micros: int | None,
+) -> None:
+    """Plausibility of a payout that nobody signed (contracts 1.6); the report is the network's own word.
 
-    Raises BadInput("payout", "payout_out_of_range") above the org's maximum, or above 100 times the offer's known payout.
+    Parameters
+    ----------
+    currency
+        The payout's.
+    rate
+        The org's currency per unit of it; None: unknown, then money of another currency cannot be held against the maximum.
+    max_payout_micros
+        Of the org's currency.
+    known_payout_micros
+        What the offer pays for a base conversion, in its own currency: it says nothing of events, or of other currencies.
+
+    Raises BadInput("payout", "payout_out_of_range") above the maximum, or above 100 times the known payout.
     """
-    limit = max_payout_micros
-    if known_payout_micros:
-        limit = min(limit, ABSURD_FACTOR * known_payout_micros)
-    if arrival.payout_micros > limit:
-        raise BadInput("payout", "payout_out_of_range", f"{arrival.payout_micros} micros, at most {limit}")
+    if arrival.source == "report":
+        return
+    if rate is not None:
+        _check_at_most(convert(arrival.payout_micros, rate), max_payout_micros, org_currency)
+    elif currency == org_currency:
+        _check_at_most(arrival.payout_micros, max_payout_micros, org_currency)
+    if known_payout_micros and arrival.kind == "conversion" and currency == offer_currency:
+        _check_at_most(arrival.payout_micros, ABSURD_FACTOR * known_payout_micros, currency)
+
+
+def _check_at_most(micros: int, limit: int, currency: str) -> None:
+    if micros > limit:
+        raise BadInput("payout", "payout_out_of_range", f"{micros} micros {currency}, at most {limit}")

@@ -97,6 +97,7 @@ class ReportPage:
     rows: tuple[Arrival, ...]
     problems: tuple[Problem, ...]
     conversion_ids: tuple[str, ...]  # of all rows that name one, those not understood too
+    nameless: int  # rows that name none
     page: int
     page_size: int
     total_count: int
@@ -106,7 +107,8 @@ class ReportPage:
 class ConversionsReport:
     """The whole report of a window, as it was at one moment: what is not in `conversion_ids` was not there.
 
-    A row in `problems` is there all the same: it is listed, and can be neither booked nor taken for reversed.
+    A row in `problems` is there all the same: it is listed, and can be neither booked nor taken for reversed. Without `complete_ids`
+    some row names no conversion: it may be any, so that nothing may be concluded from what is not in `conversion_ids`.
     """
 
     org: str
@@ -116,6 +118,7 @@ class ConversionsReport:
     rows: tuple[Arrival, ...]
     problems: tuple[Problem, ...]
     conversion_ids: frozenset[str]
+    complete_ids: bool
 
 
 def parse_conversions_page(text: str, *, org: str, received_at: datetime, sub_slots: Mapping[str, str] = _NO_SLOTS) -> ReportPage:
@@ -140,7 +143,15 @@ def parse_conversions_page(text: str, *, org: str, received_at: datetime, sub_sl
             where = f"conversion {str(conversion_id)[:64]}" if conversion_id else f"conversions[{index}]"
             problems.append(Problem(where, bad.field, bad.reason))
     paging = page.paging
-    return ReportPage(tuple(rows), tuple(problems), tuple(named), paging.page, paging.page_size, paging.total_count)
+    return ReportPage(
+        rows=tuple(rows),
+        problems=tuple(problems),
+        conversion_ids=tuple(named),
+        nameless=len(page.conversions) - len(named),
+        page=paging.page,
+        page_size=paging.page_size,
+        total_count=paging.total_count,
+    )
 
 
 def parse_conversion(text: str, *, org: str, received_at: datetime, sub_slots: Mapping[str, str] = _NO_SLOTS) -> Arrival:
