@@ -25,6 +25,7 @@ from workbench.local.plane import Plane
 ORG, ZONE = "main", "America/New_York"
 START = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)  # the org's midnight is at five: money falls on two days at least
 MAILS_PER_PERSON = 2
+DOLLARS_A_EURO = 1.25
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def prepared(plane: Plane, *, mails: int, seed: int) -> Scene:
     chance, w = random.Random(seed), Connection(ORG, plane.stage, clock=plane.clock.now).wiring
     made = set_up(w, ORG, now=START, random_bytes=chance.randbytes)
     assert made.webhook_path is not None
-    w.parameters.put(names.controls_parameter(plane.stage, ORG), json.dumps({"zone": ZONE}))
+    rates = {"EUR": {"rate": str(DOLLARS_A_EURO), "as_of": "2026-03-01"}}
+    w.parameters.put(names.controls_parameter(plane.stage, ORG), json.dumps({"zone": ZONE, "fx_rates": rates}))
     for number in OFFERS:
         w.offers.put(ORG, _offer(number))
     people = [_person(number) for number in range(-(-mails // MAILS_PER_PERSON))]

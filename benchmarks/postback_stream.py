@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 REPEATED, RUBBISH, CONTRADICTING, STOLEN = 0.10, 0.06, 0.01, 0.01  # shares of all postbacks
 ORGANIC, UPSOLD, IN_EUROS = 0.12, 0.15, 0.05  # shares of conversions
+MOST_WRONG_TOKENS = 40  # strangers' postbacks are kept and listed up to a number a day
 OFFERS = ("1042", "2077", "3001")
 _WRONG = {
     "unreplaced_macro": {"payout": "{payot_amount}"},
@@ -25,7 +26,6 @@ _WRONG = {
     "negative_payout": {"payout": "-12.5"},
     "not_a_number": {"payout": "12,50"},
     "forged_tracking_id": {"sub1": "1" + "a" * 52},
-    "wrong_token": {},
 }
 
 
@@ -40,7 +40,7 @@ class Postback:
     offer: str
     mail: int | None  # whose click it is, by number
     sub1: str
-    reason: str = ""
+    reason: str = ""  # or "wrong_token": it comes by a path that is none of ours
     at: datetime = datetime.min
     number: int = 0  # makes every request a text of its own
 
@@ -90,9 +90,10 @@ def stream(n: int, *, seed: int, sub1: Sequence[str], start: datetime, span: tim
         thief = (told[original].mail or 0) - 1
         more.append((original + late, replace(told[original], mail=thief % len(sub1), sub1=sub1[thief])))
     more += [(original + chance.choice((1, 50, len(told))), told[original]) for original in told_again]
-    reasons = list(_WRONG)
+    strangers = min(rubbish // 8, MOST_WRONG_TOKENS)
     for number in range(rubbish):
-        base = replace(chance.choice(told), transaction=f"bad{number:029x}", reason=reasons[number % len(reasons)])
+        reason = "wrong_token" if number < strangers else list(_WRONG)[number % len(_WRONG)]
+        base = replace(chance.choice(told), transaction=f"bad{number:029x}", reason=reason)
         more.append((chance.randrange(len(told)), base))
     ordered = sorted([*enumerate(told), *more], key=lambda placed: placed[0])
     return [replace(p, at=start + span * i / len(ordered), number=i) for i, (_, p) in enumerate(ordered)]

@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from zoneinfo import ZoneInfo
 
 from benchmarks.harness import Result, main
-from benchmarks.postback_scene import ORG, START, ZONE, Scene, prepared
+from benchmarks.postback_scene import DOLLARS_A_EURO, ORG, START, ZONE, Scene, prepared
 from benchmarks.postback_stream import Postback, Recount, recount, stream
 from revenue_engine.aws import names
 from revenue_engine.aws.items import Item, decode
@@ -169,7 +169,7 @@ def _books(scene: Scene, counted: Recount) -> Books:
             continue
         plan = scene.plans[told.mail]
         mails[plan.send_id].update({f"revenue_micros#{told.currency}": told.micros, "conversions": 1})
-        people[plan.subscriber] += told.micros if told.currency == "USD" else 0
+        people[plan.subscriber] += round(told.micros * (DOLLARS_A_EURO if told.currency == "EUR" else 1))
         campaigns[plan.campaign] += 1
     amounts = {key: told.micros for key, told in counted.booked.items()}
     return Books(amounts, dict(days), campaigns, mails, people, counted.listed)

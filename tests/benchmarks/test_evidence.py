@@ -11,7 +11,7 @@ from benchmarks import evidence
 from benchmarks.evidence_lift import FIRST_LOOK, SHARES, World, coverage, metered, mis_split, watch
 from revenue_engine.evaluation.lift import Settings
 
-SMALL = World("small", people=4_000, monthly=0.5, days=40, tail=0.5)
+SMALL = World("small", people=10_000, monthly=0.5, days=40, tail=0.5)
 
 
 def test_the_table_is_of_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:

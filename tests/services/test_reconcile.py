@@ -205,6 +205,15 @@ def test_a_report_that_is_not_whole_concludes_nothing(org: Org, network: Network
     assert run(org, START + 4 * DAY) == {"as_booked": 1, "already_booked": 1}
 
 
+def test_a_row_without_an_id_takes_nothing_back(org: Org, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    approve(org, network)
+    counted = org.counters()
+    network.rows["c0"].conversion_id = ""
+    for day in (1, 2, 3):
+        assert run(org, START + day * DAY)["ids_missing"] == 1
+    assert org.counters() == counted
+
+
 def test_an_empty_report_takes_nothing_back_until_a_person_confirms(org: Org, network: Network) -> None:
     approve(org, network)
     counted = org.counters()

@@ -50,7 +50,7 @@ class Counters:
             return []
         return [self.table.updating(_of(org), f"day#{day}#{_shard(shard_by)}", _adding(amounts, _day_expires_at(day)))]
 
-    def campaign(self, org: str, day: date, campaign: str, amounts: Mapping[str, int], *, shard_by: str = "") -> dict[str, Any]:
+    def campaign(self, org: str, day: date, campaign: str, amounts: Mapping[str, int]) -> dict[str, Any]:
         """A campaign's amounts, up or down, on the org day of the conversion: one item, since few conversions share it."""
         return self.table.updating(_campaigns_of(org), f"{day}#{campaign}", _adding(amounts, _day_expires_at(day)))
 

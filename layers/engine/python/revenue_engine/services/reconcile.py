@@ -104,6 +104,8 @@ def _take_back(
     w: Wiring, everflow: EverflowClient, report: ConversionsReport, booked: dict[str, Booked], now: datetime, confirmed_by: str
 ) -> Counter[str]:
     org = report.org
+    if not report.complete_ids:  # a row without an id may be any of those that seem to lack
+        return Counter({"ids_missing": 1})
     missed, known = unlisted_in(booked, report.conversion_ids, start=report.start, end=report.end), w.absences.all(org)
     for conversion_id, absence in known.items():
         if absence.times and conversion_id in report.conversion_ids:
