@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, said before NumPy is loaded: for so little, threads only wait
+
 from benchmarks.evidence_lift import lift_figures
 from benchmarks.evidence_ope import ope_figures
 from benchmarks.harness import Result, main

@@ -103,6 +103,8 @@ class Drawn:
         """All who have come, with what is approved by the evening."""
         counts = (self.approved <= day) & (self.gone > day)
         total = np.bincount(self.who[counts], self.micros[counts], len(self.arm)).astype(np.int64)
+        if not self.world.arriving_days:
+            return People(self.arm, total, self.stayed > day, self.before, day + 1.0)
         here: Bools = self.came <= day
         age = day - self.came[here]
         return People(self.arm[here], total[here], self.stayed[here] > age, self.before[here], float(age.mean()) + 1)
@@ -245,7 +247,7 @@ def lift_figures(quick: bool) -> tuple[list[Row], dict[str, float]]:
         "lift_plain_coverage": float(np.mean([found.plain_inside for found in seen])),
         "lift_worlds": float(len(seen)),
     }
-    asked, shown, days = metered(METERED, 30, 4 if quick else 60)
+    asked, shown, days = metered(METERED, 30, 4 if quick else 100)
     figures["lift_meter_power"] = shown / asked
     rows.append(
         (

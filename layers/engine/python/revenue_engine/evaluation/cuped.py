@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -29,6 +30,26 @@ class ArmMean:
     error: float  # standard error of `adjusted`
 
 
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Of one arm; sums of squares and products about its own means."""
+
+    people: int
+    payers: int
+    revenue: float
+    covariates: Floats  # (k,)
+    square: float  # of revenue
+    product: Floats  # (k,) of revenue and covariates
+    squares: Floats  # (k, k) of covariates
+    total: float
+    total_square: float  # about 0
+
+    def left(self, slope: Floats) -> float:
+        """Variance of revenue less what these slopes, relative to its mean, tell of it."""
+        told = 2 * self.revenue * slope @ self.product - self.revenue**2 * slope @ self.squares @ slope
+        return max(self.square - float(told), 0.0) / (self.people - 1)
+
+
 def arm_means(revenue: Floats, covariates: Floats, arms: Sequence[Bools]) -> tuple[ArmMean, ...]:
     """Means of revenue (n,) by arm, each a mask (n,) of at least two people; covariates (n, k) are from before the arms.
 
@@ -36,41 +57,47 @@ def arm_means(revenue: Floats, covariates: Floats, arms: Sequence[Bools]) -> tup
     its payers: a small arm that by chance lacks a large payment has too small a mean and too small a variance, and would look surely
     worse than it is.
     """
-    own = [revenue[arm] for arm in arms]
-    plain = [float(each.mean()) for each in own]
-    moved = _relative_moves(own, [covariates[arm] for arm in arms], plain)
-    spread = [float(each.var(ddof=1)) for each in own]
-    left = [float((each - mean * move).var(ddof=1)) for each, mean, move in zip(own, plain, moved, strict=True)]
-    everybody = np.concatenate(own)
-    total = float(everybody.sum())
-    size = float(everybody @ everybody) / total if total > 0 else 0.0  # of a payment, weighted by itself
-    people, payers = [len(each) for each in own], [int((each > 0).sum()) for each in own]
-    raw = float(np.dot(spread, people))
-    kept = min(float(np.dot(left, people)) / raw, 1.0) if raw > 0 else 1.0
-    return tuple(
-        ArmMean(
-            people=n,
-            payers=paying,
-            plain=mean,
-            adjusted=mean * (1 - float(move.mean())),
-            error=float(np.sqrt((variance + max((mean * size - mean**2) * kept - variance, 0.0) / (1 + paying / _BORROWED)) / n)),
-        )
-        for n, paying, mean, move, variance in zip(people, payers, plain, moved, left, strict=True)
+    each = [_moments(revenue[arm], covariates[arm]) for arm in arms]
+    slope = _slope(each)
+    overall = np.average([own.covariates for own in each], axis=0, weights=[own.people for own in each])
+    total = sum(own.total for own in each)
+    size = sum(own.total_square for own in each) / total if total > 0 else 0.0  # of a payment, weighted by itself
+    raw = sum(own.square for own in each)
+    kept = min(sum(own.left(slope) * (own.people - 1) for own in each) / raw, 1.0) if raw > 0 else 1.0
+    result = []
+    for own in each:
+        variance, of_all = own.left(slope), (own.revenue * size - own.revenue**2) * kept
+        raised = variance + max(of_all - variance, 0.0) / (1 + own.payers / _BORROWED)
+        adjusted = own.revenue * (1 - float(slope @ (own.covariates - overall)))
+        result.append(ArmMean(own.people, own.payers, own.revenue, adjusted, sqrt(raised / own.people)))
+    return tuple(result)
+
+
+def _moments(revenue: Floats, covariates: Floats) -> _Moments:
+    mean, means = float(revenue.mean()), covariates.mean(axis=0)
+    centred, moved = revenue - mean, covariates - means
+    return _Moments(
+        people=len(revenue),
+        payers=int((revenue > 0).sum()),
+        revenue=mean,
+        covariates=means,
+        square=float(centred @ centred),
+        product=centred @ moved,
+        squares=moved.T @ moved,
+        total=float(revenue.sum()),
+        total_square=float(revenue @ revenue),
     )
 
 
-def _relative_moves(revenue: Sequence[Floats], covariates: Sequence[Floats], plain: Sequence[float]) -> list[Floats]:
-    """By how much of its arm's mean each person's covariates are thought to move revenue, one array per arm; 0 for the average."""
-    means = [each.mean(axis=0) for each in covariates]
-    people = [len(each) for each in covariates]
-    overall = np.average(means, axis=0, weights=people)
-    squares = [each.T @ each - len(each) * np.outer(mean, mean) for each, mean in zip(covariates, means, strict=True)]
-    scale = np.sqrt(np.maximum(np.diag(sum(squares)), 0.0) / sum(people))
-    some = scale > _CONSTANT * np.abs(overall)
-    square, product = np.zeros((some.sum(), some.sum())), np.zeros(some.sum())
-    for own, each, mean, table, level in zip(revenue, covariates, means, squares, plain, strict=True):
-        square += level**2 * (table[np.ix_(some, some)] / np.outer(scale[some], scale[some]))
-        product += level * (own @ each - len(own) * level * mean)[some] / scale[some]
-    slope = np.zeros(len(scale))
-    slope[some] = np.linalg.lstsq(square, product, rcond=None)[0] / scale[some]
-    return [np.asarray(each @ slope - overall @ slope) for each in covariates]
+def _slope(arms: Sequence[_Moments]) -> Floats:
+    """By what share of its arm's mean revenue moves with each covariate, (k,): least squares, with people of all arms."""
+    people = sum(own.people for own in arms)
+    level = np.max([np.abs(own.covariates) for own in arms], axis=0)
+    scale = np.sqrt(sum(np.diag(own.squares) for own in arms) / people)
+    varies = scale > _CONSTANT * level
+    unit = np.where(varies, scale, 1.0)
+    square = sum(own.revenue**2 * own.squares for own in arms) / np.outer(unit, unit)
+    product = sum(own.revenue * own.product for own in arms) / unit
+    slope = np.zeros(len(level))
+    slope[varies] = np.linalg.lstsq(square[np.ix_(varies, varies)], product[varies], rcond=None)[0] / unit[varies]
+    return slope
