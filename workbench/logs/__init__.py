@@ -1,0 +1,13 @@
+"""An org's log in a folder: what was decided, what became of the mails, what converted. Studies and the twin read it.
+
+    LOGS/decisions/*.ndjson[.gz]   receipts, as decide writes them (`revenue_engine.audit`)
+    LOGS/outcomes.ndjson.gz        one line a mail that left: `MailOutcome`
+    LOGS/conversions.ndjson.gz     one line a conversion, as the books have it: `Conversion`
+
+Times are epoch seconds. The subscriber is the engine's opaque key: a log names nobody (P4).
+"""
+
+from workbench.logs.files import Log, read_decisions, read_log, write_conversions, write_outcomes
+from workbench.logs.lines import Conversion, MailOutcome
+
+__all__ = ["Conversion", "Log", "MailOutcome", "read_decisions", "read_log", "write_conversions", "write_outcomes"]

@@ -1,0 +1,88 @@
+"""Reading and writing the files of a log."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from revenue_engine.errors import BadInput
+from workbench.logs.lines import Conversion, MailOutcome
+
+OUTCOMES, CONVERSIONS, DECISIONS = "outcomes.ndjson.gz", "conversions.ndjson.gz", "decisions"
+_Line = TypeVar("_Line", MailOutcome, Conversion)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What became of the decisions; these themselves are read one by one (`read_decisions`), for there are many."""
+
+    outcomes: list[MailOutcome]
+    conversions: list[Conversion]
+
+
+def write_outcomes(folder: Path, lines: Iterable[MailOutcome]) -> None:
+    """Replaces the folder's outcomes."""
+    _write(folder / OUTCOMES, lines)
+
+
+def write_conversions(folder: Path, lines: Iterable[Conversion]) -> None:
+    """Replaces the folder's conversions."""
+    _write(folder / CONVERSIONS, lines)
+
+
+def read_log(folder: Path) -> Log:
+    """Raises BadInput naming the file, the line and the field; a folder without outcomes or conversions is no log."""
+    return Log(_read(folder / OUTCOMES, MailOutcome), _read(folder / CONVERSIONS, Conversion))
+
+
+def read_decisions(folder: Path) -> Iterator[dict[str, Any]]:
+    """Receipts, file by file in the order of their names. Raises BadInput as `read_log`."""
+    files = sorted(path for path in (folder / DECISIONS).glob("**/*") if path.name.endswith((".ndjson", ".ndjson.gz")))
+    if not files:
+        raise BadInput(DECISIONS, "missing", str(folder))
+    for path in files:
+        for number, line in _lines(path):
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise BadInput(f"{path.name}:{number}", "not_json", str(error)) from None
+
+
+def _write(path: Path, lines: Iterable[MailOutcome] | Iterable[Conversion]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")  # a reader never sees half a file
+    with gzip.open(partial, "wb", compresslevel=5) as file:
+        for line in lines:
+            file.write(orjson.dumps(line) + b"\n")
+    partial.replace(path)
+
+
+def _read(path: Path, kind: type[_Line]) -> list[_Line]:
+    if not path.exists():
+        raise BadInput(path.name, "missing", str(path.parent))
+    adapter: TypeAdapter[_Line] = TypeAdapter(kind)
+    found = []
+    for number, line in _lines(path):
+        try:
+            found.append(adapter.validate_json(line, strict=True))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "line"
+            raise BadInput(f"{path.name}:{number}: {field}", first["type"], first["msg"]) from None
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+        except (OSError, EOFError) as error:
+            raise BadInput(path.name, "not_readable", str(error)) from None
