@@ -12,7 +12,7 @@ from workbench.simulation.worlds import keyed
 from workbench.simulation.worlds.events import DAY, Agent, Facts, Kind, Mails, facts
 from workbench.simulation.worlds.keyed import Of
 from workbench.simulation.worlds.response import SOFT_BOUNCES, Response, respond
-from workbench.simulation.worlds.sales import false_sales, sales
+from workbench.simulation.worlds.sales import false_sales, mean_micros, sales
 from workbench.simulation.worlds.spec import DEVICES, PROVIDERS
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Outcome:
     bought: Bools
     unsubscribed: Bools
     complained: Bools
+    expected_micros: Floats  # before anything happened: what a study counts, for sampled payouts are mostly noise
 
 
 def deliver(world: World, day: int, mailing: Mailing) -> list[Facts]:
@@ -68,7 +69,8 @@ def deliver(world: World, day: int, mailing: Mailing) -> list[Facts]:
         *_machines(world, keys, mails, delivered, seen, arrived_at),
         *_readers(world, keys, mails, opened, clicked, opened_at, clicked_at),
     ]
-    bought = _buys(world, keys, mails, clicked, clicked_at, response)
+    pays = _pays(world, mails, clicked_at)
+    bought = clicked & pays & keyed.happens(keys, Of.CONVERT, response.convert)
     rows += sales(
         world.spec, world.commons.offers, people.basket[who[bought]], keys[bought], mails.where(bought), clicked_at[bought]
     )
@@ -83,7 +85,9 @@ def deliver(world: World, day: int, mailing: Mailing) -> list[Facts]:
     state.mailed(day, who, mailing.offer, seen, response.lapse)
     state.hostile[who[unsubscribed | complained]] = True
     world.commons.mailed(day, world.profile.provider[who[delivered]].astype(np.int64), complained[delivered])
-    world.truth.outcome = Outcome(delivered, seen, opened, clicked, bought, unsubscribed, complained)
+    expected = response.reads * response.convert * pays
+    expected *= mean_micros(world.spec, world.commons.offers, people.basket[who], mailing.offer)
+    world.truth.outcome = Outcome(delivered, seen, opened, clicked, bought, unsubscribed, complained, expected)
     return rows
 
 
@@ -123,14 +127,9 @@ def _readers(
     ]
 
 
-def _buys(world: World, keys: Keys, mails: Mails, clicked: Bools, clicked_at: Floats, response: Response) -> Bools:
-    """Who buys: nobody does on a page that is down, or where an offer has stopped."""
-    rows = np.flatnonzero(clicked)
-    offer = mails.offer[rows]
-    buys = keyed.happens(keys[rows], Of.CONVERT, response.convert[rows]) & ~world.commons.offers.broken(offer, clicked_at[rows])
-    bought = np.zeros(len(clicked), dtype=bool)
-    bought[rows[buys & world.commons.running(world.day)[offer]]] = True
-    return bought
+def _pays(world: World, mails: Mails, clicked_at: Floats) -> Bools:
+    """Where a click may sell: not on a page that is down, nor where an offer has stopped."""
+    return world.commons.running(world.day)[mails.offer] & ~world.commons.offers.broken(mails.offer, clicked_at)
 
 
 def _exits(

@@ -12,7 +12,7 @@ import numpy as np
 
 from revenue_engine.arrays import Floats, Ints
 from workbench.simulation.worlds.offers import HORIZON
-from workbench.simulation.worlds.spec import TONES
+from workbench.simulation.worlds.spec import TONES, WorldSpec
 
 if TYPE_CHECKING:
     from workbench.simulation.worlds.world import World
@@ -55,25 +55,61 @@ class Response:
     complaint: Floats  # given inbox and attentive
     lapse: Floats  # falls silent after this mail
 
+    @property
+    def there(self) -> Floats:
+        """A person finds the mail, per mail sent."""
+        return self.inbox * self.attentive * (1 - self.gone) * (1 - SOFT_BOUNCES)
 
-def respond(world: World, day: int, who: Ints, offer: Ints, content: Ints, hour: Ints) -> Response:
-    """To one mail more on this day."""
+    @property
+    def reads(self) -> Floats:
+        """A person clicks, per mail sent."""
+        return self.there * self.open * self.click
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What the mail of late has made of readers: factors of the rate of opening, of leaving, and of falling silent."""
+
+    opens: Floats
+    exits: Floats
+    lapses: Floats
+
+
+def mood(spec: WorldSpec, annoyed_above: Floats, fatigue: Floats, mails_of_week: Floats) -> Mood:
+    """Most people tire smoothly; the others do not mind until a week has brought too much. Broadcast."""
+    patient, annoyed = np.isinf(annoyed_above), mails_of_week >= annoyed_above
+    tired = 1 / (1 + (fatigue / spec.tired_at) ** _TIRED_POWER)
+    wearied = 1 + (fatigue / spec.exits_tired_at) ** _EXITS_POWER
+    return Mood(
+        opens=np.where(patient, tired, np.where(annoyed, _ANNOYED_READS, 1.0)),
+        exits=np.where(patient, wearied, np.where(annoyed, _ANNOYED_EXITS, 1.0)),
+        lapses=(0.3 + fatigue / spec.tired_at) * np.where(annoyed, 3.0, 1.0),
+    )
+
+
+def respond(
+    world: World, day: int, who: Ints, offer: Ints, content: Ints, hour: Ints | Floats, *, rested: bool = False
+) -> Response:
+    """To one mail more on this day; `rested`: as if there had been none of late."""
     spec, people, state = world.spec, world.people, world.state
     tone, layout = content % len(TONES), content // len(TONES)
     weekday = (day + spec.start_weekday) % 7
-    fatigue, annoyed = state.fatigue[who], state.mails_of_week(who) >= people.annoyed_above[who]
-    patient = np.isinf(people.annoyed_above[who])
+    late = mood(
+        spec,
+        people.annoyed_above[who],
+        np.zeros(1) if rested else state.fatigue[who],
+        np.zeros(1) if rested else state.mails_of_week(who),
+    )
 
     pull = _HOUR_PULL * np.cos(2 * np.pi * (hour + 0.5 - people.peak_hour[who]) / 24)
     timing = (np.exp(pull) / _HOUR_MEAN * _WEEKDAY_OPENS[weekday]) ** spec.time_strength
-    tired = np.where(patient, 1 / (1 + (fatigue / spec.tired_at) ** _TIRED_POWER), np.where(annoyed, _ANNOYED_READS, 1.0))
-    open_rate = spec.open_rate * people.open_rate[who] * timing * tired * _FORMAT_OPENS[layout] ** spec.content_strength
+    open_rate = spec.open_rate * people.open_rate[who] * timing * late.opens * _FORMAT_OPENS[layout] ** spec.content_strength
 
     offers, today = world.commons.offers, min(day, HORIZON - 1)
     interest, thrift = people.interest[who, offers.category[offer]], people.thrift[who]
     bargain = np.where(tone == _DISCOUNT, 0.7 + 0.6 * thrift, 1.0)
     appeal = (people.tone[who, tone] * _TONE_CLICKS[tone] * _FORMAT_CLICKS[layout] * bargain) ** spec.content_strength
-    fresh = 1 / (1 + spec.wear_out * state.worn(who, offer, day))
+    fresh = 1.0 if rested else 1 / (1 + spec.wear_out * state.worn(who, offer, day))
     click_rate = spec.click_rate * people.click_rate[who] * interest * offers.click_path[offer, today] * fresh * appeal
     click_rate = click_rate * _WEEKDAY_CLICKS[weekday] ** spec.time_strength
 
@@ -82,13 +118,11 @@ def respond(world: World, day: int, who: Ints, offer: Ints, content: Ints, hour:
     convert_rate = spec.convert_rate * people.convert_rate[who] * interest**_BUYING_POWER * fit * promise
     convert_rate = convert_rate * offers.convert_path[offer, today] * _season(spec.start_day_of_year + day)
 
-    wearied = np.where(patient, 1 + (fatigue / spec.exits_tired_at) ** _EXITS_POWER, np.where(annoyed, _ANNOYED_EXITS, 1.0))
     tenure = world.profile.tenure_days[who] + day
     settling = _SETTLED + (1 - _SETTLED) / (1 + (tenure / _PLATEAU_DAYS) ** _PLATEAU_POWER)
     misfit = _TONE_EXITS[tone] ** spec.content_strength * (1.25 - 0.25 * np.minimum(interest, 2.0))
-    exits = people.frailty[who] * wearied * settling * misfit
+    exits = people.frailty[who] * late.exits * settling * misfit
     unsubscribe = spec.unsubscribe * people.unsubscribes[who] * exits
-    more_lapse = (0.3 + fatigue / spec.tired_at) * np.where(annoyed, 3.0, 1.0)
     return Response(
         gone=state.dead[who].astype(np.float64),
         inbox=np.where(state.hostile[who], 0.0, world.placement(day)[world.profile.provider[who]]),
@@ -99,7 +133,7 @@ def respond(world: World, day: int, who: Ints, offer: Ints, content: Ints, hour:
         unsubscribe_opened=np.minimum(_OPENED_EXITS * unsubscribe, 1.0),
         unsubscribe_unopened=np.minimum(_UNOPENED_EXITS * unsubscribe, 1.0),
         complaint=np.minimum(spec.complaint * people.complains[who] * exits, 1.0),
-        lapse=np.minimum(spec.lapse_per_mail * more_lapse, 1.0),
+        lapse=np.minimum(spec.lapse_per_mail * late.lapses, 1.0),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from revenue_engine.arrays import Bools, Floats, Ints, Keys
+from revenue_engine.arrays import Bools, Codes, Floats, Ints, Keys
 from workbench.simulation.worlds import keyed
 from workbench.simulation.worlds.keyed import Of
 from workbench.simulation.worlds.people import People, Profile
@@ -39,6 +39,11 @@ class State:
     def mails_of_week(self, who: Ints) -> Floats:
         """Seen in the last seven days."""
         return _WEEK[self._days[who]]
+
+    @property
+    def week(self) -> Codes:
+        """(n,) one bit for each of the last seven days with a mail that was seen; this morning's lowest bit is free."""
+        return self._days
 
     def worn(self, who: Ints, offer: Ints, day: int) -> Floats:
         """Mails of this offer seen, decayed; broadcast."""

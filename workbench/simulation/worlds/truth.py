@@ -10,7 +10,7 @@ import numpy as np
 from revenue_engine.arrays import Bools, Floats, Ints
 from workbench.simulation.worlds.events import Facts
 from workbench.simulation.worlds.people import People
-from workbench.simulation.worlds.response import SOFT_BOUNCES, Response, respond
+from workbench.simulation.worlds.response import Response, respond
 from workbench.simulation.worlds.sales import mean_micros
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ class Truth:
         """On the day about to be stepped."""
         world = self._world
         response = respond(world, world.day, who, offer, content, hour)
-        here = response.inbox * response.attentive * (1 - response.gone) * (1 - SOFT_BOUNCES)
+        here = response.there
         opens = here * response.open
         offers = world.commons.offers
         return Chances(
             open=opens,
-            click=opens * response.click,
+            click=response.reads,
             convert=response.convert + np.zeros_like(opens * response.click),
             micros=mean_micros(world.spec, offers, world.people.basket[who], offer),
             unsubscribe=self._exits(response, here),

@@ -13,6 +13,14 @@ from revenue_engine.prediction.bundle import Bundle, seal
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 
+MIN_CLICKS = 50
+CALIBRATED = (0.8, 1.25)
+
+
+def may_be_champion(metrics: Mapping[str, float]) -> bool:
+    """Enough clicks seen, and its predictions within a fifth of them (D3)."""
+    return metrics["clicks"] >= MIN_CLICKS and CALIBRATED[0] <= metrics["predicted_to_actual_clicks"] <= CALIBRATED[1]
+
 
 def train(evidence: Iterable[Evidence], categories: Mapping[str, str], now: datetime, *, code_version: str) -> Bundle:
     """The bundle of this evidence; the same evidence in any order gives the same version."""

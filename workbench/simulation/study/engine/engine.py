@@ -1,0 +1,152 @@
+"""The engine itself as a policy: due people go through `decide_batch` and `grant` in a few cycles a day; it is trained once a week.
+
+`sorted_by_revenue` keeps its models and replaces its rule by the specification's: everybody's best offer, sorted by predicted
+revenue, cut at the cap.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from revenue_engine import __version__
+from revenue_engine.arrays import Ints
+from revenue_engine.context import Cycle, CycleContext, Price, prepare
+from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.learning.train import may_be_champion, train
+from revenue_engine.offers.posterior import fold
+from revenue_engine.prediction.bundle import Bundle, prior_bundle
+from revenue_engine.prediction.segments import segment_of
+from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.services.cycle_inputs import EVIDENCE_DAYS
+from workbench.simulation.study.engine import rows as packed
+from workbench.simulation.study.engine.catalogue import offers_of
+from workbench.simulation.study.engine.memory import Memory
+from workbench.simulation.study.policy import COST_MICROS, NO_MAIL, Calendar, Setting, best
+from workbench.simulation.worlds import DayEvents, Mailing, Observables
+from workbench.simulation.worlds.spec import TONES
+
+START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, the day of the year on which worlds begin
+HOURS = (7, 11, 15, 19)  # cycles of a study: more of them would wait for the same news
+TRAINED_EVERY_DAYS = 7
+_ORG = "world"
+
+
+class Engine:
+    """What it knows of a world is what its own tables would hold."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._controls = Controls(
+            max_daily_emails=setting.daily_cap,
+            max_emails_per_subscriber_per_week=setting.per_week,
+            min_hours_between_emails=24 * setting.gap_days,
+            cost_per_email_micros=COST_MICROS,
+            fixed_policy_share=0.0,
+            no_mail_share=0.0,
+            sends_per_minute=1_000,
+        )
+        self._bundle: Bundle = prior_bundle(START, code_version=__version__)
+        self._memory: Memory | None = None
+        self._due = np.full(setting.people, int(START.timestamp()))
+        self._decided_at = np.zeros(setting.people, dtype=np.int64)
+        self._calendar = Calendar(setting)
+
+    def mail(self, seen: Observables, day: int) -> Mailing:
+        memory = self._known(seen)
+        if day and day % TRAINED_EVERY_DAYS == 0:
+            self._train(memory, seen, day)
+        midnight = START + timedelta(days=day)
+        offers = offers_of(seen)
+        evidence = memory.evidence(since=max(day - EVIDENCE_DAYS, 0), until=day + 1)
+        posteriors = fold(evidence, offers, self._bundle.rates, midnight)
+        left = self._setting.daily_cap
+        parts: list[Mailing] = []
+        for hour in HOURS:
+            now = midnight + timedelta(hours=hour)
+            context = CycleContext(
+                org=f"{_ORG}-{self._setting.seed}",
+                cycle_id=f"{now:%Y%m%dT%H%M}",
+                now=now,
+                autonomy=Autonomy.FULL,
+                controls=self._controls,
+                offers=offers,
+                posteriors=posteriors,
+                bundle=self._bundle,
+                price=Price(),
+                budget_left=left,
+                list_refreshed_at={},
+                caps_reached={},
+                code_version=__version__,
+            )
+            part = self._cycle(memory, prepare(context), seen, day, hour, left)
+            left -= len(part.who)
+            parts.append(part)
+        return Mailing(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("who", "offer", "content", "hour")))
+
+    def told(self, events: DayEvents, day: int) -> None:
+        assert self._memory is not None
+        self._memory.told(events)
+
+    def _known(self, seen: Observables) -> Memory:
+        if self._memory is None:
+            rows = packed.rows_of(seen, int(START.timestamp()))
+            self._memory = Memory(rows, start=START, days=self._setting.days, offers=self._setting.offers)
+        return self._memory
+
+    def _train(self, memory: Memory, seen: Observables, day: int) -> None:
+        categories = {offer.offer: offer.category for offer in offers_of(seen)}
+        bundle = train(
+            memory.evidence(since=max(day - 365, 0), until=day + 1),
+            categories,
+            START + timedelta(days=day),
+            code_version=__version__,
+        )
+        if may_be_champion(bundle.manifest.metrics):
+            self._bundle = bundle
+
+    def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
+        due = np.flatnonzero(seen.mailable & (self._due <= cycle.now))
+        if not len(due):
+            return NO_MAIL
+        batch = packed.page(memory.rows, due, self._decided_at)
+        decisions = decide_batch(batch, cycle)
+        decisions = grant(decisions, batch, cycle, min(left, int(decisions.mail.sum())))
+        self._due[due] = decisions.next_decision_at
+        self._decided_at[due] = cycle.now
+        leaves = np.flatnonzero(decisions.mail)
+        return self._leave(
+            memory,
+            cycle,
+            day,
+            hour,
+            due[leaves],
+            decisions.arm[leaves].astype(np.int64),
+            decisions.segment[leaves].astype(np.int64),
+        )
+
+    def _leave(self, memory: Memory, cycle: Cycle, day: int, hour: int, who: Ints, arm: Ints, segment: Ints) -> Mailing:
+        offer = cycle.book.offer_of_arm[arm].astype(np.int64)
+        tone = np.array([TONES.index(variant) for _, variant in cycle.book.arms], dtype=np.int64)[arm]
+        memory.mailed(day, who, np.full(len(who), cycle.now), offer, segment)
+        return Mailing(who, offer, tone, np.full(len(who), hour))
+
+
+class SameModelsSort(Engine):
+    """The engine's models under the specification's rule: all who may be mailed, by predicted revenue, up to the cap."""
+
+    def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
+        if hour != HOURS[0]:  # the first cycle of the day spends its cap
+            return NO_MAIL
+        free = np.flatnonzero(seen.mailable & self._calendar.free(day))
+        segment = segment_of(packed.page(memory.rows, free, self._decided_at), cycle.now).astype(np.int64)
+        open_arms = cycle.book.open_offers[cycle.book.offer_of_arm]
+        revenue = np.where(open_arms, cycle.revenue, -np.inf)
+        predicted = np.zeros(self._setting.people)
+        predicted[free] = revenue.max(axis=1)[segment]
+        good = free[predicted[free] >= self._controls.min_revenue_per_email_micros]
+        who = best(predicted, good, left)
+        self._calendar.mailed(who, day)
+        mine = segment[np.searchsorted(free, who)]
+        return self._leave(memory, cycle, day, hour, who, revenue.argmax(axis=1)[mine], mine)

@@ -1,0 +1,125 @@
+"""What engage and attribute would have written of a world's events: rows, and evidence by day, offer, variant and segment.
+
+As theirs, and of what a sender can know alone: a mail's opens and clicks count once; a click by a named scanner or within seconds of
+delivery is no reader's; a conversion stands on the day of its mail's first click; a second id for one click is held from learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from revenue_engine.arrays import Bools, Ints
+from revenue_engine.intake.human import MACHINE_CLICK_WINDOW
+from revenue_engine.records.evidence import SEGMENTS, Evidence
+from workbench.simulation.study.engine import rows as packed
+from workbench.simulation.study.engine.catalogue import FIRST_NUMBER
+from workbench.simulation.worlds import Agent, DayEvents, Kind
+from workbench.simulation.worlds.spec import TONES
+
+_NAMES = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "unsubscribes", "complaints")
+_NEVER = -1
+
+
+class Memory:
+    """Of a list of n people over D days at the most."""
+
+    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, offers: int) -> None:
+        n = len(rows)
+        self.rows, self.start = rows, start
+        self._epoch = int(start.timestamp())
+        self._segment = np.zeros((days, n), dtype=np.uint8)
+        self._opened = np.zeros((days, n), dtype=bool)
+        self._clicked_on = np.full((days, n), _NEVER, dtype=np.int16)
+        self._first_sale = np.zeros((days, n), dtype=bool)
+        self._paid = np.zeros((days, n), dtype=np.int64)  # micros booked for a mail
+        self._delivered_at = np.full(n, -np.inf)  # of the newest mail
+        self._counts = {name: np.zeros((days, offers, len(TONES), len(SEGMENTS)), dtype=np.int64) for name in _NAMES}
+
+    def mailed(self, day: int, who: Ints, at: Ints, offer: Ints, segment: Ints) -> None:
+        """One mail each."""
+        self._segment[day, who] = segment
+        packed.claimed(self.rows, who, at, FIRST_NUMBER + offer)
+
+    def told(self, events: DayEvents) -> None:
+        """All events of a day."""
+        deliveries = events.of(Kind.DELIVERY)
+        self._delivered_at[deliveries.row] = deliveries.at
+        packed.touched(self.rows, "deliveries", deliveries.row, self._at(deliveries))
+        self._count("deliveries", deliveries, deliveries.sent_day)
+        self._opens(events.of(Kind.OPEN))
+        self._clicks(events.of(Kind.CLICK))
+        for kind, name in ((Kind.UNSUBSCRIBE, "unsubscribes"), (Kind.COMPLAINT, "complaints")):
+            some = events.of(kind)
+            self._count(name, some, some.sent_day)
+        self._money(events)
+
+    def evidence(self, *, since: int, until: int) -> Iterator[Evidence]:
+        """Cells of the days [since, until) in which anything happened."""
+        seen = np.zeros(self._counts["deliveries"][since:until].shape, dtype=bool)
+        for counts in self._counts.values():
+            seen |= counts[since:until] != 0
+        where = np.argwhere(seen)
+        columns = {name: counts[since:until][seen].tolist() for name, counts in self._counts.items()}
+        dates = [(self.start + timedelta(days=since + d)).astimezone(UTC).date() for d in range(until - since)]
+        for i, (d, o, v, s) in enumerate(where.tolist()):
+            counts_of = {name: column[i] for name, column in columns.items()}
+            yield Evidence(dates[d], str(FIRST_NUMBER + o), TONES[v], SEGMENTS[s], **counts_of)
+
+    def _at(self, events: DayEvents) -> Ints:
+        return self._epoch + events.at.astype(np.int64)
+
+    def _count(self, name: str, events: DayEvents, day: Ints, amount: Ints | int = 1) -> None:
+        segment = self._segment[events.sent_day, events.row]
+        np.add.at(self._counts[name], (day, events.offer, events.content % len(TONES), segment), amount)
+
+    def _opens(self, events: DayEvents) -> None:
+        human = events.where((events.agent != Agent.APPLE_PROXY) & (events.agent != Agent.SCANNER))
+        machine = events.where((events.agent == Agent.APPLE_PROXY) | (events.agent == Agent.SCANNER))
+        packed.touched(self.rows, "machine_opens", machine.row, self._at(machine))
+        packed.touched(self.rows, "human_opens", human.row, self._at(human))
+        first = human.where(_first(human) & ~self._opened[human.sent_day, human.row])
+        self._opened[first.sent_day, first.row] = True
+        self._count("opens", first, first.sent_day)
+
+    def _clicks(self, events: DayEvents) -> None:
+        too_fast = events.at - self._delivered_at[events.row] < MACHINE_CLICK_WINDOW.total_seconds()
+        human = events.where(~too_fast & (events.agent != Agent.SCANNER))
+        packed.touched(self.rows, "human_clicks", human.row, self._at(human))
+        first = human.where(_first(human) & (self._clicked_on[human.sent_day, human.row] == _NEVER))
+        today = (first.at // 86_400).astype(np.int64)
+        self._clicked_on[first.sent_day, first.row] = today
+        self._count("clicks", first, today)
+
+    def _money(self, events: DayEvents) -> None:
+        sales = events.of(Kind.CONVERSION)
+        sales = sales.where((sales.part == 0) & _first(sales) & ~self._first_sale[sales.sent_day, sales.row])
+        self._first_sale[sales.sent_day, sales.row] = True
+        self._book(sales, sales.micros, np.ones(len(sales), dtype=np.int64))
+        rebills = events.of(Kind.REBILL)
+        self._book(rebills, rebills.micros, np.ones(len(rebills), dtype=np.int64))
+        final = events.of(Kind.APPROVAL)
+        self._book(final, final.micros - self._paid[final.sent_day, final.row], np.zeros(len(final), dtype=np.int64))
+        back = events.of(Kind.REVERSAL)
+        whole = -back.micros >= self._paid[back.sent_day, back.row]
+        self._book(back, back.micros, -whole.astype(np.int64))
+
+    def _book(self, events: DayEvents, micros: Ints, conversions: Ints) -> None:
+        clicked_on = self._clicked_on[events.sent_day, events.row]
+        # the id proves a click on the mail, also one that was taken for a machine's
+        day = np.where(clicked_on == _NEVER, events.sent_day, clicked_on).astype(np.int64)
+        self._count("conversions", events, day, conversions)
+        self._count("conversion_micros", events, day, micros)
+        base = events.kind != Kind.REBILL
+        np.add.at(self._paid, (events.sent_day[base], events.row[base]), micros[base])
+        packed.converted(self.rows, events.row, self._at(events), micros, conversions)
+
+
+def _first(events: DayEvents) -> Bools:
+    """The first row of each mail, (n,)."""
+    _, index = np.unique(events.sent_day * (1 << 32) + events.row, return_index=True)
+    first = np.zeros(len(events), dtype=bool)
+    first[index] = True
+    return first
