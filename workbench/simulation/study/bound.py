@@ -1,71 +1,84 @@
-"""An upper bound on what any policy could earn in a world: the Lagrangian relaxation of its daily cap.
+"""An upper bound on what any policy could earn in a world: the Lagrangian relaxation of its daily cap, people apart.
 
 V* ≤ min over λ of  Σ_i V_i(λ) + λ · cap · days, each V_i the best of one person alone, by a sender who knows every chance and the
-whole future of the offers, but not how the dice fall. It holds for any policy, for each step errs upwards: tiredness is rounded down,
-offers neither wear out nor reach caps nor break, hours are ideal, exits understated, the inbox is that of a sender whom nobody
-complained of. Stated, and certified, for the world without provider reputation; with it placement is lower, and the bound looser.
-Money as in `play`: the expectation of each mail when sent, less its cost.
+whole future of the offers, but not how the dice fall. One person's problem is relaxed once more, for tiredness and twelve worn offers
+are too many to solve together: with any price μ of an opening, what an offer earns above μ is bounded offer by offer (`rents`), and
+the rest is a person who pays μ an opening, whatever he is sent:  V_i ≤ min over μ of  Σ_o rent_o(μ) + V_i(μ).
+
+It holds for any policy that keeps to the cap, for each step errs upwards: tiredness is rounded down, offers neither reach caps nor
+break, hours are ideal, exits are those of the mildest choice, offers are priced as if nobody ever left. Stated, and certified, for the
+world without provider reputation; with it placement is lower, and the bound looser. Money as in `play`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from revenue_engine.arrays import Ints
+from revenue_engine.arrays import Floats, Ints
 from workbench.simulation.study.lists import morning, nothing
 from workbench.simulation.study.policy import COST_MICROS
 from workbench.simulation.study.prospects import Prospects, prospects
+from workbench.simulation.study.rents import rents
 from workbench.simulation.study.tiredness import Levels, impatient, kinds, patient
 from workbench.simulation.worlds import World
 
-LEVELS = 160
-_PRICES_TRIED = 6
-_PART = 1_000  # people at a time: tables of all would not fit
+LEVELS = 96
+_OPENINGS = np.array([0.1, 0.2, 0.3, 0.45, 0.65, 1.0])  # prices tried, of the best opening there ever is
+_MAILS = (0.0, 4_000.0, 12_000.0, 36_000.0)  # and of a mail, in micros
+_PART = 500  # people at a time: tables of all would not fit
 
 
 def upper_bound(world: World, days: int, daily_cap: int, *, each: Callable[[], None] = lambda: None) -> float:
-    """Dollars. The world must be new."""
+    """Dollars. Raises ValueError for a world that has begun."""
     if world.day:
         raise ValueError("the bound is of a world on its first day")
     alive = np.flatnonzero(~world.people.dead)
     parts = [part for kind in kinds(world, alive) for part in np.array_split(kind, -(-len(kind) // _PART)) if len(part)]
-    solved = [_Part(world, part, days) for part in parts]
-
-    def at(price: float) -> float:
+    total = np.array([price * daily_cap * days for price in _MAILS])
+    for part in parts:
+        total += _part(world, part, days)
         each()
-        return sum(part.value(price) for part in solved) + price * daily_cap * days
-
-    # convex in the price: where no cap binds, a price of nothing is best
-    low, high, best = 0.0, 4.0 * COST_MICROS, at(0.0)
-    for _ in range(_PRICES_TRIED):
-        middle = (low + high) / 2
-        found = at(middle)
-        if found < best:
-            best, low = found, middle / 2
-        else:
-            high = middle
-    return best / 1e6
+    return float(total.min()) / 1e6
 
 
-class _Part:
-    """Some people of one kind, and what each day has for them."""
+@dataclass(frozen=True)
+class _Priced(Prospects):
+    """An opening brings its price, and the exits of the mildest choice."""
 
-    def __init__(self, world: World, who: Ints, days: int) -> None:
-        self._spec = world.spec
-        smooth = bool(np.isinf(world.people.annoyed_above[who]).all())
-        self._levels: Levels = patient(world, who, LEVELS, rounded_down=True) if smooth else impatient(world, who, tired=False)
-        offers = world.commons.offers
-        inbox = np.full(len(who), world.spec.inbox)
-        self._days: list[Prospects | None] = []
-        for day in range(days):
-            there = (offers.arrives <= day) & (day < offers.expires)
-            self._days.append(prospects(world, who, day, there, inbox=inbox) if there.any() else None)
+    opening: Floats  # (n,) micros
+    mildest: Floats  # (n,) factor m
 
-    def value(self, price: float) -> float:
-        """Micros of all, rested on the first morning."""
-        values = nothing(self._levels)
-        for today in reversed(self._days):
-            values = morning(self._spec, self._levels, today, values, price=COST_MICROS + price)
-        return float(values.active[:, 0].sum())
+    def worth(self, price: Floats) -> Floats:
+        return np.asarray(self.opening[:, None] - self.mildest[:, None] * price)
+
+
+def _part(world: World, who: Ints, days: int) -> Floats:
+    """Micros of some people of one kind at each price of a mail, (len(_MAILS),)."""
+    smooth = bool(np.isinf(world.people.annoyed_above[who]).all())
+    levels = patient(world, who, LEVELS, rounded_down=True) if smooth else impatient(world, who, tired=False)
+    offers = world.commons.offers
+    inbox = np.full(len(who), world.spec.inbox)
+    calendar: list[Prospects | None] = []
+    for day in range(days):
+        there = (offers.arrives <= day) & (day < offers.expires)
+        calendar.append(prospects(world, who, day, there, inbox=inbox) if there.any() else None)
+    dearest = np.max([today.envelope[:, 0] for today in calendar if today], axis=0)
+    openings = dearest[:, None] * _OPENINGS
+    above = rents(world, who, calendar, openings)
+    found = np.empty((len(_MAILS), len(who), len(_OPENINGS)))
+    for k, opening in enumerate(openings.T):
+        for m, mail in enumerate(_MAILS):
+            found[m, :, k] = above[:, k] + _alone(world, levels, calendar, opening, COST_MICROS + mail)
+    return np.asarray(found.min(axis=2).sum(axis=1))
+
+
+def _alone(world: World, levels: Levels, calendar: list[Prospects | None], opening: Floats, mail: float) -> Floats:
+    """(n,) micros of each, rested on the first morning, when openings bring this and mails cost that."""
+    values = nothing(levels)
+    for today in reversed(calendar):
+        priced = None if today is None else _Priced(**vars(today), opening=opening, mildest=today.least)
+        values = morning(world.spec, levels, priced, values, price=mail)
+    return np.asarray(values.active[:, 0])

@@ -43,7 +43,7 @@ def evening(spec: WorldSpec, levels: Levels, after: Values, discount: float) -> 
     kept = discount * (1 - spec.death_per_day)
     falls = spec.lapse_per_day
     more = np.minimum(falls + spec.lapse_per_mail * levels.lapses, 1.0)
-    rested = (1 - falls) * levels.rest.of(after.active) + falls * levels.rest.of(after.silent)
+    rested = levels.rest.of((1 - falls) * after.active + falls * after.silent)
     mailed = (1 - more) * levels.mailed.of(after.active) + more * levels.mailed.of(after.silent)
     return Evening(kept * rested, kept * mailed)
 
@@ -53,7 +53,7 @@ def morning(
 ) -> Values:
     """Of the morning of a day; `price`: micros of a mail, its cost and λ. No prospects: no offer."""
     leaves = evening(spec, levels, after, discount)
-    silent = (1 - spec.return_per_day) * levels.rest.of(after.silent) + spec.return_per_day * levels.rest.of(after.active)
+    silent = levels.rest.of((1 - spec.return_per_day) * after.silent + spec.return_per_day * after.active)
     silent *= discount * (1 - spec.death_per_day)
     if today is None:
         return Values(leaves.rested, silent)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from workbench.simulation.worlds.response import SOFT_BOUNCES, respond
+from workbench.simulation.worlds.response import SOFT_BOUNCES, Response, respond
 from workbench.simulation.worlds.sales import mean_micros
 from workbench.simulation.worlds.spec import TONES
 
@@ -33,7 +33,8 @@ class Prospects:
     open_rate: Floats  # (n,) of somebody rested, at his best hour
     scale: Floats  # (n,) the price of exits per opening at which nothing is worth them
     envelope: Floats  # (n, P) micros per opening at the prices `_PRICES * scale`
-    most: Floats  # (n,) the largest factor m
+    least: Floats  # (n,) the smallest factor m, and the largest
+    most: Floats
     unsubscribe: Floats  # (n,) given seen, of a rested reader, for a choice with factor 1: opened
     unsubscribe_unopened: Floats
     complaint: Floats
@@ -43,8 +44,9 @@ class Prospects:
         at = np.clip(price / self.scale[:, None], 0.0, 1.0)
         low = np.minimum(np.searchsorted(_PRICES, at, side="right") - 1, len(_PRICES) - 2)
         share = (at - _PRICES[low]) / (_PRICES[low + 1] - _PRICES[low])
-        below = np.take_along_axis(self.envelope, low, axis=1)
-        return np.asarray(below + share * (np.take_along_axis(self.envelope, low + 1, axis=1) - below))
+        place = low + len(_PRICES) * np.arange(len(low))[:, None]
+        below = np.take(self.envelope, place)
+        return np.asarray(below + share * (np.take(self.envelope, place + 1) - below))
 
 
 def prospects(
@@ -61,30 +63,30 @@ def prospects(
     fresh
         (n, O) what is left of an offer's appeal; all of it when left out.
     """
-    spec = world.spec
-    rows, offers = who[:, None, None], np.flatnonzero(there)
-    answer = respond(
-        world, day, rows, offers[None, :, None], _ALL_TONES, world.people.peak_hour[who][:, None, None] - 0.5, rested=True
-    )
-    micros = mean_micros(spec, world.commons.offers, world.people.basket[who][:, None], offers[None, :])
-    click = answer.click
+    answer, rate, sale = choices(world, who, day, np.flatnonzero(there))
     if fresh is not None:
-        click = -np.expm1(np.log1p(-click) * fresh[:, offers, None])
-    per_opening = (click * answer.convert * micros[:, :, None]).reshape(len(who), -1)
+        rate = rate * fresh[:, there, None]
+    per_opening = (-np.expm1(-rate) * sale).reshape(len(who), -1)
     # exits are in proportion to each other over choices: the complaint's own factor stands for all
     factor = (answer.complaint / np.maximum(answer.complaint[:, :1, :1], _SOME)).reshape(len(who), -1)
-    base = respond(
-        world, day, who, np.full(len(who), offers[0]), np.zeros(1, dtype=np.int64), world.people.peak_hour[who] - 0.5, rested=True
-    )
     scale = np.maximum(per_opening.max(axis=1) / factor.min(axis=1), _SOME)
     envelope = np.stack([(per_opening - factor * (price * scale)[:, None]).max(axis=1) for price in _PRICES], axis=1)
     return Prospects(
-        seen=(base.inbox if inbox is None else inbox) * (1 - SOFT_BOUNCES),
-        open_rate=-np.log1p(-base.open),
+        seen=(answer.inbox[:, 0, 0] if inbox is None else inbox) * (1 - SOFT_BOUNCES),
+        open_rate=-np.log1p(-answer.open[:, 0, 0]),
         scale=scale,
         envelope=envelope,
+        least=factor.min(axis=1),
         most=factor.max(axis=1),
-        unsubscribe=base.unsubscribe_opened,
-        unsubscribe_unopened=base.unsubscribe_unopened,
-        complaint=base.complaint,
+        unsubscribe=answer.unsubscribe_opened[:, 0, 0],
+        unsubscribe_unopened=answer.unsubscribe_unopened[:, 0, 0],
+        complaint=answer.complaint[:, 0, 0],
     )
+
+
+def choices(world: World, who: Ints, day: int, offers: Ints) -> tuple[Response, Floats, Floats]:
+    """Of rested people at their best hour, (n, O, tones): how they respond, their rate of clicks, and micros a click brings."""
+    rows, ideal = who[:, None, None], world.people.peak_hour[who][:, None, None] - 0.5
+    answer = respond(world, day, rows, offers[None, :, None], _ALL_TONES, ideal, rested=True)
+    micros = mean_micros(world.spec, world.commons.offers, world.people.basket[who][:, None], offers[None, :])
+    return answer, -np.log1p(-answer.click), answer.convert * micros[:, :, None]

@@ -7,6 +7,7 @@ the last seven days. That is all of a person's state in the world but for offers
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,15 +25,30 @@ class Steps:
     """Where an evening leads: between `low` and the level above it, `share` of the way; (n, L) each."""
 
     low: Ints
-    share: Floats
+    share: Floats | None  # None: on `low` itself
 
     def of(self, values: Floats) -> Floats:
-        """Values (n, L) of the levels, as of where the evening leads."""
-        below = np.take_along_axis(values, self.low, axis=1)
-        if not self.share.any():
+        """Values (n, levels) of the levels, as of where the evening leads."""
+        below = np.take(values, self._flat(values.shape[1]))
+        if self.share is None:
             return below
-        above = np.take_along_axis(values, np.minimum(self.low + 1, values.shape[1] - 1), axis=1)
-        return np.asarray(below + self.share * (above - below))
+        above = np.take(values, self._flat(values.shape[1]) + 1)
+        above -= below
+        above *= self.share
+        above += below
+        return above
+
+    def _flat(self, levels: int) -> Ints:
+        return self._places if levels == self.low.shape[1] else _flat(self.low, levels)
+
+    @cached_property
+    def _places(self) -> Ints:
+        return _flat(self.low, self.low.shape[1])
+
+
+def _flat(low: Ints, levels: int) -> Ints:
+    """Positions in a table (n, levels) laid out in one row."""
+    return np.asarray(low + levels * np.arange(len(low))[:, None])
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class Levels:
     def now(self, world: World) -> Steps:
         """Where these people are this morning, (n, 1)."""
         if self.fatigue_of_top is None:
-            return Steps(world.state.week[self.who].astype(np.int64)[:, None], np.zeros((len(self.who), 1)))
+            return Steps(world.state.week[self.who].astype(np.int64)[:, None], None)
         return _between(world.state.fatigue[self.who][:, None] / self.fatigue_of_top[:, None], _unit(self.opens.shape[1]))
 
     def __len__(self) -> int:
@@ -62,7 +78,7 @@ def _unit(levels: int) -> Floats:
 
 
 def _between(place: Floats, unit: Floats) -> Steps:
-    """Of places from 0 to 1, up to rounding."""
+    """Of places (n, L) from 0 to 1, up to rounding."""
     place = np.clip(place, 0.0, 1.0)
     low = np.minimum(np.searchsorted(unit, place, side="right") - 1, len(unit) - 2)
     return Steps(low, (place - unit[low]) / (unit[low + 1] - unit[low]))
@@ -76,7 +92,7 @@ def patient(world: World, who: Ints, levels: int, *, rounded_down: bool) -> Leve
 
     def steps(after: Floats) -> Steps:
         found = _between(after / most, unit)
-        return Steps(found.low + (found.share >= 1), np.zeros_like(found.share)) if rounded_down else found
+        return Steps(np.where(after / most >= 1, len(unit) - 1, found.low), None) if rounded_down else found
 
     late = mood(world.spec, np.full((len(who), 1), np.inf), fatigue, np.zeros(1))
     return Levels(who, late.opens, late.exits, late.lapses, steps(fatigue * decay), steps((fatigue + 1) * decay), most[:, 0])
@@ -91,7 +107,7 @@ def impatient(world: World, who: Ints, *, tired: bool) -> Levels:
     pattern = np.arange(WEEK_PATTERNS)
 
     def steps(after: Ints) -> Steps:
-        return Steps(np.broadcast_to(after & (WEEK_PATTERNS - 1), shape), np.zeros(shape))
+        return Steps(np.broadcast_to(after & (WEEK_PATTERNS - 1), shape), None)
 
     opens, exits, lapses = (np.broadcast_to(each, shape) for each in (late.opens, late.exits, late.lapses))
     return Levels(who, opens, exits, lapses, steps(pattern << 1), steps((pattern | 1) << 1), None)

@@ -10,7 +10,7 @@ from workbench.simulation.worlds.keyed import Of
 from workbench.simulation.worlds.people import People, Profile
 from workbench.simulation.worlds.spec import WorldSpec
 
-_WEAR_OUT_HALF_LIFE_DAYS = 14.0
+WEAR_OUT_HALF_LIFE_DAYS = 14.0
 _WEEK = np.array([bin(bits).count("1") for bits in range(128)], dtype=np.float64)
 
 
@@ -48,7 +48,7 @@ class State:
     def worn(self, who: Ints, offer: Ints, day: int) -> Floats:
         """Mails of this offer seen, decayed; broadcast."""
         age = day - self._worn_on[who, offer]
-        return np.asarray(self._worn[who, offer] * np.exp2(-age / _WEAR_OUT_HALF_LIFE_DAYS), dtype=np.float64)
+        return np.asarray(self._worn[who, offer] * np.exp2(-age / WEAR_OUT_HALF_LIFE_DAYS), dtype=np.float64)
 
     def mailed(self, day: int, who: Ints, offer: Ints, seen: Bools, lapse: Floats) -> None:
         """One row a person: `seen` mails tire; `lapse` is what each adds to the chance of silence."""
