@@ -49,7 +49,7 @@ def mail() -> Received:
 def test_a_mail_is_read_as_its_mailbox_reads_it(mail: Received) -> None:
     assert (mail.link, mail.tracking_id) == (LINK, "1abc")
     assert mail.unsubscribe_url == "https://u.example.com/u/main/token123"
-    assert mail.link_tags == {"slot": ["cta1"], "offer": ["1042"]}
+    assert [link.tags for link in mail.links] == [{"slot": ["cta1"], "offer": ["1042"]}]
     assert (mail.send_id, mail.offer, mail.variant) == ("s1", "1042", "discount")
 
 
