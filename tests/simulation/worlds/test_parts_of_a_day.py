@@ -83,6 +83,6 @@ def test_nobody_is_mailed_twice_a_day_in_whatever_parts() -> None:
 
 @pytest.mark.parametrize("past", [[-0.1], [1.0], [0.5, 0.5]])
 def test_an_hour_has_sixty_minutes(past: list[float]) -> None:
-    nobody_special = np.zeros(1, dtype=np.int64)
+    one = np.zeros(1, dtype=np.int64)
     with pytest.raises(ValueError, match="of an hour"):
-        World(HOT, SEED, 10).mail(0, Mailing(*[nobody_special] * 4, past_hour=np.array(past)))
+        World(HOT, SEED, 10).mail(0, Mailing(one, one, one, one, np.array(past)))

@@ -131,7 +131,10 @@ class Renderer:
 
 
 def event_log_hash(told: Iterable[News]) -> str:
-    """SHA-256 of everything that was told and when, in the order of arrival: two runs with the same one were told the same."""
+    """SHA-256 of everything that was told and when, in the order of arrival: two runs with the same one were told the same.
+
+    Without the mails' headers: they are the sender's, and a MIME boundary is drawn anew each time.
+    """
     lines = sorted(f"{iso_millis(news.at)} {_text(news.payload)}" for news in told)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -139,4 +142,7 @@ def event_log_hash(told: Iterable[News]) -> str:
 def _text(payload: Event | Postback | OneClick) -> str:
     if isinstance(payload, OneClick):
         return f"POST {payload.path}"
-    return json.dumps(payload.query if isinstance(payload, Postback) else payload, sort_keys=True)
+    if isinstance(payload, Postback):
+        return json.dumps(payload.query)
+    mail = {name: value for name, value in payload["mail"].items() if name != "headers"}
+    return json.dumps({**payload, "mail": mail}, sort_keys=True)
