@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from revenue_engine.intake.human import judge
 from revenue_engine.intake.ses import parse_event
 from revenue_engine.records.offer import Creative
 from tests.shared_data import shared_path
+from tests.simulation.letters import shape
 from workbench.local.ses_recorder import Mail
 from workbench.simulation import behaviour, events
 from workbench.simulation.mail import Received, open_mail
@@ -49,7 +49,7 @@ def mail() -> Received:
 def test_a_mail_is_read_as_its_mailbox_reads_it(mail: Received) -> None:
     assert (mail.link, mail.tracking_id) == (LINK, "1abc")
     assert mail.unsubscribe_url == "https://u.example.com/u/main/token123"
-    assert mail.link_tags == {"slot": ["cta1"], "offer": ["1042"]}
+    assert [link.tags for link in mail.links] == [{"slot": ["cta1"], "offer": ["1042"]}]
     assert (mail.send_id, mail.offer, mail.variant) == ("s1", "1042", "discount")
 
 
@@ -76,15 +76,6 @@ def _made(mail: Received) -> dict[str, events.Event]:
     }
 
 
-def _shape(value: Any) -> Any:
-    """Members and types, not values; of a list, its first element."""
-    if isinstance(value, dict):
-        return {name: _shape(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_shape(member) for member in value[:1]]
-    return type(value).__name__
-
-
 @pytest.mark.parametrize("name", sorted([
     "send", "delivery", "delivery-delay", "open", "open-apple-mpp", "open-gmail-proxy", "click", "click-scanner",
     "bounce-permanent", "bounce-transient", "complaint",
@@ -98,9 +89,9 @@ def test_an_event_has_the_shape_of_its_fixture(name: str, mail: Received) -> Non
     if made_click and known_click:  # which link tags there are is the template's business
         made_click["linkTags"] = known_click["linkTags"] = {}
     known_mail, made_mail = fixture.pop("mail"), made.pop("mail")
-    assert _shape(made) == _shape(fixture)
+    assert shape(made) == shape(fixture)
     # the vendor's sample of a delay leaves the headers out
-    assert _shape({member: made_mail[member] for member in known_mail}) == _shape(known_mail)
+    assert shape({member: made_mail[member] for member in known_mail}) == shape(known_mail)
     assert tags["ses:configuration-set"] == ["engine-main"]
     assert tags["send_id"] == ["s1"]
 

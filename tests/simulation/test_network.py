@@ -19,6 +19,7 @@ from tests.shared_data import shared_path
 from workbench.cli.files import catalogue_of
 from workbench.simulation.everflow import CONVERSIONS, EverflowApi
 from workbench.simulation.network import Feed, Network
+from workbench.simulation.report import listed
 from workbench.simulation.truth import Truth
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -122,9 +123,9 @@ def test_a_refused_postback_is_on_record() -> None:
 # --- the report --------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def api() -> tuple[EverflowApi, Truth]:
-    _, truth, network = _network(clicks=list(range(60)))
+    _, truth, _ = _network(clicks=list(range(60)))
     api = EverflowApi("the-key")
-    api.listed = lambda start, end: network.listed(start, end, START + timedelta(days=1))
+    api.listed = lambda start, end: listed(truth, start, end, START + timedelta(days=1))
     return api, truth
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,26 +15,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from revenue_engine.aws import clients, names, wiring
-from revenue_engine.aws.wiring import Wiring
-from revenue_engine.records.controls import Controls, Sender
-from revenue_engine.records.offer import Offer
-from revenue_engine.services.catalogue import import_offers, import_suppression_list
-from revenue_engine.services.setup import set_up
+from revenue_engine.aws import clients, wiring
 from workbench.cli import display
-from workbench.cli.connection import Connection
 from workbench.cli.demo_report import report
-from workbench.cli.files import catalogue_of, opt_outs_of, subscribers_of
-from workbench.cli.importing import load_subscribers
+from workbench.cli.demo_scene import ORG, Scene, bundled, prepare
+from workbench.cli.demo_world import world_scene
 from workbench.local.plane import Plane
 from workbench.simulation import day
 from workbench.simulation.everflow import EverflowApi
-from workbench.simulation.people import Person, advertiser_opt_outs, demo_people, write_subscribers_csv
-from workbench.simulation.world import World
+from workbench.simulation.stage.render import event_log_hash
+from workbench.simulation.truth import Truth
+from workbench.simulation.worlds import NAMES, WorldSpec, named
 
-OFFERS = Path(__file__).resolve().parents[1] / "data" / "offers.json"
-ORG = "main"
-ADVERTISERS_LIST = "12"
 _MARK = ".revenue-engine-demo"
 
 
@@ -59,12 +49,30 @@ _MARK = ".revenue-engine-demo"
     type=click.Path(file_okay=False, path_type=Path),
     help="What is left to look at.",
 )
+@click.option("--world", default=None, type=click.Choice(NAMES), help="Play a world with known truth, instead of the sample.")
+@click.option(
+    "--seed-file",
+    default=None,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of the sealed world: what its constants are drawn from.",
+)
 @click.option("--serve", is_flag=True, help="Keep it running afterwards, with its HTTP API on localhost.")
-def demo(subscribers: int, seed: int, days: int, cycles: int | None, start: datetime, out: Path, serve: bool) -> None:
+def demo(
+    subscribers: int,
+    seed: int,
+    days: int,
+    cycles: int | None,
+    start: datetime,
+    out: Path,
+    world: str | None,
+    seed_file: Path | None,
+    serve: bool,
+) -> None:
     """Run the whole engine on this machine for a simulated day: nothing leaves it, no account is needed."""
     begun = time.perf_counter()
-    _empty(out)
     stop, start = cycles or days * day.CYCLES_A_DAY, start.replace(tzinfo=UTC)
+    spec = _spec(world, seed_file, start)
+    _empty(out)
     randomness = random.Random(seed)  # keys and identities too: the same seed gives the same day
     api = EverflowApi(f"demo-{randomness.randbytes(12).hex()}")
     wiring.forget()
@@ -75,19 +83,22 @@ def demo(subscribers: int, seed: int, days: int, cycles: int | None, start: date
         Plane.start(now=start, outbox=out / "outbox", parameters={"EverflowBaseUrl": everflow}) as plane,
     ):
         click.echo(f"the stack of {_counted(plane)} stands, from infra/golden/template.json")
-        scene = _prepare(plane, subscribers, seed, randomness, out, api, end=day.end_of(start, stop))
-        _serve_catalogue(api, everflow, out)
+        ground, end, stage = prepare(plane, subscribers, randomness, out, api), day.end_of(start, stop), None
+        if spec is None:
+            scene = bundled(ground, subscribers, seed, origin=everflow, end=end)
+        else:
+            scene, stage = world_scene(ground, spec, subscribers, seed, end=end)
         with _clock(stop) as show:
 
             def each(n: int) -> None:
-                show(n, plane, scene.world)
+                show(n, plane, scene.truth)
                 take_log(plane)
 
             day.run(plane, cycles=stop, each=each)
         found = day.examine(
             plane,
             scene.w,
-            scene.world,
+            scene.truth,
             org=ORG,
             out=out,
             controls=scene.controls,
@@ -95,7 +106,9 @@ def demo(subscribers: int, seed: int, days: int, cycles: int | None, start: date
             forbidden=scene.forbidden,
         )
         take_log(plane)
-        report(found, scene.world.truth, currency=scene.controls.currency, seconds=time.perf_counter() - begun)
+        report(found, scene.truth, currency=scene.controls.currency, seconds=time.perf_counter() - begun)
+        if stage is not None:
+            click.echo(f"what the world told: {len(stage.told):,} records, sha256 {event_log_hash(stage.told)}")
         click.echo(f"mails: {out}/outbox   decisions: {out}/decisions   functions' log: {out}/functions.log")
         for line in found.wrong:
             click.echo(f"MISMATCH {line}", err=True)
@@ -104,83 +117,16 @@ def demo(subscribers: int, seed: int, days: int, cycles: int | None, start: date
     sys.exit(1 if found.wrong else 0)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Everything set up."""
-
-    w: Wiring
-    world: World
-    controls: Controls
-    webhook_path: str
-    never: frozenset[str]
-    forbidden: frozenset[tuple[str, str]]
-
-
-def _prepare(
-    plane: Plane, subscribers: int, seed: int, randomness: random.Random, out: Path, api: EverflowApi, *, end: datetime
-) -> Scene:
-    """What an operator does on the first day, by the same functions as his commands."""
-    connection = Connection(ORG, plane.stage, clock=plane.clock.now)
-    w, now = connection.wiring, plane.clock.now()
-    made = set_up(w, ORG, now=now, random_bytes=randomness.randbytes)
-    assert made.webhook_path is not None, "a fresh stack has no token yet"
-    plane.put_secrets(ORG, {names.EVERFLOW_API_KEY: api.api_key})
-    controls = _controls(subscribers)
-    w.parameters.put(names.controls_parameter(plane.stage, ORG), controls.model_dump_json())
-
-    people, source = demo_people(subscribers, seed, now=now)
-    write_subscribers_csv(people, out / "subscribers.csv")
-    loaded = load_subscribers(
-        w, ORG, subscribers_of(out / "subscribers.csv", mapping={}).records, now=now, random_bytes=randomness.randbytes
-    )
-    catalogue = catalogue_of(OFFERS)
-    import_offers(w, ORG, catalogue.offers)
-    forbidden = _import_advertisers_list(w, people, catalogue.offers, seed, out, now=now)
-    w.parameters.put(names.autonomy_parameter(plane.stage, ORG), "full")
-    counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(loaded.items()))
-    click.echo(f"subscribers: {source}: {counts}; {len(catalogue.offers)} offers; autonomy full")
-
-    offers = {offer.offer: offer for offer in catalogue.offers}
-    world = World(plane, people, offers, webhook_path=made.webhook_path, seed=seed, end=end)
-    world.bustle(now, end - now)
-    api.listed = lambda start, until: world.network.listed(start, until, plane.clock.now())
-    api.known = lambda conversion_id: world.network.known(conversion_id, plane.clock.now())
-    never = frozenset(person.email for person in people if person.status != "active")
-    return Scene(w, world, controls, made.webhook_path, never, forbidden)
-
-
-def _serve_catalogue(api: EverflowApi, origin: str, out: Path) -> None:
-    """The same offers by the API, for the schedule's syncs, and the advertiser's file where their details say it lies."""
-    path = f"/suppression/{ADVERTISERS_LIST}.txt"
-    api.files[path] = (out / f"suppression-{ADVERTISERS_LIST}.txt").read_bytes()
-    api.offers = json.loads(OFFERS.read_text(encoding="utf-8"))["offers"]
-    for member in api.offers:
-        if str(member["suppression_list_id"]) == ADVERTISERS_LIST:
-            member["relationship"]["email_optout"] = {"suppression_file_link": f"{origin}{path}"}
-
-
-def _controls(subscribers: int) -> Controls:
-    return Controls(
-        zone="America/New_York",
-        sender=Sender(
-            from_address="deals@mail.example.com",
-            reply_to="help@example.com",
-            postal_address="Sample Sender, 1 Sample Street, Springfield",
-        ),
-        max_daily_emails=max(1, subscribers * 2 // 5),
-    )
-
-
-def _import_advertisers_list(
-    w: Wiring, people: list[Person], offers: tuple[Offer, ...], seed: int, out: Path, *, now: datetime
-) -> frozenset[tuple[str, str]]:
-    """The list as a file, imported; who may not be mailed which offer."""
-    opted_out = advertiser_opt_outs(people, seed)
-    file = out / f"suppression-{ADVERTISERS_LIST}.txt"
-    file.write_text("email\n" + "".join(f"{address}\n" for address in opted_out), encoding="utf-8")
-    found = opt_outs_of(file)
-    import_suppression_list(w, ORG, ADVERTISERS_LIST, found.hashes, people=found.people, now=now)
-    return frozenset((address, o.offer) for o in offers if o.suppression_list == ADVERTISERS_LIST for address in opted_out)
+def _spec(world: str | None, seed_file: Path | None, start: datetime) -> WorldSpec | None:
+    """The world that is asked for; None = the bundled sample."""
+    if world is None and seed_file is None:
+        return None
+    if start < day.START:
+        raise click.UsageError(f"a world's first day begins {day.START:%Y-%m-%dT%H:%M}: --start may not come before")
+    try:
+        return named(world or "", seed_file)
+    except ValueError as bad:
+        raise click.UsageError(str(bad)) from None
 
 
 def _empty(out: Path) -> None:
@@ -206,14 +152,13 @@ def _logs(path: Path) -> Iterator[Callable[[Plane], None]]:
 
 
 @contextmanager
-def _clock(cycles: int) -> Iterator[Callable[[int, Plane, World], None]]:
+def _clock(cycles: int) -> Iterator[Callable[[int, Plane, Truth], None]]:
     """A progress bar of simulated time with running counts, on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=False) as progress:
         task = progress.add_task("", total=cycles, counts="")
 
-        def show(n: int, plane: Plane, world: World) -> None:
-            truth = world.truth
+        def show(n: int, plane: Plane, truth: Truth) -> None:
             counts = f"{truth.accepted:,} mails  {truth.human_clicks:,} clicks  {truth.conversions():,} conversions"
             progress.update(task, completed=n, description=f"{plane.clock.now():%a %d %b %H:%M} UTC", counts=counts)
 

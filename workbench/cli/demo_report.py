@@ -20,6 +20,8 @@ def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> No
     dropped = {name: n for name, n in found.sends.items() if name != "SENT"}
     booked = sum(found.books.kept(kind).get(currency, 0) for kind in ("provisional", "approved"))
     clicked = f"{counters['machine_clicks']:,} more by machines; {_share(counters['clicked_mails'], sent)} of mails"
+    disguised = truth.disguised_clicks + max(counters["human_clicks"] - truth.human_clicks, 0)
+    scanned = f"{disguised:,} of these by scanners that looked like people; " if disguised else ""
     per_mail = format_micros(booked // sent, currency, decimals=4) if sent else "-"
     sums = f"{found.books.entries} ledger entries = counters = allocations + unattributed = what the world paid"
     kept = f"{truth.postbacks:,} postbacks; nobody mailed twice, after an opt-out or too soon" if not found.wrong else ""
@@ -29,7 +31,7 @@ def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> No
         ("mails sent", f"{sent:,}", _counts(dropped)),
         ("delivered", f"{counters['delivered']:,}", f"{counters['bounces']} hard bounces, {counters['soft_bounces']} soft ones"),
         ("opens, human", f"{counters['human_opens']:,}", f"{counters['machine_opens']:,} more by machines"),
-        ("clicks, human", f"{counters['human_clicks']:,}", clicked),
+        ("clicks, human", f"{counters['human_clicks']:,}", scanned + clicked),
         ("opt-outs", f"{counters['unsubscribes']:,}", f"{counters['complaints']} complaints"),
         ("conversions", f"{found.books.conversions:,}", f"{found.books.doubtful} contradicting postbacks kept aside"),
         ("provisional revenue", _money(found.books.kept("provisional")), "by postback, not yet confirmed"),

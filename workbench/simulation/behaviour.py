@@ -31,6 +31,7 @@ GMAIL_PROXY = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggp
 APPLE_PROXY = "Mozilla/5.0"
 SCANNER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/119.0.0.0 Safari/537.36"
 QUIET_SCANNER = READER  # tells nothing: only its haste gives it away
+HOME_IP, DATA_CENTRE_IP = "198.51.100.7", "203.0.113.12"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from workbench.local.plane import Plane
 from workbench.simulation.books import compare, counters_of
 from workbench.simulation.outbox import faults, read_outbox
 from workbench.simulation.recount import Recount, disagreements, recount, scan
-from workbench.simulation.world import World
+from workbench.simulation.truth import Truth
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)  # a Monday, midnight in New York: the day's budget is new, its readers wake up later
 CYCLE = timedelta(minutes=15)
@@ -72,7 +72,7 @@ def export_receipts(w: Wiring, org: str, folder: Path) -> tuple[int, Counter[str
 def examine(
     plane: Plane,
     w: Wiring,
-    world: World,
+    truth: Truth,
     *,
     org: str,
     out: Path,
@@ -106,10 +106,10 @@ def examine(
         subscribers=items(names.SUBSCRIBERS_TABLE),
         org=org,
     )
-    found.wrong += compare(world.truth, found.books, found.counters, sends)
+    found.wrong += compare(truth, found.books, found.counters, sends)
     found.wrong += faults(
         read_outbox(out / "outbox", org=org, tracking_key=w.parameters.tracking_key(org)),
-        world.truth,
+        truth,
         gap=timedelta(hours=controls.min_hours_between_emails),
         per_week=controls.max_emails_per_subscriber_per_week,
         most_per_day=controls.max_daily_emails,
@@ -117,9 +117,9 @@ def examine(
         never=never,
         forbidden=forbidden,
     )
-    if found.quarantined != world.truth.rubbish:
-        found.wrong.append(f"quarantined {dict(found.quarantined)}, the world sent {dict(world.truth.rubbish)}")
-    found.wrong += world.truth.refused
+    if found.quarantined != truth.rubbish:
+        found.wrong.append(f"quarantined {dict(found.quarantined)}, the world sent {dict(truth.rubbish)}")
+    found.wrong += truth.refused
     found.wrong += _left_over(plane)
     return found
 

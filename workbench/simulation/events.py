@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from revenue_engine.clock import iso_millis
-from workbench.simulation.mail import Received
+from workbench.simulation.draws import hexadecimal
+from workbench.simulation.mail import Link, Received
 
 Event = dict[str, Any]
 _MTA = "a8-50.smtp-out.amazonses.com"
@@ -43,6 +44,11 @@ def _mail(mail: Received) -> dict[str, Any]:
             **{name: [value] for name, value in mail.tags.items()},
         },
     }
+
+
+def feedback_id(seed: int, *key: object) -> str:
+    """Of a bounce or a complaint, as SES forms them."""
+    return f"0100019c0a1b3aaa-{hexadecimal(32, seed, *key)}-000000"
 
 
 def send(mail: Received) -> Event:
@@ -103,11 +109,13 @@ def opened(mail: Received, at: datetime, *, agent: str, ip: str) -> Event:
     return _record("Open", "open", {"ipAddress": ip, "timestamp": iso_millis(at), "userAgent": agent}, mail)
 
 
-def clicked(mail: Received, at: datetime, *, agent: str, ip: str) -> Event:
+def clicked(mail: Received, at: datetime, *, agent: str, ip: str, link: Link | None = None) -> Event:
+    """`link`: another one of the mail's than its first."""
+    chosen = link or mail.links[0]
     detail = {
         "ipAddress": ip,
-        "link": mail.link,
-        "linkTags": dict(mail.link_tags),
+        "link": chosen.href,
+        "linkTags": dict(chosen.tags),
         "timestamp": iso_millis(at),
         "userAgent": agent,
     }

@@ -229,5 +229,5 @@ def _row(deal: Deal) -> dict[str, Any]:
             },
             "events_count": 0,
         },
-        "sale_amount": 0,
+        "sale_amount": deal.sale_micros / MICROS if deal.sale_micros else 0,
     }

@@ -18,6 +18,19 @@ _ATTRIBUTE = re.compile(r'([\w:-]+)="([^"]*)"')
 _UNSUBSCRIBE = re.compile(r"<(https://[^>]+)>")
 
 
+# What a mailbox provider posts to a mail's opt-out address (RFC 8058).
+ONE_CLICK = "List-Unsubscribe=One-Click"
+ONE_CLICK_HEADERS = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One of a mail's links to its offer."""
+
+    href: str
+    tags: Mapping[str, list[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A mail, understood."""
@@ -28,11 +41,15 @@ class Received:
     sender: str
     tags: Mapping[str, str]
     configuration_set: str
-    link: str  # the offer's, as the reader would click it
-    link_tags: Mapping[str, list[str]]
+    links: tuple[Link, ...]  # to the offer, as the reader would click them; at least one
     tracking_id: str
     unsubscribe_url: str  # of the List-Unsubscribe header
     headers: tuple[tuple[str, str], ...]
+
+    @property
+    def link(self) -> str:
+        """The first."""
+        return self.links[0].href
 
     @property
     def send_id(self) -> str:
@@ -59,7 +76,6 @@ def open_mail(mail: Mail) -> Received:
     offers = [a for a in links if a.get("href", "").startswith("https://") and "sub1" in parse_qs(urlsplit(a["href"]).query)]
     if len(mail.recipients) != 1 or not offers or opt_out is None or mail.configuration_set is None:
         raise ValueError(f"mail {mail.message_id}: needs one recipient, an offer link, an opt-out link and a configuration set")
-    link = offers[0]["href"]
     return Received(
         message_id=mail.message_id,
         at=mail.accepted_at,
@@ -67,9 +83,8 @@ def open_mail(mail: Mail) -> Received:
         sender=dict(headers)["From"],
         tags=mail.tags,
         configuration_set=mail.configuration_set,
-        link=link,
-        link_tags=_link_tags(offers[0].get("ses:tags", "")),
-        tracking_id=parse_qs(urlsplit(link).query)["sub1"][0],
+        links=tuple(Link(a["href"], _link_tags(a.get("ses:tags", ""))) for a in offers),
+        tracking_id=parse_qs(urlsplit(offers[0]["href"]).query)["sub1"][0],
         unsubscribe_url=opt_out[1],
         headers=headers,
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from urllib.parse import urlencode
 
 from revenue_engine.money import MICROS
 from revenue_engine.records.offer import Offer
 from workbench.simulation.draws import between, chance, exponential, hexadecimal
+from workbench.simulation.report import amount, postback_of
 from workbench.simulation.truth import Deal, Truth
 
 LOST, REPEATED, CONTRADICTED = 0.04, 0.15, 0.03  # shares of postbacks
@@ -89,22 +89,6 @@ class Network:
             path = self._feed.path.rpartition("/")[0] + "/not-the-token" if reason == "wrong_token" else self._feed.path
             self._feed.at(at, lambda path=path, query=query, reason=reason: self._tell_rubbish(path, query, reason))  # type: ignore[misc]
 
-    def listed(self, start: datetime, end: datetime, now: datetime) -> list[Deal]:
-        """What the report shows of a window at a moment, oldest first; what it has shown counts as settled."""
-        rows = [
-            deal
-            for deal in self._truth.deals
-            if start <= deal.converted_at <= end and deal.approves_at is not None and deal.approves_at <= now
-        ]
-        for deal in rows:
-            deal.reported = True
-        return sorted(rows, key=lambda deal: (deal.converted_at, deal.conversion_id))
-
-    def known(self, conversion_id: str, now: datetime) -> Deal | None:
-        """One conversion by its id, if the report would show it at a moment."""
-        shown = (deal for deal in self._truth.deals if deal.approves_at is not None and deal.approves_at <= now)
-        return next((deal for deal in shown if deal.conversion_id == conversion_id), None)
-
     # --- one conversion --------------------------------------------------------------------------------------------------
     def _agree(
         self,
@@ -143,28 +127,14 @@ class Network:
         self._feed.at(converted_at, lambda: self._truth.deals.append(deal))
         if not faithful and chance(LOST, *key, "lost"):
             return
-        said = self._query(deal, currency)
+        said = postback_of(deal) if currency is None else {**postback_of(deal), "currency": currency}
         told_at = converted_at + timedelta(seconds=between(1, 20, *key, "told"))
         self._feed.at(told_at, lambda: self._tell(deal, said))
         if not faithful and chance(REPEATED, *key, "repeated"):
             self._feed.at(told_at + exponential(timedelta(minutes=5), *key, "again"), lambda: self._tell(deal, said))
         if not faithful and chance(CONTRADICTED, *key, "contradicted"):
-            other = {**said, "payout": _amount(micros + 7_500_000)}
+            other = {**said, "payout": amount(micros + 7_500_000)}
             self._feed.at(told_at + timedelta(minutes=3), lambda: self._contradict(deal, other))
-
-    def _query(self, deal: Deal, currency: str | None) -> dict[str, str]:
-        query = {
-            "kind": deal.kind,
-            "transaction_id": deal.transaction_id,
-            "payout": _amount(deal.payout_micros),
-            "offer_id": deal.offer,
-            "sub1": deal.sub1,
-            "sub2": "",
-            "event_id": deal.event_id,
-            "event_name": deal.event_name,
-            "sale_amount": "",
-        }
-        return query if currency is None else {**query, "currency": currency}
 
     def _share_of_sale(self, transaction: str) -> int:
         """12 % of a sale, three decimals."""
@@ -189,8 +159,3 @@ class Network:
         status = self._feed.get(f"{path}?{urlencode(query)}")
         if status // 100 != 2:  # M3: ten of these in a row and Everflow switches the feed off
             self._truth.refused.append(f"a postback was answered {status}")
-
-
-def _amount(micros: int) -> str:
-    """`32.5`, `25.996`: as many decimals as it takes."""
-    return f"{(Decimal(micros) / MICROS).normalize():f}"

@@ -27,6 +27,17 @@ class Deal:
     approves_at: datetime | None = None  # None: the advertiser never confirms it
     approved_micros: int = 0
     reported: bool = False  # the report has listed it
+    sale_micros: int = 0  # what the customer paid, where a postback says so
+    changes: list[tuple[datetime, int]] = field(default_factory=list)  # from when the report has another amount; 0: no such row
+    missed_at: datetime | None = None  # the first reading that no longer had its row
+    taken_back: bool = False  # a second one, half a day later or more, did not either: then it is to be believed
+
+    def listed_micros(self, now: datetime) -> int | None:
+        """The amount of the report's row at a moment; None = there is no row."""
+        if self.approves_at is None or now < self.approves_at:
+            return None
+        changed = [micros for at, micros in self.changes if at <= now]
+        return (changed[-1] or None) if changed else self.approved_micros
 
 
 @dataclass(slots=True)
@@ -42,6 +53,8 @@ class Truth:
     hard_bounces: int = 0
     complaints: int = 0
     unsubscribes: int = 0
+    unclear_clicks: int = 0  # neither human nor machine above: of scanners that may, or may not, have been too fast for people
+    disguised_clicks: int = 0  # among the human ones: of scanners that nothing gives away
     opted_out_at: dict[str, datetime] = field(default_factory=dict)  # by address: told, and thus never to be mailed again
     deals: list[Deal] = field(default_factory=list)
     rubbish: Counter[str] = field(default_factory=Counter)  # postbacks that must end in quarantine, by reason
@@ -63,7 +76,8 @@ class Truth:
 
     def conversions(self) -> int:
         """Conversions and later events the engine could know of."""
-        return sum(deal.reported or deal.posted_micros is not None for deal in self.deals)
+        known = (deal for deal in self.deals if deal.reported or deal.posted_micros is not None)
+        return sum(not deal.taken_back for deal in known)
 
 
 def _by_currency(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:

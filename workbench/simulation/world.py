@@ -10,17 +10,14 @@ from revenue_engine.records.offer import Offer
 from workbench.local.plane import Plane
 from workbench.local.ses_recorder import Mail
 from workbench.simulation import events
-from workbench.simulation.behaviour import Reaction, react
-from workbench.simulation.draws import between, chance, hexadecimal
+from workbench.simulation.behaviour import DATA_CENTRE_IP, HOME_IP, Reaction, react
+from workbench.simulation.draws import between
 from workbench.simulation.events import Event
-from workbench.simulation.mail import Received, open_mail
+from workbench.simulation.mail import ONE_CLICK, ONE_CLICK_HEADERS, Received, open_mail
 from workbench.simulation.network import Feed, Network
+from workbench.simulation.news import Post, arrivals
 from workbench.simulation.people import Person
 from workbench.simulation.truth import Truth
-
-REPEATED, DAWDLING = 0.02, 0.03  # shares of SES events that come twice; that come so late that they come out of order
-NEWS_TAKES = timedelta(minutes=1)  # events of the same minute travel together
-ONE_CLICK = "List-Unsubscribe=One-Click"
 
 
 class World:
@@ -39,7 +36,7 @@ class World:
         self.truth = Truth()
         self._plane, self._offers, self._seed, self._end = plane, offers, seed, end
         self._people = {person.email: person for person in people}
-        self._waiting: dict[datetime, list[tuple[Event, Callable[[], None]]]] = {}
+        self._post = Post(self._at, plane.ses.publish_events)
         feed = Feed(webhook_path, lambda path: plane.http("GET", path, {"user-agent": "Everflow"}).status, self._at)
         self.network = Network(offers, feed, self.truth, seed)
         plane.ses.subscribers.append(self.take)
@@ -78,7 +75,9 @@ class World:
     def _outcome(self, mail: Received, reaction: Reaction) -> None:
         if reaction.bounced_at is not None:
             at, permanent = reaction.bounced_at, reaction.bounce_permanent
-            event = events.bounce(mail, at, permanent=permanent, feedback_id=self._feedback_id(mail, "bounce"))
+            event = events.bounce(
+                mail, at, permanent=permanent, feedback_id=events.feedback_id(self._seed, mail.send_id, "bounce")
+            )
             self._news(mail, at, event, "bounce", lambda: self._bounced(mail) if permanent else None)
         if reaction.delayed_at is not None:
             self._news(mail, reaction.delayed_at, events.delivery_delay(mail, reaction.delayed_at), "delay", self._nothing)
@@ -89,7 +88,7 @@ class World:
     def _interest(self, mail: Received, reaction: Reaction) -> None:
         for n, touch in enumerate(reaction.touches):
             make = events.opened if touch.kind == "open" else events.clicked
-            ip = "198.51.100.7" if touch.human else "203.0.113.12"
+            ip = HOME_IP if touch.human else DATA_CENTRE_IP
             name = f"{'human' if touch.human else 'machine'}_{touch.kind}s"
             event = make(mail, touch.at, agent=touch.agent, ip=ip)
             self._news(mail, touch.at, event, f"touch{n}", lambda name=name: self._count(name))  # type: ignore[misc]
@@ -104,13 +103,14 @@ class World:
         if reaction.unsubscribed_at is not None:
             self._at(reaction.unsubscribed_at, lambda: self._unsubscribe(mail, path))
         if reaction.complained_at is not None:
-            event = events.complaint(mail, reaction.complained_at, feedback_id=self._feedback_id(mail, "complaint"))
+            event = events.complaint(
+                mail, reaction.complained_at, feedback_id=events.feedback_id(self._seed, mail.send_id, "complaint")
+            )
             self._news(mail, reaction.complained_at, event, "complaint", lambda: self._complained(mail))
 
     # --- facts -----------------------------------------------------------------------------------------------------------
     def _unsubscribe(self, mail: Received, path: str) -> None:
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        self._expect(self._plane.http("POST", path, headers, ONE_CLICK).status, "a one-click opt-out")
+        self._expect(self._plane.http("POST", path, ONE_CLICK_HEADERS, ONE_CLICK).status, "a one-click opt-out")
         self.truth.unsubscribes += 1
         self.truth.opt_out(mail.address, self._plane.clock.now())
 
@@ -132,30 +132,13 @@ class World:
         if status != 200:
             self.truth.refused.append(f"{what} was answered {status}")
 
-    def _feedback_id(self, mail: Received, kind: str) -> str:
-        return f"0100019c0a1b3aaa-{hexadecimal(32, self._seed, mail.send_id, kind)}-000000"
-
     # --- how news travels ------------------------------------------------------------------------------------------------
     def _news(self, mail: Received, at: datetime, event: Event, kind: str, told: Callable[[], None]) -> None:
-        """The event is published within about a minute of its fact, rarely much later, now and then twice; `told` runs once."""
-        key = (self._seed, mail.address, mail.send_id, kind)
-        late = timedelta(minutes=between(2, 25, *key, "late")) if chance(DAWDLING, *key, "dawdles") else timedelta(0)
-        self._publish(at + late, event, told)
-        if chance(REPEATED, *key, "repeated"):
-            self._publish(at + late + timedelta(minutes=between(0.5, 20, *key, "again")), event, self._nothing)
-
-    def _publish(self, at: datetime, event: Event, told: Callable[[], None]) -> None:
-        minute = at.replace(second=0, microsecond=0) + NEWS_TAKES
-        if minute not in self._waiting:
-            self._waiting[minute] = []
-            self._at(minute, lambda: self._deliver(minute))
-        self._waiting[minute].append((event, told))
-
-    def _deliver(self, minute: datetime) -> None:
-        news = self._waiting.pop(minute)
-        for _, told in news:
-            told()
-        self._plane.ses.publish_events([event for event, _ in news])
+        """`told` runs once, however often the event comes."""
+        first, *again = arrivals(at, self._seed, mail.address, mail.send_id, kind)
+        self._post.put(first, event, told)
+        for later in again:
+            self._post.put(later, event, self._nothing)
 
     def _at(self, moment: datetime, action: Callable[[], object]) -> None:
         if moment <= self._end:

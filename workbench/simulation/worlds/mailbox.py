@@ -49,7 +49,7 @@ def deliver(world: World, day: int, mailing: Mailing) -> list[Facts]:
     keys = keyed.day_keys(people.keys[who], day)
     mails = Mails(who, np.full(len(who), day, dtype=np.int64), mailing.offer, mailing.content)
     response = respond(world, day, who, mailing.offer, mailing.content, mailing.hour)
-    sent_at = day * DAY + 3_600 * mailing.hour + 3_600 * keyed.uniforms(keys, Of.MINUTE)
+    sent_at = day * DAY + 3_600 * mailing.hour + 3_600 * mailing.minutes(keys)
 
     hard = response.gone > 0
     soft = ~hard & keyed.happens(keys, Of.SOFT_BOUNCE, SOFT_BOUNCES)

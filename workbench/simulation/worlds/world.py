@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revenue_engine.arrays import Bools, Codes, Floats, Ints
+from revenue_engine.arrays import Bools, Codes, Floats, Ints, Keys
 from workbench.simulation.worlds import keyed
 from workbench.simulation.worlds.commons import Commons
-from workbench.simulation.worlds.events import DayEvents, Kind, Queue
+from workbench.simulation.worlds.events import DayEvents, Facts, Kind, Queue, joined
+from workbench.simulation.worlds.keyed import Of
 from workbench.simulation.worlds.mailbox import deliver
 from workbench.simulation.worlds.offers import HORIZON
 from workbench.simulation.worlds.people import people
@@ -28,6 +29,11 @@ class Mailing:
     offer: Ints
     content: Ints  # tone + 5 * format, see `spec`
     hour: Ints  # 0 to 23 on the reader's clock
+    past_hour: Floats | None = None  # the part of that hour that had gone, 0 to 1; None: the world draws it
+
+    def minutes(self, keys: Keys) -> Floats:
+        """(m,) parts of the hour that had gone when the mails left; `keys` of the readers and the day."""
+        return keyed.uniforms(keys, Of.MINUTE) if self.past_hour is None else self.past_hour
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class World:
         self.state = State(spec, self.people, self.profile)
         self.truth = Truth(self)
         self._queue = Queue()
+        self._sent: list[Facts] = []  # what the mails of this day will cause
+        self._mailed = np.zeros(len(ids), dtype=bool)  # on this day
 
     def placement(self, day: int) -> Floats:
         """By mailbox provider: the share of mail that is seen."""
@@ -106,15 +114,28 @@ class World:
         )
 
     def step(self, day: int, mailing: Mailing) -> DayEvents:
-        """Sends the mails of this day and tells what happened on it, also to mails of earlier days.
+        """Sends the mails of this day and tells what happened on it, also to mails of earlier days: `mail`, then `evening`.
 
         Raises ValueError for another day than the next one, a day beyond the horizon, two mails to a person, a mail to somebody who
         is known to be out of bounds, or a code that does not exist: no policy may do so.
         """
-        if day != self.day or day >= HORIZON:
-            raise ValueError(f"the next day is {self.day}, of {HORIZON}")
-        self._check(mailing)
-        facts = self._queue.turn(day, deliver(self, day, mailing))
+        self._send(day, mailing)
+        return self.evening(day)
+
+    def mail(self, day: int, mailing: Mailing) -> Facts:
+        """Sends some of the mails of this day, and gives all rows that they will ever cause; for whoever plays the world's part.
+
+        In how many parts a day is mailed changes nothing: every draw is of a person and a day. `truth.outcome` is of the last part.
+        Raises ValueError as `step` does.
+        """
+        return joined(self._send(day, mailing))
+
+    def evening(self, day: int) -> DayEvents:
+        """Ends this day, and tells what happened on it. Raises ValueError for another day than the next one."""
+        self._check_day(day)
+        facts = self._queue.turn(day, self._sent)
+        self._sent = []
+        self._mailed[:] = False
         self.state.mailable[facts.row[np.isin(facts.kind, _FINAL)]] = False
         self.commons.converted(day, facts.of(Kind.CONVERSION).offer)
         self.state.evening(day)
@@ -126,12 +147,28 @@ class World:
         """(O,) for draws of an offer and a day."""
         return keyed.person_keys(self.seed, -1 - np.arange(self.spec.offers))
 
+    def _send(self, day: int, mailing: Mailing) -> list[Facts]:
+        self._check_day(day)
+        self._check(mailing)
+        self._mailed[mailing.who] = True
+        rows = deliver(self, day, mailing)
+        self._sent += rows
+        return rows
+
+    def _check_day(self, day: int) -> None:
+        if day != self.day or day >= HORIZON:
+            raise ValueError(f"the next day is {self.day}, of {HORIZON}")
+
     def _check(self, mailing: Mailing) -> None:
         who, people = mailing.who, len(self.profile.ids)
-        if ((who < 0) | (who >= people)).any() or np.bincount(who, minlength=people).max(initial=0) > 1:
+        twice = ((who < 0) | (who >= people)).any() or np.bincount(who, minlength=people).max(initial=0) > 1
+        if twice or self._mailed[who].any():
             raise ValueError("one mail a day and person, to people of this list")
         if not self.state.mailable[who].all():
             raise ValueError("a mail to somebody who opted out, complained or bounced")
         for values, limit in ((mailing.offer, self.spec.offers), (mailing.content, CONTENTS), (mailing.hour, 24)):
             if len(values) != len(who) or ((values < 0) | (values >= limit)).any():
                 raise ValueError(f"codes of a mailing lie below {limit}, one a mail")
+        past = mailing.past_hour
+        if past is not None and (len(past) != len(who) or ((past < 0) | (past >= 1)).any()):
+            raise ValueError("of an hour a part between 0 and 1 has gone, one a mail")
