@@ -12,10 +12,10 @@ from revenue_engine.aws import names
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import ARMS, PROVIDERS
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, topic_mask
 from revenue_engine.records.zones import ZONES
 from revenue_engine.services.engage import opt_out
-from revenue_engine.services.import_subscribers import assign_arm, import_subscribers, topic_mask
+from revenue_engine.services.import_subscribers import assign_arm, import_subscribers
 from tests.builders import NOW, Org, a_record
 
 T = epoch_seconds(NOW)

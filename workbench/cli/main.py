@@ -15,6 +15,7 @@ from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
 from workbench.cli.fx import fx
 from workbench.cli.secret import secret
+from workbench.cli.simulate import simulate
 
 
 class Commands(click.Group):
@@ -66,6 +67,7 @@ for command in (
     reports.kpis,
     reports.attribution,
     fx,
+    simulate,
     demo,
 ):
     main.add_command(command)

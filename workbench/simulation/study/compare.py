@@ -38,6 +38,7 @@ class Summary:
     policy: str
     seeds: int
     cash: Mean
+    kept: float
     list_value: Mean
     own_list_value: Mean
     net: Mean
@@ -70,6 +71,7 @@ def summaries(trials: Iterable[Trial], world: str) -> list[Summary]:
                 policy=name,
                 seeds=len(rows),
                 cash=mean([t.cash for t in rows]),
+                kept=float(np.mean([t.kept for t in rows])),
                 list_value=mean([t.list_value for t in rows]),
                 own_list_value=mean([t.own_list_value for t in rows]),
                 net=mean([t.net for t in rows]),

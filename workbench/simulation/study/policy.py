@@ -70,8 +70,10 @@ def luck(seed: int, ids: Ints, day: int, purpose: int) -> Floats:
 
 def to_all(who: Ints, offer: Ints | int, *, content: Ints | int = 0, hour: Ints | int = NEWSLETTER_HOUR) -> Mailing:
     """These people, each argument one a mail or the same for all."""
-    n = len(who)
-    return Mailing(who, *(np.broadcast_to(np.asarray(value, dtype=np.int64), n).copy() for value in (offer, content, hour)))
+    offers, contents, hours = (
+        np.broadcast_to(np.asarray(value, dtype=np.int64), len(who)).copy() for value in (offer, content, hour)
+    )
+    return Mailing(who, offers, contents, hours)
 
 
 def best(values: Floats, among: Ints, most: int) -> Ints:

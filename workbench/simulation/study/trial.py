@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from revenue_engine.arrays import Floats
 from workbench.simulation.study.bound import upper_bound
 from workbench.simulation.study.play import Days, play
 from workbench.simulation.study.policy import Setting
+from workbench.simulation.study.prospects import prospects
 from workbench.simulation.study.registry import ORACLE, policy
 from workbench.simulation.worlds import World, WorldSpec
 
@@ -42,6 +44,7 @@ class Trial:
     seed: int
     policy: str
     cash: float
+    kept: float  # share of the list's first worth that is left: `worth_per_mail` of those who can still be reached
     list_value: float  # earned by the oracle with the list that was left
     own_list_value: float  # earned by the policy itself, going on
     mails: int
@@ -77,22 +80,39 @@ def run(spec: WorldSpec, seed: int, name: str, size: Size, *, each: Progress = l
         return _bound(world, spec, seed, size, each)
     setting = Setting(size.people, spec.offers, size.days + size.list_days, size.daily_cap, seed)
     mine = policy(name, setting, world)
+    worth = worth_per_mail(world)
     days = play(world, mine, size.days, each=each)
+    kept = float(worth @ _reach(world) / worth.sum())
     list_value = own = 0.0
     if size.list_days:
         left = copy.deepcopy(world)
         list_value = play(left, policy(ORACLE, setting, left), size.list_days, each=each).cash
         own = list_value if name == ORACLE else play(world, mine, size.list_days, each=each).cash
-    return _trial(spec, seed, name, size, days, list_value, own)
+    return _trial(spec, seed, name, size, days, kept, list_value, own)
 
 
-def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, list_value: float, own: float) -> Trial:
+def worth_per_mail(world: World) -> Floats:
+    """(n,) micros that the best mail to each person, rested, would bring this morning."""
+    everybody = np.arange(len(world.profile.ids))
+    today = prospects(world, everybody, world.day, world.commons.running(world.day))
+    return np.asarray(today.seen * -np.expm1(-today.open_rate) * today.envelope[:, 0])
+
+
+def _reach(world: World) -> Floats:
+    """(n,) 1 for readers, for the silent what the hope of their return is worth when a year's wait is worth nothing, 0 for the gone."""
+    hope = world.spec.return_per_day / (world.spec.return_per_day + 1 / 365)
+    gone = world.truth.leaving | world.truth.dead
+    return np.where(gone, 0.0, np.where(world.truth.lapsed, hope, 1.0))
+
+
+def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, kept: float, list_value: float, own: float) -> Trial:
     ends = [min(end, size.days) - 1 for end in range(7, size.days + 7, 7)]
     return Trial(
         world=spec.name,
         seed=seed,
         policy=name,
         cash=days.cash,
+        kept=kept,
         list_value=list_value,
         own_list_value=own,
         mails=int(days.mails.sum()),
@@ -106,4 +126,4 @@ def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, list_v
 
 def _bound(world: World, spec: WorldSpec, seed: int, size: Size, each: Progress) -> Trial:
     cash = upper_bound(world, size.days, size.daily_cap, each=each)
-    return Trial(spec.name, seed, BOUND, cash, 0.0, 0.0, 0, 0, 0, 1.0, (), ())
+    return Trial(spec.name, seed, BOUND, cash, 1.0, 0.0, 0.0, 0, 0, 0, 1.0, (), ())

@@ -15,11 +15,10 @@ from revenue_engine.arrays import Ints
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.learning.train import may_be_champion, train
-from revenue_engine.offers.posterior import fold
+from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.prediction.bundle import Bundle, prior_bundle
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.records.controls import Autonomy, Controls
-from revenue_engine.services.cycle_inputs import EVIDENCE_DAYS
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import offers_of
 from workbench.simulation.study.engine.memory import Memory

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.ids import stable_hash
 from revenue_engine.records.batch import ROW_DTYPE, Batch
-from revenue_engine.records.subscriber import HALF_LIFE_DAYS, PROVIDERS, RECENT, SCHEMA, country_number
-from revenue_engine.services.import_subscribers import topic_mask
+from revenue_engine.records.subscriber import HALF_LIFE_DAYS, PROVIDERS, RECENT, SCHEMA, country_number, topic_mask
 from workbench.simulation.worlds import Observables
 from workbench.simulation.worlds import spec as world_spec
 from workbench.simulation.worlds.people import HOUR_BINS

@@ -25,6 +25,7 @@ from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.offer import Offer
 
 FORGETTING_PER_DAY = 0.99
+EVIDENCE_DAYS = 180  # with that forgetting, older evidence weighs less than a sixth
 MIN_CONVERSIONS_FOR_PAYOUT = 5
 _DAY = 86_400
 _UNIX_EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from revenue_engine.errors import Refused
+from revenue_engine.ids import stable_hash
 
 RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
 
@@ -176,6 +178,14 @@ def country_number(code: str) -> int:
 def country_code(number: int) -> str:
     """The reverse of `country_number`."""
     return chr(ord("A") + (number - 1) // 26) + chr(ord("A") + (number - 1) % 26) if number else ""
+
+
+def topic_mask(topics: Iterable[str]) -> int:
+    """32 hashed bits: a declared interest matches an offer category whose bit is set (collisions only blur a feature)."""
+    mask = 0
+    for topic in topics:
+        mask |= 1 << (stable_hash("topic", topic.strip().lower()) % 32)
+    return mask
 
 
 def provider_of(address: str) -> str:

@@ -14,7 +14,7 @@ from revenue_engine.clock import day_in, from_epoch
 from revenue_engine.context import Cycle, CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
-from revenue_engine.offers.posterior import fold
+from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.prediction.bundle import load
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy
@@ -25,7 +25,6 @@ from revenue_engine.snapshot import load_context, load_page, save_context, save_
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 20_000
-EVIDENCE_DAYS = 180  # with forgetting of 0.99 a day, older evidence weighs less than a sixth
 
 
 def known_context(w: Wiring, org: str, cycle_id: str) -> CycleContext | None:

@@ -18,7 +18,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Contention
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, country_number, pack, provider_of
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, country_number, pack, provider_of, topic_mask
 from revenue_engine.records.zones import zone_number
 from revenue_engine.services.engage import opt_out
 
@@ -145,14 +145,6 @@ def _declared(row: Row, record: SubscriberRecord) -> Row:
         "peak_hour": record.peak_hour,
     }
     return replace(row, **{name: value for name, value in given.items() if value is not None})
-
-
-def topic_mask(topics: Iterable[str]) -> int:
-    """32 hashed bits: a declared interest matches an offer category whose bit is set (collisions only blur a feature)."""
-    mask = 0
-    for topic in topics:
-        mask |= 1 << (ids.stable_hash("topic", topic.strip().lower()) % 32)
-    return mask
 
 
 def _again(w: Wiring, org: str, known: Item, record: SubscriberRecord, now: datetime) -> str:
