@@ -42,13 +42,15 @@ FULL, QUICK = Size(1_500, 150, 180), Size(250, 28, 0)
 WORLDS, SEEDS, QUICK_SEEDS = ("default", "fatigued", "drifting"), 20, 5
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "policies.json"
+KEPT = ROOT / "build"
+JOBS = os.cpu_count() or 1
 _CODE = ("workbench.simulation.", "revenue_engine.")
 
 
 def measure(quick: bool) -> Result:
     """All trials of the worlds, those of an earlier run of the same code read again."""
     size, worlds, seeds = (QUICK, WORLDS[:1], QUICK_SEEDS) if quick else (FULL, WORLDS, SEEDS)
-    found = _all(size, worlds, seeds, None if quick else ROOT / "build" / f"policies-{fingerprint()}.ndjson")
+    found = _all(size, worlds, seeds, None if quick else KEPT / f"policies-{fingerprint()}.ndjson")
     rows: list[tuple[str, ...]] = []
     figures: dict[str, float] = {}
     notes: list[str] = []
@@ -79,7 +81,7 @@ def _all(size: Size, worlds: Sequence[str], seeds: int, kept: Path | None) -> li
     todo = [task for world in worlds for task in tasks(named(world), names, range(seeds), size)]
     found = {_key(trial): trial for trial in _read(kept)} if kept else {}
     missing = [task for task in todo if (task.spec.name, task.seed, task.policy) not in found]
-    ended = trials(missing, jobs=os.cpu_count() or 1)
+    ended = trials(missing, jobs=JOBS)
     console = Console(file=sys.stderr)
     for trial in track(ended, "trials", total=len(missing), console=console, disable=not console.is_terminal):
         found[_key(trial)] = trial
@@ -99,11 +101,13 @@ def _key(trial: Trial) -> tuple[str, int, str]:
 
 
 def _read(path: Path) -> list[Trial]:
-    """Whole lines: the last one may have been cut off."""
+    """Whole lines: the last one may have been cut off, and what comes behind it starts anew."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [trial_of(json.loads(line)) for line in lines]
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    path.write_text(whole, encoding="utf-8")
+    return [trial_of(json.loads(line)) for line in whole.splitlines()]
 
 
 def fingerprint() -> str:

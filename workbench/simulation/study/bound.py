@@ -36,7 +36,7 @@ def upper_bound(world: World, days: int, daily_cap: int, *, each: Callable[[], N
     if world.day:
         raise ValueError("the bound is of a world on its first day")
     alive = np.flatnonzero(~world.people.dead)
-    parts = [part for kind in kinds(world, alive) for part in np.array_split(kind, -(-len(kind) // _PART)) if len(part)]
+    parts = [part for kind in kinds(world, alive) for part in np.array_split(kind, len(kind) // _PART + 1) if len(part)]
     total = np.array([price * daily_cap * days for price in _MAILS])
     for part in parts:
         total += _part(world, part, days)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PRICES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])  # of the price at which no choice is worth its exits
 _SOME = 1e-12
+_SURE = 1 - 1e-15
 _ALL_TONES = np.arange(len(TONES))[None, None, :]
 
 
@@ -89,4 +90,4 @@ def choices(world: World, who: Ints, day: int, offers: Ints) -> tuple[Response, 
     rows, ideal = who[:, None, None], world.people.peak_hour[who][:, None, None] - 0.5
     answer = respond(world, day, rows, offers[None, :, None], _ALL_TONES, ideal, rested=True)
     micros = mean_micros(world.spec, world.commons.offers, world.people.basket[who][:, None], offers[None, :])
-    return answer, -np.log1p(-answer.click), answer.convert * micros[:, :, None]
+    return answer, -np.log1p(-np.minimum(answer.click, _SURE)), answer.convert * micros[:, :, None]

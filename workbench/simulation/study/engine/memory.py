@@ -21,6 +21,7 @@ from workbench.simulation.worlds.spec import TONES
 
 _NAMES = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "unsubscribes", "complaints")
 _NEVER = -1
+_DAY = 86_400.0
 
 
 class Memory:
@@ -35,7 +36,9 @@ class Memory:
         self._clicked_on = np.full((days, n), _NEVER, dtype=np.int16)
         self._first_sale = np.zeros((days, n), dtype=bool)
         self._paid = np.zeros((days, n), dtype=np.int64)  # micros booked for a mail
-        self._delivered_at = np.full(n, -np.inf)  # of the newest mail
+        self._delivered_s = np.full(
+            (days, n), np.inf, dtype=np.float32
+        )  # seconds of a mail's day; news of a click never comes first
         self._counts = {name: np.zeros((days, offers, len(TONES), len(SEGMENTS)), dtype=np.int64) for name in _NAMES}
 
     def mailed(self, day: int, who: Ints, at: Ints, offer: Ints, segment: Ints) -> None:
@@ -46,7 +49,7 @@ class Memory:
     def told(self, events: DayEvents) -> None:
         """All events of a day."""
         deliveries = events.of(Kind.DELIVERY)
-        self._delivered_at[deliveries.row] = deliveries.at
+        self._delivered_s[deliveries.sent_day, deliveries.row] = deliveries.at - _DAY * deliveries.sent_day
         packed.touched(self.rows, "deliveries", deliveries.row, self._at(deliveries))
         self._count("deliveries", deliveries, deliveries.sent_day)
         self._opens(events.of(Kind.OPEN))
@@ -85,11 +88,12 @@ class Memory:
         self._count("opens", first, first.sent_day)
 
     def _clicks(self, events: DayEvents) -> None:
-        too_fast = events.at - self._delivered_at[events.row] < MACHINE_CLICK_WINDOW.total_seconds()
+        waited = events.at - _DAY * events.sent_day - self._delivered_s[events.sent_day, events.row]
+        too_fast = waited < MACHINE_CLICK_WINDOW.total_seconds()
         human = events.where(~too_fast & (events.agent != Agent.SCANNER))
         packed.touched(self.rows, "human_clicks", human.row, self._at(human))
         first = human.where(_first(human) & (self._clicked_on[human.sent_day, human.row] == _NEVER))
-        today = (first.at // 86_400).astype(np.int64)
+        today = (first.at // _DAY).astype(np.int64)
         self._clicked_on[first.sent_day, first.row] = today
         self._count("clicks", first, today)
 
