@@ -35,6 +35,8 @@ _ORG = "world"
 class Engine:
     """What it knows of a world is what its own tables would hold."""
 
+    hours: tuple[int, ...] = HOURS
+
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._controls = Controls(
@@ -62,7 +64,7 @@ class Engine:
         posteriors = fold(evidence, offers, self._bundle.rates, midnight)
         left = self._setting.daily_cap
         parts: list[Mailing] = []
-        for hour in HOURS:
+        for hour in self.hours:
             now = midnight + timedelta(hours=hour)
             context = CycleContext(
                 org=f"{_ORG}-{self._setting.seed}",
@@ -135,9 +137,9 @@ class Engine:
 class SameModelsSort(Engine):
     """The engine's models under the specification's rule: all who may be mailed, by predicted revenue, up to the cap."""
 
+    hours = HOURS[:1]  # the first cycle of a day spends its cap
+
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
-        if hour != HOURS[0]:  # the first cycle of the day spends its cap
-            return NO_MAIL
         free = np.flatnonzero(seen.mailable & self._calendar.free(day))
         segment = segment_of(packed.page(memory.rows, free, self._decided_at), cycle.now).astype(np.int64)
         open_arms = cycle.book.open_offers[cycle.book.offer_of_arm]

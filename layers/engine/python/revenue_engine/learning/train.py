@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import datetime
+
+import orjson
 
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.prediction.bundle import Bundle, seal
@@ -26,12 +26,16 @@ def train(evidence: Iterable[Evidence], categories: Mapping[str, str], now: date
     """The bundle of this evidence; the same evidence in any order gives the same version."""
     rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
     rates = fit_rates(rows, categories, now)
-    document = json.dumps([asdict(row) | {"day": row.day.isoformat()} for row in rows], sort_keys=True).encode()
+    document = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
     settled = [row for row in rows if row.day < now.date()]
-    predicted = 0.0
-    for row in settled:
-        arm = (row.offer, row.variant, categories.get(row.offer, ""))
-        predicted += row.deliveries * float(table(rates.click_level, rates.click_ratio, [arm])[SEGMENTS.index(row.segment), 0])
+    arms = sorted({(row.offer, row.variant) for row in settled})
+    rate_of = table(
+        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
+    )
+    place = {arm: a for a, arm in enumerate(arms)}
+    predicted = float(
+        sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled)
+    )
     clicks = sum(row.clicks for row in settled)
     metrics = {
         "deliveries": float(sum(row.deliveries for row in settled)),
