@@ -54,7 +54,7 @@ deploy: package
 
 lock: .venv/.dev-ready
 	$(UV) pip compile pyproject.toml --extra scoring --extra local --python-version 3.11 --universal --generate-hashes --no-header -o requirements/local.txt
-	$(UV) pip compile pyproject.toml --extra scoring --extra local --extra dev -c requirements/local.txt --python-version 3.11 --universal --generate-hashes --no-header -o requirements/dev.txt
+	$(UV) pip compile pyproject.toml --extra scoring --extra local --extra learning --extra dev -c requirements/local.txt --python-version 3.11 --universal --generate-hashes --no-header -o requirements/dev.txt
 	$(V)/python -m infra.package --lock
 
 clean:
