@@ -64,7 +64,7 @@ def foretell(parts: Parts, *, now: float, random: np.random.Generator) -> Foreca
         low_micros=round(low),
         high_micros=round(high),
         mails=float(mails.sum(axis=(1, 2)).mean() / parts.delivered),
-        clicks=float((per_mail * mails.sum(axis=2)).sum(axis=1).mean()),
+        clicks=float((per_mail * (mails @ parts.weekday)).sum(axis=1).mean()),
         conversions=float(expected.sum(axis=1).mean()),
         parts=parts,
     )

@@ -123,9 +123,10 @@ def amounts(of: Columns, lines: Lines) -> Amounts:
 
 @dataclass(frozen=True)
 class Rebills:
-    """What the coming week's rebills are: b lines that may be followed by one."""
+    """The rebills of the coming week: b lines that may be followed by one."""
 
     every_days: float  # 0 where none was seen
+    line: Ints  # (b,) of the log's conversions
     micros: Ints  # (b,) if it comes
     came: Floats  # (b,) chances of such lines so far, as counts of a Beta distribution
     stayed_away: Floats  # (b,)
@@ -143,7 +144,7 @@ def rebills(of: Columns, lines: Lines, now: float, days: int) -> Rebills:
     none = np.zeros(0)
     follower = np.flatnonzero(lines.rebill)
     if not len(follower):
-        return Rebills(0.0, none.astype(np.int64), none, none)
+        return Rebills(0.0, follower, follower, none, none)
     every = float(np.median(of.sale_at[follower] - of.sale_at[lines.before[follower]]) / DAY)
     followed = np.zeros(len(of.sale_at), dtype=bool)
     followed[lines.before[follower]] = True
@@ -158,6 +159,7 @@ def rebills(of: Columns, lines: Lines, now: float, days: int) -> Rebills:
     offer = of.sale_offer[due]
     return Rebills(
         every_days=every,
+        line=due,
         micros=np.rint(lines.micros[lines.first[due]] * part).astype(np.int64),
         came=yes[offer] + usual,
         stayed_away=no[offer] + 1 - usual,

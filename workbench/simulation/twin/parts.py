@@ -34,13 +34,14 @@ class Parts:
     mails: Floats  # (O, D) by days ago
     delivered: float  # share of mails
     pace: pace.Pace
-    clicks: rates.Rates  # clicked mails per delivered mail
+    clicks: rates.Rates  # clicked mails per delivered mail, on a usual weekday
     conversions: rates.Rates  # per clicked mail
     click_delay: curves.Curve
     conversion_delay: curves.Curve
     waiting: Floats  # (O,) clicks so far, each counted as the share of its conversions that falls into the week
     past: Floats  # (O,) delivered mails, each counted as the share of what its later clicks bring that falls into the week
-    coming: Floats  # (7,) that share of a mail to come, by day
+    coming: Floats  # (7,) that share of a mail to come, by day, times the weekday's factor
+    weekday: Floats  # (7,) factor of the click rate by day to come
     kept: money.Kept
     amounts: money.Amounts
     rebills: money.Rebills
@@ -66,7 +67,9 @@ def fit(of: Columns, now: float) -> Parts | Refusal:
     age, delay = _hours(now - of.sent_at[of.delivered]), _hours((of.clicked_at - of.sent_at)[clicked])
     click_delay = curves.fit(age, delay, curves.CLICK_AGES)
     exposed = curves.by_days_ago(of.offer[of.delivered], ago[of.delivered], click_delay.by(age), table)
-    clicks = rates.fit(curves.by_days_ago(of.offer[clicked], ago[clicked], np.ones(clicked.sum()), table), exposed)
+    follows = curves.by_days_ago(of.offer[clicked], ago[clicked], np.ones(clicked.sum()), table)
+    weekday = rates.weekdays(follows, exposed)
+    clicks = rates.fit(follows, exposed * weekday[np.arange(days) % DAYS])
 
     click_of = of.clicked_at[of.sale_mail[lines.sale]]
     click_age, offer = _hours(now - of.clicked_at[clicked]), of.offer[clicked]
@@ -90,8 +93,9 @@ def fit(of: Columns, now: float) -> Parts | Refusal:
         click_delay=click_delay,
         conversion_delay=conversion_delay,
         waiting=np.bincount(offer, conversion_delay.by(click_age + 24 * DAYS) - arrived, len(of.offers)),
-        past=mails[:, :_PAST_DAYS] @ past[: mails.shape[1]] * delivered,
-        coming=coming,
+        past=mails[:, :_PAST_DAYS] @ (past * weekday[np.arange(_PAST_DAYS) % DAYS]) * delivered,
+        coming=coming * weekday[::-1],  # the last day to come is the weekday of the last day gone
+        weekday=weekday[::-1],
         kept=keeps,
         amounts=money.amounts(of, lines),
         rebills=money.rebills(of, lines, now, DAYS),

@@ -3,7 +3,7 @@
     λ_o ~ Gamma(ρ (κ + Σ ρ^k y_ok), rate ρ (κ/m + Σ ρ^k x_ok))        m = the level of all offers
 
 y are events, x what they are in proportion to, times the trend that all offers share (new offers lose their charm, a list tires), so
-that rates are those of the coming week. Weeks are whole, for rates go up and down with the weekday. The forgetting ρ is the one of a few
+that rates are those of the coming week. Weeks are whole, for lists have a weekly rhythm. The forgetting ρ is the one of a few
 under which each week was foretold best by the weeks before it; the weight κ of the common level comes from how much offers differ
 (method of moments).
 Sources: J. Q. Smith, "A generalization of the Bayesian steady forecasting model", JRSS B 41 (1979); West and Harrison, "Bayesian
@@ -20,13 +20,14 @@ import numpy as np
 from revenue_engine.arrays import Floats
 
 WEEK = 7
-FORGETTINGS = (1.0, 0.95, 0.9, 0.8, 0.65, 0.5)  # a week
+FORGETTINGS = (1.0, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35)  # a week
 _LEAST_SPREAD = 0.05  # relative variance between offers: no two are ever quite the same
 # What weeks scatter in common beside chance, before any are seen: 5 %, worth four weeks.
 _USUAL_COMMON, _USUAL_WEEKS = 0.05**2, 4.0
 _TREND_SD = 0.03  # a week, of the common trend before any weeks are seen
 _TREND_FORGETTING = 0.85  # a week
 _DAMPING = 0.5  # of the trend seen, in the week to come: charm and patience wear off ever more slowly (Gardner and McKenzie 1985)
+_WEEKDAY_EVENTS, _ROUNDS = 20.0, 10
 _lgamma = np.frompyfunc(lgamma, 1, 1)
 
 
@@ -51,6 +52,22 @@ class Rates:
         common = self.common + self.trend_sd**2
         shared = random.gamma(1 / common, common, count)
         return np.asarray(random.gamma(self.shape, 1 / self.rate, (count, len(self.shape))) * shared[:, None])
+
+
+def weekdays(events: Floats, exposure: Floats) -> Floats:
+    """(7,) factors of the rate by days ago modulo 7, mean 1 over the exposure; both arguments (O, D).
+
+    By turns: offers' rates given the weekdays, weekdays' given the offers, each drawn to 1 as if it had seen some events as usual.
+    """
+    days = [np.arange(first, events.shape[1], WEEK) for first in range(WEEK)]
+    factor = np.ones(WEEK)
+    for _ in range(_ROUNDS):
+        usual = exposure * factor[np.arange(events.shape[1]) % WEEK]
+        mean = (events.sum(axis=1) + 0.5) / (usual.sum(axis=1) + 0.5 * usual.sum() / max(events.sum(), 1.0))
+        expected = mean @ exposure
+        seen = events.sum(axis=0)
+        factor = np.array([(seen[day].sum() + _WEEKDAY_EVENTS) / (expected[day].sum() + _WEEKDAY_EVENTS) for day in days])
+    return factor
 
 
 def fit(events: Floats, exposure: Floats) -> Rates:
@@ -88,11 +105,15 @@ def _posterior(y: Floats, x: Floats, forgetting: float) -> tuple[Floats, Floats]
     weight = forgetting ** np.arange(y.shape[1])
     events, exposure = y @ weight, x @ weight
     level = (events.sum() + 0.5) / max(exposure.sum(), 1e-9)
-    expected = level * exposure
-    # of weighted counts, chance has the variance Σ w² y, not Σ w y
-    excess = ((events - expected) ** 2).sum() - level * (x @ weight**2).sum()
-    kappa = 1 / max(excess / max((expected**2).sum(), 1e-9), _LEAST_SPREAD)
+    kappa = 1 / _spread(y.sum(axis=1), x.sum(axis=1))
     return forgetting * (kappa + events), forgetting * (kappa / level + exposure)
+
+
+def _spread(events: Floats, exposure: Floats) -> float:
+    """Relative variance of the rates between offers: squared errors of the common level beyond those of counts (Fay and Herriot 1979)."""
+    expected = events.sum() / max(exposure.sum(), 1e-9) * exposure
+    excess = ((events - expected) ** 2).sum() - expected.sum()
+    return max(float(excess / max((expected**2).sum(), 1e-9)), _LEAST_SPREAD)
 
 
 def _surprise(y: Floats, x: Floats, forgetting: float, week: int) -> tuple[float, float]:
