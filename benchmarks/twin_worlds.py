@@ -16,7 +16,8 @@ import numpy as np
 from revenue_engine.arrays import Floats, Ints
 from workbench.logs.columns import Columns
 from workbench.simulation.twin import Refusal, money
-from workbench.simulation.twin.forecast import BAND, DAYS, forecast_of
+from workbench.simulation.twin.forecast import BAND, forecast_of
+from workbench.simulation.twin.parts import DAYS
 from workbench.simulation.worlds import Kind, Mailing, Observables, World, named
 from workbench.simulation.worlds.events import DAY, DayEvents
 from workbench.simulation.worlds.logging import Recorder
@@ -120,7 +121,7 @@ class _Known:
     def __init__(self) -> None:
         self.chance: list[Floats] = []
         self.offer: list[Ints] = []
-        self.day: list[Ints] = []
+        self.day: list[Floats] = []
         self.sales: list[DayEvents] = []
 
 
@@ -150,7 +151,7 @@ def _oracle(world: World, known: _Known, log: Columns, now: float, random: np.ra
         offers.payout_micros[which] > 0, offers.payout_micros[which], offers.share[which] * random.choice(baskets, count)
     )
     counts = (at >= LOG_DAYS) & (at < LOG_DAYS + DAYS) & (random.random(count) >= world.spec.reversed)
-    total = np.bincount(draw[counts], paid[counts], ORACLE_DRAWS)
+    total = np.asarray(np.bincount(draw[counts], paid[counts], ORACLE_DRAWS), dtype=np.float64)
     due = money.rebills(log, money.sort(log), now, DAYS)
     for micros, one in zip(due.micros.tolist(), log.sale_offer[due.line].tolist(), strict=True):
         total += micros * (random.random(ORACLE_DRAWS) < STAYS * offers.rebills[one])

@@ -38,7 +38,7 @@ class Columns:
     @property
     def provisional(self) -> Bools:
         """(c,) what nobody has approved or taken back yet."""
-        return self.sale_state == STATES.index("provisional")
+        return np.asarray(self.sale_state == STATES.index("provisional"))
 
 
 def columns(log: Log) -> Columns:

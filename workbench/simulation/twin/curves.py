@@ -34,9 +34,9 @@ class Curve:
 def fit(ages: Floats, delays: Floats, edges: Floats) -> Curve:
     """`ages`: hours since each start, (n,); `delays`: hours from start to event of those that had one, (m,).
 
-    Ages that no start has reached end the curve. Raises ValueError without any event.
+    The curve ends with the last bin that some start has lived through. Raises ValueError without any event.
     """
-    known = edges[: max(int(np.searchsorted(edges, ages.max(initial=0.0))) + 1, 2)]
+    known = edges[: max(int(np.searchsorted(edges, ages.max(initial=0.0), side="right")), 2)]
     events = np.histogram(delays, known)[0].astype(np.float64)
     if not events.any():
         raise ValueError("no delay to fit")
@@ -68,4 +68,4 @@ def by_days_ago(rows: Ints, days_ago: Ints, weights: Floats, shape: tuple[int, i
     """Sums of weights in a table (rows, days ago); what is older than the table is left out."""
     inside = days_ago < shape[1]
     flat = np.bincount((rows * shape[1] + days_ago)[inside], weights[inside], shape[0] * shape[1])
-    return flat.reshape(shape)
+    return np.asarray(flat.reshape(shape), dtype=np.float64)

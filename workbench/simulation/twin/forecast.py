@@ -80,4 +80,4 @@ def sums(expected: Floats, parts: Parts, random: np.random.Generator) -> Floats:
     draw, offer = (np.repeat(index, counts.ravel()) for index in np.divmod(np.arange(counts.size), counts.shape[1]))
     kept = random.random(len(draw)) < parts.kept.draws(draws, random)[draw]
     amounts = parts.amounts.draws(offer, draw, draws, random)
-    return np.bincount(draw[kept], amounts[kept], draws)
+    return np.asarray(np.bincount(draw[kept], amounts[kept], draws), dtype=np.float64)

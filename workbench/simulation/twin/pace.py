@@ -9,10 +9,12 @@ weekly mails; before any weeks are seen it is expected to be that of the list, w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from revenue_engine.arrays import Floats
+from revenue_engine.arrays import Floats, Ints
 
 WEEK = 7
 _WEEKS, _WEEKLY = 4, 0.6  # weeks that a volume may be like, and the weight of each against the one after it
@@ -36,7 +38,7 @@ class Pace:
     def draws(self, count: int, random: np.random.Generator) -> Floats:
         """(count, O, 7) mails of the coming week."""
         week = _picked(_WEEKLY ** np.arange(len(self.volumes)), (count, 1), random)
-        day = _picked(np.exp2(-np.arange(len(self.shares)) / self.half_life), (count, WEEK), random)
+        day = _picked(0.5 ** (np.arange(len(self.shares)) / self.half_life), (count, WEEK), random)
         growth = np.exp(random.normal(self.trend, self.trend_sd, (count, 1)) * (week + 1))
         mails = self.volumes[week[:, 0]] * growth
         return np.asarray((self.shares[day] * mails[:, :, None]).transpose(0, 2, 1))
@@ -66,5 +68,5 @@ def fit(mails: Floats, loss: float) -> Pace:
     )
 
 
-def _picked(weight: Floats, shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+def _picked(weight: npt.NDArray[np.floating[Any]], shape: tuple[int, int], random: np.random.Generator) -> Ints:
     return random.choice(len(weight), shape, p=weight / weight.sum())

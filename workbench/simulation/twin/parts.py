@@ -92,7 +92,7 @@ def fit(of: Columns, now: float) -> Parts | Refusal:
         conversions=conversions,
         click_delay=click_delay,
         conversion_delay=conversion_delay,
-        waiting=np.bincount(offer, conversion_delay.by(click_age + 24 * DAYS) - arrived, len(of.offers)),
+        waiting=np.bincount(offer, conversion_delay.by(click_age + 24 * DAYS) - arrived, len(of.offers)).astype(np.float64),
         past=mails[:, :_PAST_DAYS] @ (past * weekday[np.arange(_PAST_DAYS) % DAYS]) * delivered,
         coming=coming * weekday[::-1],  # the last day to come is the weekday of the last day gone
         weekday=weekday[::-1],

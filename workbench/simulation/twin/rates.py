@@ -28,7 +28,7 @@ _TREND_SD = 0.03  # a week, of the common trend before any weeks are seen
 _TREND_FORGETTING = 0.85  # a week
 _DAMPING = 0.5  # of the trend seen, in the week to come: charm and patience wear off ever more slowly (Gardner and McKenzie 1985)
 _WEEKDAY_EVENTS, _ROUNDS = 20.0, 10
-_lgamma = np.frompyfunc(lgamma, 1, 1)
+_lgamma = np.vectorize(lgamma, otypes=[np.float64])
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def fit(events: Floats, exposure: Floats) -> Rates:
 
 def _weeks(days: Floats) -> Floats:
     count = days.shape[1] // WEEK
-    return days[:, : count * WEEK].reshape(len(days), count, WEEK).sum(axis=2)
+    return np.asarray(days[:, : count * WEEK].reshape(len(days), count, WEEK).sum(axis=2))
 
 
 def _trend(y: Floats, x: Floats) -> tuple[float, float]:
@@ -121,7 +121,7 @@ def _surprise(y: Floats, x: Floats, forgetting: float, week: int) -> tuple[float
     of its sum beyond what counts and offers explain."""
     a, b = _posterior(y[:, week + 1 :], x[:, week + 1 :], forgetting)
     seen, exposed = y[:, week], x[:, week]
-    gammas = (_lgamma(a + seen) - _lgamma(a) - _lgamma(seen + 1)).astype(np.float64)
+    gammas = _lgamma(a + seen) - _lgamma(a) - _lgamma(seen + 1)
     likelihood = gammas + a * np.log(b / (b + exposed)) + seen * np.log((exposed + 1e-300) / (b + exposed))
     expected = a / b * exposed
     error = (seen.sum() - expected.sum()) ** 2 - (expected + expected**2 / a).sum()

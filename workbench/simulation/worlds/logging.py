@@ -170,11 +170,11 @@ class _Parts:
         return state, np.where(settled, 0, self.sales.micros), np.where(settled, left, 0)
 
     def _key(self, rows: DayEvents) -> Ints:
-        return rows.sent_day * self._people + rows.row
+        return np.asarray(rows.sent_day * self._people + rows.row)
 
     def _claim(self, rows: DayEvents) -> Ints:
         """What a row of money is about: a mail's sale by its number, or a rebill of it by its month."""
-        return (2 * self._key(rows) + (rows.kind == Kind.REBILL)) * _PARTS + rows.part
+        return np.asarray((2 * self._key(rows) + (rows.kind == Kind.REBILL)) * _PARTS + rows.part)
 
 
 def _or_none(times: Floats) -> list[float | None]:
