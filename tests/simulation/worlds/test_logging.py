@@ -53,9 +53,9 @@ def assert_same(read: Columns, direct: Columns) -> None:
         assert np.array_equal(*told), name
     for field in fields(Columns):
         if field.name not in ("offers", "offer", "sale_offer", "subscriber"):
-            assert np.array_equal(
-                getattr(read, field.name), getattr(direct, field.name), equal_nan=field.name.endswith("_at")
-            ), field.name
+            assert np.array_equal(getattr(read, field.name), getattr(direct, field.name), equal_nan=field.name.endswith("_at")), (
+                field.name
+            )
 
 
 def test_every_mail_is_there_once(played: tuple[World, Recorder, Facts]) -> None:
@@ -130,7 +130,9 @@ def told(*rows: tuple[float, Kind, int, int]) -> Log:
         ([(15.0, Kind.CONVERSION, 0, 1_000)], "provisional", 1_000, 0),  # posted twice: one
     ],
 )
-def test_a_conversion_is_booked_as_told(rows: list[tuple[float, Kind, int, int]], state: str, provisional: int, approved: int) -> None:
+def test_a_conversion_is_booked_as_told(
+    rows: list[tuple[float, Kind, int, int]], state: str, provisional: int, approved: int
+) -> None:
     (sale,) = told((10.0, Kind.CONVERSION, 0, 1_000), *rows).conversions
     assert (sale.state, sale.provisional_micros, sale.approved_micros) == (state, provisional, approved)
     assert sale.converted_at == STARTED_AT + 10

@@ -19,6 +19,7 @@ FEWEST_SETTLED = 10
 _SETTLED = 0.98  # of the settled share among the oldest lines: from that age on, what is to be decided is decided
 _LONGEST_HOLD_DAYS = 75
 _SLACK_DAYS = 2.0
+_MOST_AMOUNTS = 400  # of an offer, the newest: what it pays changes
 _STRANGER = 1.0  # lines that the amounts of all offers are worth in those of one
 
 
@@ -118,7 +119,9 @@ def amounts(of: Columns, lines: Lines) -> Amounts:
     everything = lines.micros[paying]
     if not len(everything):
         raise ValueError("no sale pays")
-    return Amounts(tuple(lines.micros[paying & (of.sale_offer == o)] for o in range(len(of.offers))), everything)
+    newest = np.argsort(-of.sale_at, kind="stable")
+    mine = [newest[(paying & (of.sale_offer == offer))[newest]][:_MOST_AMOUNTS] for offer in range(len(of.offers))]
+    return Amounts(tuple(lines.micros[some] for some in mine), everything)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,24 @@ def headline(told: Forecast | Refusal) -> str:
     low, high = (format_micros(micros, "").strip() for micros in (told.low_micros, told.high_micros))
     expected = format_micros(told.expected_micros, told.parts.currency)
     return f"{DEFINITION}: {expected} expected, {BAND:.0%} band {low} to {high}"
+
+
+def figures(told: Forecast | Refusal) -> dict[str, Any]:
+    """For machines; amounts in whole micros."""
+    if isinstance(told, Refusal):
+        return {"refused": told.reason, "detail": told.detail}
+    return {
+        "forecast": DEFINITION,
+        "band": BAND,
+        "currency": told.parts.currency,
+        "now": told.now,
+        "expected_micros": told.expected_micros,
+        "low_micros": told.low_micros,
+        "high_micros": told.high_micros,
+        "mails": told.mails,
+        "clicks": told.clicks,
+        "conversions": told.conversions,
+    }
 
 
 def rows(told: Forecast) -> Sequence[Row]:
