@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from revenue_engine.errors import BadInput
 from workbench.cli import display
+from workbench.cli.twin import foretell
 from workbench.simulation.study import charts, compare
 from workbench.simulation.study.batch import tasks, trials
 from workbench.simulation.study.compare import Mean, Summary
@@ -57,6 +59,13 @@ ALL = "all"
     type=click.Path(file_okay=False, path_type=Path),
     help="Charts, and every trial as a line of JSON.",
 )
+@click.option(
+    "--fit",
+    "logs",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Instead: fit a world to the log in this folder (`logs export`) and forecast its next week's approved revenue.",
+)
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="When that log ends, UTC; else at its newest line.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def simulate(
     days: int,
@@ -68,12 +77,18 @@ def simulate(
     list_days: int,
     jobs: int,
     out: Path,
+    logs: Path | None,
+    as_of: datetime | None,
     as_json: bool,
 ) -> None:
     """Play policies against each other in simulated worlds, each in the very same ones, and say what each would earn.
 
-    Ends with exit code 1 when an engine did better than can be learned: then the world told it something.
+    With --fit it looks at an org's own log instead: what the next week will bring, with an 80 % band. Ends with exit code 1 when an
+    engine did better than can be learned: then the world told it something.
     """
+    if logs is not None:
+        foretell(logs, out, as_of, as_json=as_json)
+        return
     spec, names = _spec(world, seed_file), _policies(policies)
     size = Size(subscribers, days, list_days)
     if days + list_days >= HORIZON:
