@@ -13,6 +13,7 @@ from workbench.cli import importing, operating, reports, syncing
 from workbench.cli.anomalies import anomalies
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
+from workbench.cli.evidence import evaluate, incremental_command, logs
 from workbench.cli.fx import fx
 from workbench.cli.secret import secret
 
@@ -66,6 +67,9 @@ for command in (
     reports.kpis,
     reports.attribution,
     fx,
+    logs,
+    evaluate,
+    incremental_command,
     demo,
 ):
     main.add_command(command)
