@@ -15,6 +15,7 @@ from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
 from workbench.cli.evidence import evaluate, incremental_command, logs
 from workbench.cli.fx import fx
+from workbench.cli.lift import lift
 from workbench.cli.secret import secret
 
 
@@ -66,6 +67,7 @@ for command in (
     reports.revenue,
     reports.kpis,
     reports.attribution,
+    lift,
     fx,
     logs,
     evaluate,
