@@ -13,7 +13,7 @@ import click
 
 from revenue_engine.errors import BadInput
 from revenue_engine.evaluation.answer import Answer, answer
-from revenue_engine.evaluation.decided import Decided
+from revenue_engine.evaluation.decided import Decided, decided
 from revenue_engine.evaluation.evaluate import Evaluation
 from revenue_engine.evaluation.ghosts import HORIZON_DAYS, Effect, Incremental, incremental
 from revenue_engine.evaluation.intervals import Interval
@@ -24,7 +24,7 @@ from revenue_engine.money import format_micros, parse_micros
 from workbench.cli import display
 from workbench.cli.connection import Connection
 from workbench.logs import read_log
-from workbench.logs.evidence import currency_of, decisions_of, ghost_log, known_until, read_receipts, stored_in
+from workbench.logs.evidence import became, ghost_log, read_receipts, stored_in, survey
 from workbench.logs.export import export
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -65,20 +65,20 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
         worth_micros = parse_micros(worth, field="worth")
         if worth_micros < 0:
             raise BadInput("worth", "negative", worth)
-        until, outcomes = known_until(folder), read_log(folder)
-        receipts = list(read_receipts(folder))
-        currency = currency_of(receipts)
-        log = decisions_of(receipts, outcomes, as_of=until, worth_micros=worth_micros)
+        outcomes, known = read_log(folder), survey(folder)
+        log = decided(read_receipts(folder), became(outcomes, known.currency), as_of=known.until, worth_micros=worth_micros)
         with display.bar("policies", len(log.contexts)) as advance:
             log = with_policy(log, stored_in(folder), progress=advance)
         policy = log.policy
         assert policy is not None
         said = answer(log, policy, target_of(target, log, policy)) if len(log) else None
-    document = _document(target, currency, worth_micros, log, said)
+    document = _document(target, known.currency, worth_micros, log, said)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
-    display.table(f"{target}: {currency} per 1,000 decisions, by the surrogate", ("", "value", "95 %", "why not"), _rows(said))
+    display.table(
+        f"{target}: {known.currency} per 1,000 decisions, by the surrogate", ("", "value", "95 %", "why not"), _rows(said)
+    )
     display.table("decisions", ("", "count"), [("left to chance, answered", f"{len(log):,}"), *_counts(log.left_out)])
     if said is not None and said.overlap is not None:
         seen = said.overlap
@@ -102,17 +102,15 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
 def incremental_command(folder: Path, days: int, as_json: bool) -> None:
     """What a mail adds that later mails would not have brought: days after sends against days after ghosts."""
     with _bad_input():
-        until, outcomes = known_until(folder), read_log(folder)
-        receipts = list(read_receipts(folder))
-        currency = currency_of(receipts)
-        log = ghost_log(receipts, outcomes, currency)
-        found = incremental(log.decisions, log.paid, log.exits, as_of=int(until), days=days)
+        outcomes, known = read_log(folder), survey(folder)
+        log = ghost_log(read_receipts(folder), outcomes, known.currency)
+        found = incremental(log.decisions, log.paid, log.exits, as_of=int(known.until), days=days)
     if as_json:
-        click.echo(json.dumps(_effects_document(found, currency, days), indent=2))
+        click.echo(json.dumps(_effects_document(found, known.currency, days), indent=2))
         return
     rows = [
         (
-            f"revenue, {currency}",
+            f"revenue, {known.currency}",
             *_effect(found.revenue_micros, lambda micros: format_micros(round(micros), "", decimals=4).strip()),
         ),
         ("exits", *_effect(found.exits, "{:.4%}".format)),

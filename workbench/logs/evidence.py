@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from revenue_engine.clock import parse_iso
 from revenue_engine.errors import BadInput
-from revenue_engine.evaluation.decided import Decided, decided
 from revenue_engine.evaluation.ghosts import Events, WouldBe
 from revenue_engine.evaluation.receipts import Became, Receipt
 from workbench.logs.files import DECISIONS, Log, read_decisions
@@ -23,32 +22,38 @@ _CONTEXT = re.compile(r"cycles/[a-z0-9-]+/[0-9A-Za-z:-]+/context\.json")
 
 
 def read_receipts(folder: Path) -> Iterator[Receipt]:
-    """Receipts one by one. Raises BadInput naming the decision and the field."""
+    """Receipts one by one: a log has many millions. Raises BadInput naming the decision and the field."""
     for document in read_decisions(folder):
         try:
             yield Receipt.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
-            which = document.get("decision_id") if isinstance(document, dict) else None
             field = ".".join(map(str, first["loc"])) or "line"
-            raise BadInput(f"{DECISIONS}: {which}: {field}", first["type"], first["msg"]) from None
+            raise BadInput(f"{DECISIONS}: {document.get('decision_id')}: {field}", first["type"], first["msg"]) from None
 
 
-def known_until(folder: Path) -> float:
-    """Epoch seconds of the log's last decision: what it knows, it knows up to then. Raises BadInput."""
-    last = max(str(document.get("ts")) for document in read_decisions(folder))  # ISO texts sort as they run
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a log is of."""
+
+    until: float  # epoch seconds of its last decision: what it knows, it knows up to then
+    currency: str  # of its predictions
+
+
+def survey(folder: Path) -> Known:
+    """Looks through all decisions. Raises BadInput for one without a time, and for two currencies: they are never added up (M1)."""
+    last, currencies = "", set()
+    for document in read_decisions(folder):
+        if not isinstance(document, dict):
+            raise BadInput(f"{DECISIONS}: line", "not_an_object")
+        last = max(last, str(document.get("ts")))  # ISO texts sort as they run
+        currencies.add(str(document.get("currency")))
+    if len(currencies) != 1:
+        raise BadInput(f"{DECISIONS}: currency", "not_one", ", ".join(sorted(currencies)))
     try:
-        return parse_iso(last).timestamp()
+        return Known(parse_iso(last).timestamp(), currencies.pop())
     except ValueError as error:
         raise BadInput(f"{DECISIONS}: ts", "not_a_time", str(error)) from None
-
-
-def currency_of(receipts: Iterable[Receipt]) -> str:
-    """The currency of the log's predictions. Raises BadInput for a log of two: they are never added up (M1)."""
-    found = sorted({receipt.currency for receipt in receipts})
-    if len(found) != 1:
-        raise BadInput(f"{DECISIONS}: currency", "not_one", ", ".join(found))
-    return found[0]
 
 
 def stored_in(folder: Path) -> Callable[[str], bytes | None]:
@@ -77,11 +82,6 @@ def became(log: Log, currency: str) -> dict[str, Became]:
         )
         for mail in log.outcomes
     }
-
-
-def decisions_of(receipts: list[Receipt], log: Log, *, as_of: float, worth_micros: int) -> Decided:
-    """The decisions that can be judged, and what they brought."""
-    return decided(receipts, became(log, currency_of(receipts)), as_of=as_of, worth_micros=worth_micros)
 
 
 @dataclass(frozen=True, slots=True)
