@@ -115,7 +115,7 @@ def incremental_command(folder: Path, days: int, as_json: bool) -> None:
         ),
         ("exits", *_effect(found.exits, "{:.4%}".format)),
     ]
-    display.table(f"within {days} days", ("", "after a send", "after a ghost", "added", "95 %", "why not"), rows)
+    display.table(f"the {days} days after a decision", ("", "after a send", "after a ghost", "added", "95 %", "why not"), rows)
     counts = {"certain": found.certain, "days_not_over": found.not_matured}
     display.table("decisions", ("", "count"), [("sends", f"{found.sends:,}"), ("ghosts", f"{found.ghosts:,}"), *_counts(counts)])
 
