@@ -78,11 +78,10 @@ def test_a_log_is_what_was_decided_what_became_of_it_and_the_books(tmp_path: Pat
 def test_only_a_bounce_for_good_is_a_hard_one(run: Run, org: Org, tmp_path: Path) -> None:
     hard, soft = org.mailed(), org.mailed()
     hard, soft = (replace(plan, decision_id=name) for plan, name in ((hard, "hard"), (soft, "soft")))
-    engage_message(org.w, ses_event("ses-event-bounce.json", hard), now=NOW)
-    transient = json.loads(ses_event("ses-event-bounce.json", soft))
-    transient["bounce"]["bounceType"], transient["bounce"]["bounceSubType"] = "Transient", "General"
-    transient["bounce"]["feedbackId"] = "another"
-    engage_message(org.w, json.dumps(transient), now=NOW)
+    engage_message(org.w, ses_event("ses-event-bounce-transient.json", soft), now=NOW)
+    engage_message(org.w, ses_event("ses-event-bounce-transient.json", hard), now=NOW)  # tried again, and then
+    later = {"timestamp": "2026-03-04T14:00:05.669Z", "feedbackId": "another"}
+    engage_message(org.w, ses_event("ses-event-bounce-permanent.json", hard, **later), now=NOW)
     assert run("logs", "export", tmp_path / "log").exit_code == 0
     bounced = {mail.send_id: mail.hard_bounced for mail in read_log(tmp_path / "log").outcomes}
     assert bounced == {hard.send_id: True, soft.send_id: False}

@@ -147,6 +147,8 @@ def _rows(said: Answer | None) -> list[tuple[str, ...]]:
         return [("nothing", "-", "-", "no decision was left to chance, answered and worked out again")]
     rows: list[tuple[str, ...]] = [] if said.played is None else [("the policy as played", *_thousand(said.played), "")]
     for name, part in _parts(said).items():
+        if name != "dr" and part == said.dr and isinstance(part, Refusal):
+            continue  # for the same reason
         shown = ("-", "-", _why(part)) if isinstance(part, Refusal) else (*_thousand(part.interval), "")
         rows.append((_NAMES[name], *shown))
     return rows
