@@ -16,16 +16,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from revenue_engine.audit import receipts
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.context import prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.services.engage import engage_message
 from revenue_engine.snapshot import save_context
-from tests.builders import NOW, Org
+from tests.builders import DAY, NOW, Org
 from tests.cli.conftest import Run
 from tests.core_cases import T, a_context, many
 from tests.e2e.house import MINUTE, ORG, house
-from tests.services.test_books import arrival, booked, report
+from tests.services.test_books import LATER, arrival, booked, report
 from tests.ses_events import ses_event
 from workbench.cli.connection import Connection
 from workbench.cli.main import main
@@ -80,6 +81,8 @@ def test_only_a_bounce_for_good_is_a_hard_one(run: Run, org: Org, tmp_path: Path
     hard, soft = (replace(plan, decision_id=name) for plan, name in ((hard, "hard"), (soft, "soft")))
     engage_message(org.w, ses_event("ses-event-bounce-transient.json", soft), now=NOW)
     engage_message(org.w, ses_event("ses-event-bounce-transient.json", hard), now=NOW)  # tried again, and then
+    other = {"send_id": "another mail to the same person", "bounce_type": "Permanent"}
+    commit([org.w.timeline.recording(org.name, soft.subscriber, at=LATER, kind="bounce", event_id="o", facts=other)])
     later = {"timestamp": "2026-03-04T14:00:05.669Z", "feedbackId": "another"}
     engage_message(org.w, ses_event("ses-event-bounce-permanent.json", hard, **later), now=NOW)
     assert run("logs", "export", tmp_path / "log").exit_code == 0
@@ -89,6 +92,7 @@ def test_only_a_bounce_for_good_is_a_hard_one(run: Run, org: Org, tmp_path: Path
 
 def test_what_is_older_than_the_days_is_left_out(run: Run, org: Org, tmp_path: Path) -> None:
     plan = org.mailed()
+    assert org.w.sends.dropping_unclaimed(org.plan("s", decision="d2"), reason="opted_out", now=NOW, day=DAY)  # it never left
     booked(org, arrival(org, plan), report(org, plan, "c1"))
     for days, wanted in ((1, "0 pages, 0 contexts, 1 mails, 1 conversions"), (3, "0 pages, 0 contexts, 1 mails, 1 conversions")):
         assert run("logs", "export", tmp_path / str(days), "--days", str(days)).stdout == wanted + "\n"
@@ -194,6 +198,8 @@ def _rubbish(folder: Path, **changes: Any) -> None:
         (("--target", "even"), lambda folder: _rubbish(folder, propensity_joint=2), ": propensity_joint"),
         (("--target", "even"), lambda folder: _rubbish(folder, offer=None), "line: value_error (Value error, off_policy_support"),
         (("--target", "even"), lambda folder: _rubbish(folder, currency="EUR"), "currency: not_one"),
+        (("--target", "even"), lambda folder: _rubbish(folder, ts="soon"), "ts: not_a_time"),
+        (("--target", "even"), lambda folder: (folder / "decisions" / "b.ndjson").write_text("[1]\n"), "line: not_an_object"),
     ],
 )
 def test_bad_input_is_named_by_its_field_and_exits_2(
