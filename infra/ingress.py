@@ -91,4 +91,6 @@ class Ingress(Construct):
         # after the network's day has closed in every American zone's afternoon; the window is a sliding one anyway
         every(self, "Daily", events.Schedule.cron(hour="23", minute="15"), self.reconcile, {"org": settings.org})
         catalogue = {"org": settings.org, "action": "catalogue"}
+        # when the reading has ended, at the latest by its timeout: books of one moment
+        every(self, "Lift", events.Schedule.cron(hour="23", minute="45"), self.reconcile, {"org": settings.org, "action": "lift"})
         every(self, "Catalogue", events.Schedule.rate(Duration.hours(6)), self.reconcile, catalogue)

@@ -164,6 +164,9 @@ class EngineStack(Stack):
         self._allow(reconcile, ("s3:DeleteObject",), self.state.postbacks.arn_for_objects("unqueued/*"))
         self._secrets(reconcile, names.TRACKING_KEY, names.EVERFLOW_API_KEY)
         reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self.everflow_base_url)
+        # everybody's arm and status, never a person's item
+        self._allow(reconcile, ("dynamodb:Query",), f"{self.state.subscribers.table_arn}/index/{names.LOT_INDEX}")
+        reconcile.function.add_environment(names.SUBSCRIBERS_TABLE, self.state.subscribers.table_name)
         # advertisers' lists alone: our own opt-outs lie under other keys, and stay (P3)
         lists = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": f"{self.settings.org}#advertiser#*"}}
         suppression = self.tables[names.SUPPRESSION_TABLE]

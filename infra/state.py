@@ -37,6 +37,13 @@ class State(Construct):
             projection_type=dynamodb.ProjectionType.INCLUDE,
             non_key_attributes=list(names.REVENUE_PROJECTION),
         )
+        self.subscribers.add_global_secondary_index(
+            index_name=names.LOT_INDEX,
+            partition_key=_string(names.LOT),
+            sort_key=_number(names.CREATED_AT),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=list(names.LOT_PROJECTION),
+        )
         self.timeline = self._table("Timeline", expires=True)
         self.sends = self._table("Sends", sort_key=False, expires=True)
         self.sends.add_global_secondary_index(

@@ -101,8 +101,11 @@ def test_counters_are_kept_for_their_time_and_expire_together(org: Org, counters
 
 def test_people_of_an_arm_are_counted_for_good(org: Org, counters: Counters) -> None:
     for n in range(12):
-        commit([counters.person(org.name, "fixed" if n % 4 == 0 else "engine", shard_by=str(n))])
+        commit(
+            [counters.person(org.name, "fixed" if n % 4 == 0 else "engine", lot="0.25/0" if n < 8 else "0.5/0", shard_by=str(n))]
+        )
     assert counters.people(org.name) == {"engine": 9, "fixed": 3}
+    assert counters.lots(org.name) == {"0.25/0": {"engine": 6, "fixed": 2}, "0.5/0": {"engine": 3, "fixed": 1}}
 
 
 def test_another_org_sees_none_of_it(org: Org, counters: Counters) -> None:

@@ -45,7 +45,8 @@ def everything(made: House, api: EverflowApi) -> None:
     made.autonomy("approval")
     made.cycle()  # plans wait ...
     approval = w.control.approvals(ORG)[0]["approval_id"]
-    for path in ("status", "quarantine", "approvals"):
+    plane.invoke("reconcile", {"org": ORG, "action": "lift"})
+    for path in ("status", "quarantine", "approvals", "lift"):
         plane.http("GET", f"/console/{ORG}/{path}", SIGNED)
     plane.http("POST", f"/console/{ORG}/approvals/{approval}/approve", SIGNED)  # ... for a person
     made.run(1)

@@ -161,6 +161,16 @@ def test_reconcile_takes_in_the_catalogue_and_its_opt_outs_under_its_own_role(em
         assert plane.permissions.denials == []
 
 
+def test_reconcile_looks_at_the_arms_under_its_own_role_and_the_console_shows_it(main: Org) -> None:
+    main.add_person()
+    said = main.system.invoke("reconcile", event("schedule-lift"))
+    assert (said["why"]["lift"]["reason"], said["health"]["no_mail"]["people"]) == ("arm_empty", 0)
+    assert said["health"]["engine"]["people"] >= 1
+    shown = main.system.invoke("console", event("http-console-status") | {"rawPath": "/console/main/lift"})
+    assert json.loads(shown["body"]) == said
+    assert main.system.permissions.denials == []
+
+
 def test_train_publishes_a_bundle(main: Org) -> None:
     said = main.system.invoke("train", event("schedule-train"))
     assert main.w.bundles.bucket.keys(f"models/main/{said['version']}/")

@@ -62,6 +62,18 @@ def test_a_batch_which_could_delete_reaches_advertisers_lists_alone(golden: Temp
     assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "main#advertiser#*"}}
 
 
+def test_the_arms_are_read_from_their_index_alone(golden: Template) -> None:
+    """reconcile looks at everybody, and may see nobody's address."""
+    of_people = {
+        (action, flatten(resource).rsplit("/", 2)[1:] == ["index", "by_lot"])
+        for statement in golden.statements_of("reconcile")
+        for resource in as_list(statement["Resource"])
+        for action in as_list(statement["Action"])
+        if "Subscribers" in flatten(resource)
+    }
+    assert of_people == {("dynamodb:Query", True)}
+
+
 def test_only_execute_may_send_mail(golden: Template) -> None:
     assert _holders(golden, "ses:SendEmail") == {"execute"}
 

@@ -111,7 +111,11 @@ def test_schedules_are_those_of_the_design_and_well_formed(golden: Template) -> 
     assert {name: sorted(rules, key=str) for name, rules in schedules.items()} == {
         "decide": [("cron(0/15 * * * ? *)", {"org": "main"})],
         "safety": [("rate(1 minute)", {"org": "main", "action": "judge"})],
-        "reconcile": [("cron(15 23 * * ? *)", {"org": "main"}), ("rate(6 hours)", {"org": "main", "action": "catalogue"})],
+        "reconcile": [
+            ("cron(15 23 * * ? *)", {"org": "main"}),
+            ("cron(45 23 * * ? *)", {"org": "main", "action": "lift"}),
+            ("rate(6 hours)", {"org": "main", "action": "catalogue"}),
+        ],
         "train": [("cron(0 3 ? * SUN *)", {"org": "main"})],
     }
 

@@ -16,6 +16,7 @@ INDEXES = {
     "Subscribers": {
         "due": ("due_shard", "next_decision_at", "INCLUDE"),
         "by_revenue": ("revenue_org", "revenue_micros", "INCLUDE"),
+        "by_lot": ("lot", "created_at", "INCLUDE"),
     },
     "Sends": {"by_day": ("org_day", "claimed_at", "ALL"), "by_state": ("org_state", "claimed_at", "KEYS_ONLY")},
     "Ledger": {"by_day": ("org_day", "booked_at", "ALL")},
@@ -46,7 +47,7 @@ def test_a_table_has_the_keys_and_indexes_of_the_data_model(golden: Template, na
         indexes[index["IndexName"]] = (key["HASH"], key["RANGE"], index["Projection"]["ProjectionType"])
     assert indexes == INDEXES.get(name, {})
     types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in table["AttributeDefinitions"]}
-    numbers = {"next_decision_at", "claimed_at", "booked_at", "revenue_micros"}
+    numbers = {"next_decision_at", "claimed_at", "booked_at", "revenue_micros", "created_at"}
     assert types == {attribute: "N" if attribute in numbers else "S" for attribute in types}
 
 
@@ -65,7 +66,11 @@ def test_a_table_is_kept_encrypted_and_recoverable(golden: Template, name: str) 
 def test_the_indexes_of_people_project_what_is_read_there_and_no_address(golden: Template) -> None:
     _, table = _table(golden, "Subscribers")
     projected = {i["IndexName"]: tuple(i["Projection"]["NonKeyAttributes"]) for i in table["GlobalSecondaryIndexes"]}
-    assert projected == {names.DUE_INDEX: names.DUE_PROJECTION, names.REVENUE_INDEX: names.REVENUE_PROJECTION}
+    assert projected == {
+        names.DUE_INDEX: names.DUE_PROJECTION,
+        names.REVENUE_INDEX: names.REVENUE_PROJECTION,
+        names.LOT_INDEX: names.LOT_PROJECTION,
+    }
     assert not {"address", "address_hash", "profile"} & {name for names_ in projected.values() for name in names_}
 
 

@@ -247,7 +247,7 @@ def test_what_an_arm_brings_is_measured_against_the_fixed_one_when_both_are_larg
     report = kpis(org.w, org.name, now=NOW).roi
     assert report.incremental_reason == "engine_arm_has_0_people_of_100"
     for n in range(240):
-        commit([org.w.counters.person(org.name, "fixed" if n < 120 else "engine", shard_by=str(n))])
+        commit([org.w.counters.person(org.name, "fixed" if n < 120 else "engine", lot="0.5/0", shard_by=str(n))])
     amounts = {
         "conversions%engine": 60,
         "conversions%fixed": 30,

@@ -13,7 +13,9 @@ from workbench.cli import importing, operating, reports, syncing
 from workbench.cli.anomalies import anomalies
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
+from workbench.cli.evidence import evaluate, incremental_command, logs
 from workbench.cli.fx import fx
+from workbench.cli.lift import lift
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
 
@@ -66,8 +68,12 @@ for command in (
     reports.revenue,
     reports.kpis,
     reports.attribution,
+    lift,
     fx,
     simulate,
+    logs,
+    evaluate,
+    incremental_command,
     demo,
 ):
     main.add_command(command)

@@ -1,6 +1,7 @@
 """An org's log in a folder: what was decided, what became of the mails, what converted. Studies and the twin read it.
 
     LOGS/decisions/*.ndjson[.gz]   receipts, as decide writes them (`revenue_engine.audit`)
+    LOGS/cycles/ORG/CYCLE/context.json   what a cycle decided by, where it is at hand (`revenue_engine.mixture`)
     LOGS/outcomes.ndjson.gz        one line a mail that left: `MailOutcome`
     LOGS/conversions.ndjson.gz     one line a conversion, as the books have it: `Conversion`
 

@@ -104,6 +104,15 @@ class Control:
     def _books(self) -> dict[str, str]:
         return {}
 
+    def keep_look(self, org: str, document: str, *, at: datetime) -> None:
+        """The newest look at the randomised arms, as JSON."""
+        self.table.put({"pk": org, "sk": "lift", "looked_at": epoch_seconds(at), "document": document})
+
+    def last_look(self, org: str) -> str | None:
+        """What was kept of it, if there was one."""
+        item = self.table.get(org, "lift")
+        return str(item["document"]) if item else None
+
     # --- the daily budget --------------------------------------------------------------------------------------------
     def budget_reserved(self, org: str, day: str) -> int:
         """How much of the day's cap is spoken for."""

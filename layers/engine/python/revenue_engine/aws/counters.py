@@ -54,9 +54,9 @@ class Counters:
         """A campaign's amounts, up or down, on the org day of the conversion: one item, since few conversions share it."""
         return self.table.updating(_campaigns_of(org), f"{day}#{campaign}", _adding(amounts, _day_expires_at(day)))
 
-    def person(self, org: str, arm: str, *, shard_by: str) -> dict[str, Any]:
+    def person(self, org: str, arm: str, *, lot: str, shard_by: str) -> dict[str, Any]:
         """Somebody new in a randomised arm, for good (D4): an opt-out is what an arm did to a person, and changes no arm."""
-        return self.table.updating(_of(org), f"people#{_shard(shard_by)}", changes(add={arm: 1}))
+        return self.table.updating(_of(org), f"people#{_shard(shard_by)}", changes(add={arm: 1, f"{arm}@{lot}": 1}))
 
     # --- reading back --------------------------------------------------------------------------------------------------
     def hour_counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str] = ()) -> dict[str, int]:
@@ -102,6 +102,18 @@ class Counters:
 
     def people(self, org: str) -> dict[str, int]:
         """How many people each randomised arm was given."""
+        return {arm: n for arm, n in self._people(org).items() if "@" not in arm}
+
+    def lots(self, org: str) -> dict[str, dict[str, int]]:
+        """The same by lot."""
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for name, n in self._people(org).items():
+            arm, of_lot, lot = name.partition("@")
+            if of_lot:
+                found[lot][arm] = n
+        return dict(found)
+
+    def _people(self, org: str) -> dict[str, int]:
         return _sum(self._between(_of(org), "people#", "people#~", ()))
 
     def _between(self, pk: str, first: str, last: str, only: Sequence[str], *, newest: int | None = None) -> Iterator[Item]:

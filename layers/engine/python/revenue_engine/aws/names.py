@@ -51,6 +51,11 @@ REVENUE_ORG = "revenue_org"
 REVENUE_MICROS = "revenue_micros"
 REVENUE_PROJECTION = ("subscriber",)
 
+LOT_INDEX = "by_lot"  # Subscribers: lot (S) / created_at (N, epoch seconds); sparse: who was mailable when given an arm
+LOT = "lot"
+CREATED_AT = "created_at"
+LOT_PROJECTION = ("subscriber", "arm", "status", "provider", "consent_at")
+
 SENDS_BY_DAY_INDEX = "by_day"  # Sends: org_day (S) / claimed_at (N, epoch seconds)
 SENDS_BY_STATE_INDEX = "by_state"  # Sends: org_state (S) / claimed_at; only while CLAIMED or UNKNOWN
 LEDGER_BY_DAY_INDEX = "by_day"  # Ledger: org_day (S) / booked_at (N, epoch milliseconds)

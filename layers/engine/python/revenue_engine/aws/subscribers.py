@@ -21,6 +21,11 @@ def due_shard(org: str, subscriber: str) -> str:
     return f"{org}#{stable_hash(subscriber) % names.DUE_SHARDS:02d}"
 
 
+def lot_key(org: str, lot: str) -> str:
+    """The partition of the index of lots that a person stays in for ever."""
+    return f"{org}#{lot}"
+
+
 @dataclass(frozen=True)
 class Subscribers:
     """All reads and writes of the table."""
@@ -134,6 +139,11 @@ class Subscribers:
             descending=True,
         )
         return [(item["subscriber"], int(item[names.REVENUE_MICROS])) for item in found]
+
+    def of_lot(self, org: str, lot: str) -> Iterator[Item]:
+        """Everybody whom a lot gave an arm, whatever became of them, oldest first: `subscriber`, `arm`, `status`, `provider`,
+        `created_at` and, where known, `consent_at`."""
+        return self.table.query("#lot = :lot", {":lot": lot_key(org, lot)}, names={"#lot": names.LOT}, index=names.LOT_INDEX)
 
     def pull_forward(self, org: str, subscriber: str, *, at: int) -> None:
         """An engagement event makes a person due earlier, never later."""

@@ -5,6 +5,7 @@
 Attributed revenue counts every mail's conversions as caused by the engine. The randomised arms know better: what a person brings
 under the engine less what one brings under the fixed weekly policy, times the engine's people. People are counted as they were
 assigned, opted out or not (intention to treat), and both arms have had the same file imports, so their time under treatment is alike.
+These are thirty days of booked money, without an interval: whether the engine earns more at all is for `services.lift` to say.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
                 return _json(200, asdict(metrics.revenue(w, org, now=now)))
             case ("GET", ["kpis"]):
                 return _json(200, asdict(metrics.kpis(w, org, now=now)))
+            case ("GET", ["lift"]):
+                return _json(200, metrics.last_look(w, org))
             case ("GET", ["quarantine"]):
                 page = quarantine.page(w, org, before=parse_qs(request.query).get("before", [""])[0])
                 return _json(200, {"entries": page.entries, "more": page.more, "before": page.before})

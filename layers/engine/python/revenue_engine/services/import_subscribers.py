@@ -10,14 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from revenue_engine import ids
+from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import ConditionFailed, TransactionCancelled, commit
 from revenue_engine.aws.items import Item
-from revenue_engine.aws.subscribers import ACTIVE, GRANTED, due_shard, row_of
+from revenue_engine.aws.subscribers import ACTIVE, GRANTED, due_shard, lot_key, row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Contention
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
+from revenue_engine.records.lots import lot_of
 from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, country_number, pack, provider_of, topic_mask
 from revenue_engine.records.zones import zone_number
 from revenue_engine.services.engage import opt_out
@@ -76,7 +78,7 @@ def _one(
     for _ in range(ATTEMPTS):
         person = _person(org, record, digest, controls, now, random_bytes)
         try:
-            commit([*w.subscribers.creating(person), *_counted(w, org, person), listing])
+            commit([*w.subscribers.creating(person), *_counted(w, org, person, controls), listing])
         except TransactionCancelled as cancelled:
             known = w.subscribers.by_address(org, digest)
             if known is not None:
@@ -120,14 +122,18 @@ def _person(
         "zone": record.zone or controls.zone,
         "profile": _merge_fields(record),
     }
+    if active:
+        person[names.LOT] = lot_key(org, lot_of(controls))
     if active and ARMS[arm] != "no_mail":
         person |= {"due_shard": due_shard(org, subscriber), "next_decision_at": at}
     return person
 
 
-def _counted(w: Wiring, org: str, person: Item) -> list[dict[str, Any]]:
-    """D4: whom an arm may have mailed at all. Somebody who comes opted out is nobody's result."""
-    return [w.counters.person(org, person["arm"], shard_by=person["subscriber"])] if person["status"] == ACTIVE else []
+def _counted(w: Wiring, org: str, person: Item, controls: Controls) -> list[dict[str, Any]]:
+    """D4: whom an arm may have mailed at all. Somebody who comes opted out is nobody's result, and of no lot."""
+    if person["status"] != ACTIVE:
+        return []
+    return [w.counters.person(org, person["arm"], lot=lot_of(controls), shard_by=person["subscriber"])]
 
 
 def _merge_fields(record: SubscriberRecord) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_id_at, day_in, from_epoch, midnight
+from revenue_engine.errors import Refused
 from revenue_engine.metrics import kpis as figures
 from revenue_engine.metrics.kpis import CycleFacts, Kpi
 from revenue_engine.metrics.revenue import RevenueMetrics, campaign_days, days_read, revenue_metrics
@@ -64,6 +67,15 @@ def kpis(w: Wiring, org: str, *, now: datetime) -> KpiReport:
         ),
         roi=roi(days, w.counters.people(org), controls=controls, today=today),
     )
+
+
+def last_look(w: Wiring, org: str) -> dict[str, Any]:
+    """What the randomised arms showed at the last daily look (`services.lift`). Raises Refused before the first."""
+    document = w.control.last_look(org)
+    if document is None:
+        raise Refused("not_looked_yet", "the arms are looked at once a day")
+    found: dict[str, Any] = json.loads(document)
+    return found
 
 
 def _cycle_facts(w: Wiring, org: str, now: datetime) -> CycleFacts:
