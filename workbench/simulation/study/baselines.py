@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from revenue_engine.arrays import Floats, Ints
-from workbench.simulation.study.policy import NO_MAIL, Calendar, Setting, best, luck, to_all
+from workbench.simulation.study.policy import NEWSLETTER_HOUR, NO_MAIL, Calendar, Setting, best, luck, to_all
 from workbench.simulation.worlds import DayEvents, Kind, Mailing, Observables, World
 from workbench.simulation.worlds.spec import TONES
 
@@ -130,11 +130,8 @@ class WeeklyTrueEpc(_Quiet):
         running, who = np.flatnonzero(seen.offer_running), _of_this_day(self._setting, seen, day)
         if not len(running) or not len(who):
             return NO_MAIL
-        grid = self._world.truth.chances(who[:, None], running[None, :], np.array([[0]]), np.array([[NEWSLETTER]]))
+        grid = self._world.truth.chances(who[:, None], running[None, :], np.array([[0]]), np.array([[NEWSLETTER_HOUR]]))
         return to_all(who, int(running[grid.expected_micros.mean(axis=0).argmax()]))
-
-
-NEWSLETTER = 10  # o'clock
 
 
 def _of_this_day(setting: Setting, seen: Observables, day: int) -> Ints:
