@@ -1,0 +1,85 @@
+"""Predicted revenue of any group of sends, with its interval: the only level at which an interval of revenue says something.
+
+One send pays nothing 99 times of 100, so every quantile below that is nothing. A group's revenue is compound: its mean Σ p·E[Y], its
+variance Σ (p·E[Y²] − (p·E[Y])²) + (σ·mean)², σ the error of the model's own level. From `FEW` expected conversions on a gamma of these
+two moments serves; below, a Poisson count of payouts is drawn. Shapes: n sends, G groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from revenue_engine.arrays import Floats, Ints
+
+FEW = 20.0
+DRAWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Of each group, (G,); money in micros."""
+
+    conversions: Floats  # expected
+    mean_micros: Floats
+    low_micros: Floats
+    high_micros: Floats
+
+
+def forecast(
+    group: Ints,
+    p_sale: Floats,
+    payout: Floats,
+    payout_square: Floats,
+    *,
+    groups: int,
+    level_error: float,
+    random: np.random.Generator,
+    coverage: float = 0.9,
+) -> Groups:
+    """What groups of sends will bring, and between which bounds `coverage` of them will lie.
+
+    Parameters
+    ----------
+    group
+        (n,) each send's group, 0 to `groups` - 1.
+    p_sale, payout, payout_square
+        (n,) chance of an approved conversion of the send, and E[Y], E[Y²] of its payout in micros.
+    level_error
+        Standard error of the model's level, as a share: 0.05 says that all predictions together may be 5 % off.
+    random
+        Draws the small groups.
+    """
+
+    def per_group(values: Floats) -> Floats:
+        return np.bincount(group, values, groups).astype(np.float64)
+
+    conversions, mean, square = per_group(p_sale), per_group(p_sale * payout), per_group(p_sale * payout_square)
+    deviation = np.sqrt(square - per_group((p_sale * payout) ** 2) + (level_error * mean) ** 2)
+    tail = (1 - coverage) / 2
+    low, high = _gamma_quantile(mean, deviation, tail), _gamma_quantile(mean, deviation, 1 - tail)
+    few = np.flatnonzero((conversions < FEW) & (mean > 0))
+    if len(few):
+        drawn = _compound(conversions[few], mean[few], square[few], level_error, random)
+        low[few], high[few] = np.quantile(drawn, [tail, 1 - tail], axis=1)
+    return Groups(conversions, mean, low, high)
+
+
+def _compound(conversions: Floats, mean: Floats, square: Floats, level_error: float, random: np.random.Generator) -> Floats:
+    """(G, DRAWS) of a Poisson count of payouts, themselves gamma with the group's mean payout and square."""
+    payout = mean / conversions
+    spread = np.maximum(square / conversions / payout**2 - 1, 1e-9)  # squared coefficient of variation
+    level = np.maximum(1 + level_error * random.standard_normal((len(mean), DRAWS)), 0.0)
+    count = random.poisson(conversions[:, None] * level)
+    shape = count / spread[:, None]
+    return np.where(count > 0, random.gamma(np.maximum(shape, 1e-12)) * (payout * spread)[:, None], 0.0)
+
+
+def _gamma_quantile(mean: Floats, deviation: Floats, at: float) -> Floats:
+    """Of the gamma with these moments, by Wilson and Hilferty's cube root (PNAS 17, 1931): good to a percent from `FEW` on."""
+    shape = np.where(deviation > 0, (mean / np.where(deviation > 0, deviation, 1.0)) ** 2, np.inf)
+    inside = np.maximum(shape, 1e-9)
+    root = 1 - 1 / (9 * inside) + NormalDist().inv_cdf(at) / (3 * np.sqrt(inside))
+    return np.where(mean > 0, mean * np.maximum(root, 0.0) ** 3, 0.0)
