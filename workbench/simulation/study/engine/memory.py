@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from revenue_engine.arrays import Bools, Ints
+from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.intake.human import MACHINE_CLICK_WINDOW
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from workbench.simulation.study.engine import rows as packed
@@ -70,6 +70,15 @@ class Memory:
         for i, (d, o, v, s) in enumerate(where.tolist()):
             counts_of = {name: column[i] for name, column in columns.items()}
             yield Evidence(dates[d], str(FIRST_NUMBER + o), TONES[v], SEGMENTS[s], **counts_of)
+
+    def clicked_within(self, days: int, sent_day: Ints, who: Ints) -> Bools:
+        """(m,) mails whose reader clicked within so many days, as far as a sender can tell readers from machines."""
+        on = self._clicked_on[sent_day, who]
+        return np.asarray((on != _NEVER) & (on - sent_day <= days))
+
+    def paid(self, sent_day: Ints, who: Ints) -> Floats:
+        """(m,) micros booked for mails by now, rebills left out."""
+        return np.maximum(self._paid[sent_day, who] * self._first_sale[sent_day, who], 0).astype(np.float64)
 
     def _at(self, events: DayEvents) -> Ints:
         return self._epoch + events.at.astype(np.int64)

@@ -12,11 +12,13 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats
 from revenue_engine.prediction.platt import Platt, fit_platt
 
-_FIT, _STOP = 0.70, 0.85  # shares of the rows, by time
+Table = npt.NDArray[np.floating[Any]]
+_FIT, CALIBRATED_FROM = 0.70, 0.85  # shares of the rows, by time
 _FEWEST = 20  # of either outcome in the rows that fit: below, trees would be noise
 _PATIENCE, _ROUNDS = 60, 1_500
 
@@ -38,19 +40,19 @@ class Stage:
     booster: lightgbm.Booster | None  # None: too few events for trees
     platt: Platt
 
-    def score(self, features: Floats, offset: Floats) -> Floats:
+    def score(self, features: Table, offset: Floats) -> Floats:
         """(n,) log odds before Platt's line."""
         if self.booster is None:
             return offset
         return offset + np.asarray(self.booster.predict(features, raw_score=True), dtype=np.float64)
 
-    def predict(self, features: Floats, offset: Floats) -> Floats:
+    def predict(self, features: Table, offset: Floats) -> Floats:
         """(n,) chances."""
         return self.platt(self.score(features, offset))
 
 
 def fit_stage(
-    features: Floats,
+    features: Table,
     happened: Bools,
     offset: Floats,
     *,
@@ -70,7 +72,7 @@ def fit_stage(
     """
     shape = shape or Shape()
     w = np.ones(len(happened)) if weight is None else weight
-    stop, calibrate = int(_FIT * len(happened)), int(_STOP * len(happened))
+    stop, calibrate = int(_FIT * len(happened)), int(CALIBRATED_FROM * len(happened))
     old, mid, new = slice(0, stop), slice(stop, calibrate), slice(calibrate, len(happened))
     booster = None
     if min(int(happened[old].sum()), int((~happened[old]).sum())) >= _FEWEST:
@@ -80,7 +82,7 @@ def fit_stage(
 
 
 def _boost(
-    features: Floats,
+    features: Table,
     happened: Bools,
     offset: Floats,
     weight: Floats,

@@ -1,0 +1,86 @@
+"""Per-send revenue: P(human click | delivered) and P(approved conversion | click, offer), calibrated each, and their product once more.
+
+Both stages start from what the smoothed rates and posteriors say already, so that a small list keeps those. The product is calibrated
+again on the actions that were chosen: the best of several noisy predictions is mostly the luckiest one (winner's curse).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from revenue_engine.arrays import Bools, Floats
+from revenue_engine.learning.stage import CALIBRATED_FROM, Shape, Stage, fit_stage
+from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
+from revenue_engine.prediction.platt import Platt, fit_platt, logit
+
+CLICK = Shape(leaves=12, rows_per_leaf=400, rate=0.06)
+SALE = Shape(leaves=4, rows_per_leaf=300, rate=0.03, ridge=50.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Sends in the order of time, (n,) each: features as served, what was said of them without trees, and what became of them."""
+
+    features: npt.NDArray[np.float32]  # (n, F) of the person, then of the offer
+    cross: npt.NDArray[np.float32]  # (n, 3)
+    p_click: Floats  # by the rates
+    p_sale: Floats  # per click, by the posteriors
+    clicked: Bools  # a person did, within 72 hours
+    sold: Bools  # an approved conversion within 14 days, of the click or of none we know
+    weight: Floats  # 1 over the chance that the row was kept
+
+    def where(self, chosen: Bools) -> Rows:
+        """Some of them."""
+        return Rows(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    def __len__(self) -> int:
+        return len(self.clicked)
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """(n,) each."""
+
+    click: Floats
+    sale_of_click: Floats
+    sale: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """The fitted stages."""
+
+    cross: CrossLine
+    click: Stage
+    sale: Stage
+    product: Platt
+
+    def chances(self, rows: Rows) -> Chances:
+        """Of these sends."""
+        click = self.click.predict(rows.features, logit(rows.p_click) + self.cross(rows.cross))
+        sale = self.sale.predict(rows.features, logit(rows.p_sale))
+        return Chances(click, sale, self.product(logit(click * sale)))
+
+
+def fit_funnel(rows: Rows, *, seed: int = 0) -> Funnel:
+    """The funnel of these rows, whose outcomes must be final."""
+    newest = np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows))
+    before = logit(rows.p_click)
+    cross = fit_cross_line(rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest])
+    offset = before + cross(rows.cross)
+    click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, seed=seed)
+    of_clicks = rows.where(rows.clicked)
+    sale = fit_stage(of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=SALE, weight=of_clicks.weight, seed=seed)
+    bare = Funnel(cross, click, sale, Platt())
+    last = rows.where(newest)
+    told = bare.chances(last)
+    return Funnel(cross, click, sale, fit_platt(logit(told.sale), last.sold, last.weight))
+
+
+def thinned(clicked: Bools, share: float, random: np.random.Generator) -> tuple[Bools, Floats]:
+    """Which rows to keep, (n,), and their weights: every click, and this share of the others, each for as many as it stands for."""
+    kept = clicked | (random.random(len(clicked)) < share)
+    return kept, np.where(clicked, 1.0, 1.0 / share)

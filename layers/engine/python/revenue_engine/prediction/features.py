@@ -1,0 +1,125 @@
+"""What the funnel's models look at: one schema, one function, the same when they are fitted and when they serve. Shapes: n rows, A arms.
+
+Subscriber features come from the packed row alone, so a stored page gives again what was served; time is the planned send's, in the
+reader's zone. Offer features come from the cycle's own tables. What depends on both (a declared interest in the offer's category) is a
+small table of its own, for trees are scored by side (decisions/0025). Not known is NaN; trees know what to do with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from revenue_engine.arrays import Floats
+from revenue_engine.prediction.segments import DAY, engagement_score, faded, segment_of
+from revenue_engine.records.batch import Batch
+from revenue_engine.records.offer import VARIANTS
+from revenue_engine.records.subscriber import SCHEMA, topic_mask
+from revenue_engine.records.zones import ZONES
+
+FATIGUE_HALF_LIFE_DAYS = 4.0
+_PRIOR_MAILS, _PRIOR_CLICK, _PRIOR_OPEN = 10.0, 0.02, 0.2  # what a person's own rates are drawn towards
+SUBSCRIBER = (
+    "click_rate",
+    "open_rate",
+    "machine_open_share",
+    "engagement_score",
+    "deliveries",
+    "conversions",
+    "revenue_dollars",
+    "days_since_click",
+    "days_since_open",
+    "days_since_conversion",
+    "days_since_send",
+    "mails_of_week",
+    "fatigue",
+    "tenure_days",
+    "local_hour",
+    "local_weekday",
+    "hours_from_peak",
+    "price_sensitivity",
+    "provider",
+    "segment",
+)
+OFFER = ("payout_dollars", "click_ratio", "conversions_per_click", "epc_dollars", *(f"is_{variant}" for variant in VARIANTS))
+CROSS = ("topic_declared", "topic_other", "days_since_offer")
+_MOST_DAYS = 365.0
+Table = npt.NDArray[np.float32]
+
+
+def schema_hash() -> str:
+    """Names the features and the rows they are read from: a bundle made for others is refused (D5)."""
+    text = repr((SCHEMA, SUBSCRIBER, OFFER, CROSS, FATIGUE_HALF_LIFE_DAYS, _PRIOR_MAILS, _PRIOR_CLICK, _PRIOR_OPEN))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def subscriber_features(batch: Batch, at: int) -> Table:
+    """(n, len(SUBSCRIBER)) of people who would be mailed at `at`, epoch seconds."""
+    deliveries, clicks, opens, machine = (
+        faded(batch, name, at) for name in ("deliveries", "human_clicks", "human_opens", "machine_opens")
+    )
+    hour, weekday = _local(batch, at)
+    peak = batch.column("peak_hour").astype(np.float64)
+    away = np.abs((hour - peak + 12) % 24 - 12)
+    sends = batch.column("recent_sends").astype(np.int64)
+    ago = np.where(sends > 0, (at - sends) / DAY, np.inf)
+    columns = (
+        (clicks + _PRIOR_MAILS * _PRIOR_CLICK) / (deliveries + _PRIOR_MAILS),
+        (opens + _PRIOR_MAILS * _PRIOR_OPEN) / (deliveries + _PRIOR_MAILS),
+        np.where(opens + machine > 0, machine / np.maximum(opens + machine, 1e-9), np.nan),
+        engagement_score(batch, at, np.full(len(batch), _PRIOR_CLICK)),
+        deliveries,
+        faded(batch, "conversions", at),
+        batch.column("revenue_micros") / 1e6,
+        *(_days_since(batch, f"last_{what}_at", at) for what in ("human_click", "human_open", "conversion", "send")),
+        (ago < 7).sum(axis=1),
+        np.exp2(-ago / FATIGUE_HALF_LIFE_DAYS).sum(axis=1),
+        np.minimum((at - batch.column("created_at").astype(np.int64)) / DAY, 10 * _MOST_DAYS),
+        hour,
+        weekday,
+        np.where(peak >= 0, away, np.nan),
+        batch.column("price_sensitivity"),
+        batch.column("provider"),
+        segment_of(batch, at),
+    )
+    return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
+
+
+def offer_features(payout_micros: Floats, click_ratio: Floats, conversions_per_click: Floats, variants: list[str]) -> Table:
+    """(A, len(OFFER)) of arms: payout, click rate over its segments', net conversions per click, and the tone; (A,) each."""
+    dollars = payout_micros / 1e6
+    columns = (dollars, click_ratio, conversions_per_click, dollars * conversions_per_click)
+    tones = [[float(variant == known) for variant in variants] for known in VARIANTS]
+    return np.stack([np.asarray(column, dtype=np.float32) for column in (*columns, *tones)], axis=1)
+
+
+def cross_features(batch: Batch, at: int, offer_numbers: npt.NDArray[np.int64], categories: list[str]) -> Table:
+    """(n, O, len(CROSS)) of people and offers: 1 where a declared interest is the offer's category, 1 where it is another's; neither for
+    those who declared nothing. Days since the offer's last mail, as far back as the row remembers."""
+    declared = batch.column("topics").astype(np.int64)[:, None]
+    hit = (declared & np.array([topic_mask([category]) for category in categories], dtype=np.int64)) != 0
+    sends = batch.column("recent_sends").astype(np.int64)
+    same = (batch.column("recent_offers").astype(np.int64)[:, None, :] == offer_numbers[None, :, None]) & (sends > 0)[:, None, :]
+    last = np.where(same, sends[:, None, :], 0).max(axis=2)
+    since = np.where(last > 0, np.minimum((at - last) / DAY, _MOST_DAYS), np.nan)
+    return np.stack([hit, (declared != 0) & ~hit, since], axis=2).astype(np.float32)
+
+
+def _days_since(batch: Batch, name: str, at: int) -> Floats:
+    """NaN for never."""
+    moment = batch.column(name).astype(np.int64)
+    return np.where(moment > 0, np.clip((at - moment) / DAY, 0.0, _MOST_DAYS), np.nan)
+
+
+def _local(batch: Batch, at: int) -> tuple[Floats, Floats]:
+    """Hour of the day, with its part, and weekday (Monday 0) on each reader's clock, (n,) each."""
+    zones, of_row = np.unique(batch.column("zone"), return_inverse=True)
+    moment = datetime.fromtimestamp(at, UTC)
+    local = [moment.astimezone(ZoneInfo(ZONES[zone])) for zone in zones.tolist()]
+    hours = np.array([when.hour + when.minute / 60 for when in local])
+    weekdays = np.array([float(when.weekday()) for when in local])
+    return hours[of_row.reshape(-1)], weekdays[of_row.reshape(-1)]

@@ -1,0 +1,69 @@
+"""The funnel finds who clicks and who buys, is right about chosen sends, and does not mind rows that were thinned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from revenue_engine.evaluation.calibration import auc, calibration
+from revenue_engine.learning.funnel import Funnel, Rows, fit_funnel, thinned
+from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
+from revenue_engine.prediction.platt import logistic, logit
+
+
+def _rows(n: int, seed: int) -> Rows:
+    """Interest (+0.8), another's category (−0.4) and a keen kind of reader move clicks; payers are another kind."""
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((n, 3)).astype(np.float32)
+    kind = rng.integers(0, 3, n)
+    since = np.where(rng.random(n) < 0.3, np.nan, rng.integers(1, 60, n))
+    cross = np.stack([kind == 0, kind == 1, since], axis=1).astype(np.float32)
+    p_click, p_sale = np.full(n, 0.03), np.full(n, 0.08)
+    click = logistic(logit(p_click) + 0.8 * (kind == 0) - 0.4 * (kind == 1) + 1.0 * (features[:, 0] > 0.5))
+    clicked = rng.random(n) < click
+    sold = clicked & (rng.random(n) < logistic(logit(p_sale) + 1.2 * (features[:, 1] > 0)))
+    return Rows(features, cross, p_click, p_sale, clicked, sold, np.ones(n))
+
+
+@cache
+def _fitted() -> Funnel:
+    return fit_funnel(_rows(80_000, 1))
+
+
+def test_the_cross_line_finds_what_interest_is_worth_and_needs_no_trees_for_it() -> None:
+    rows = _rows(80_000, 1)
+    line = fit_cross_line(rows.cross, rows.clicked, logit(rows.p_click), rows.weight)
+    _, declared, other, since = line.coefficients
+    assert declared == pytest.approx(0.8, abs=0.12) and other == pytest.approx(-0.4, abs=0.12) and abs(since) < 0.08
+    assert CrossLine()(rows.cross[:5]).tolist() == [0.0] * 5
+
+
+def test_chances_of_new_sends_mean_what_they_say() -> None:
+    new = _rows(80_000, 2)
+    told = _fitted().chances(new)
+    clicks, sales = calibration(new.clicked, told.click), calibration(new.sold, told.sale)
+    assert 0.85 < clicks.slope < 1.15 and 0.8 < sales.slope < 1.25
+    assert told.sale.sum() == pytest.approx(new.sold.sum(), rel=0.12)
+    assert auc(new.clicked, told.click) > 0.66 and auc(new.sold, told.sale) > 0.70
+    assert (told.click >= 0).all() and (told.sale <= told.click).mean() > 0.99
+
+
+def test_thinned_rows_give_the_chances_of_all_rows() -> None:
+    rows, new = _rows(80_000, 1), _rows(40_000, 3)
+    kept, weight = thinned(rows.clicked, 0.25, np.random.default_rng(4))
+    assert kept[rows.clicked].all() and kept[~rows.clicked].mean() == pytest.approx(0.25, abs=0.01)
+    some = fit_funnel(replace(rows, weight=weight).where(kept))
+    every, few = (funnel.chances(new).click for funnel in (_fitted(), some))
+    assert few.mean() == pytest.approx(every.mean(), rel=0.05)
+    assert np.corrcoef(every, few)[0, 1] > 0.97
+
+
+def test_a_small_list_keeps_what_rates_and_posteriors_say() -> None:
+    few = _rows(400, 5)
+    funnel = fit_funnel(few)
+    assert funnel.click.booster is None and funnel.sale.booster is None
+    told = funnel.chances(few)
+    assert told.sale_of_click == pytest.approx(few.p_sale, rel=0.3)

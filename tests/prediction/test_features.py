@@ -1,0 +1,107 @@
+"""Features are those of the row as it is at the planned send, in the reader's zone; what is not known is NaN."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from revenue_engine.prediction.features import (
+    CROSS,
+    OFFER,
+    SUBSCRIBER,
+    cross_features,
+    offer_features,
+    schema_hash,
+    subscriber_features,
+)
+from revenue_engine.records.subscriber import Row, topic_mask
+from revenue_engine.records.zones import zone_number
+from tests.core_cases import DAY, HOUR, NOW, T, a_page, a_row
+
+
+def _of(name: str, *rows: Row, at: int = T) -> list[float]:
+    return [float(value) for value in subscriber_features(a_page(rows), at)[:, SUBSCRIBER.index(name)]]
+
+
+def test_rates_are_drawn_towards_a_guess_and_counters_fade() -> None:
+    row = a_row(deliveries=30.0, human_clicks=3.0, human_opens=6.0, machine_opens=2.0)
+    assert _of("click_rate", row) == pytest.approx([(3 + 10 * 0.02) / 40])
+    assert _of("open_rate", row) == pytest.approx([(6 + 10 * 0.2) / 40])
+    assert _of("machine_open_share", row) == pytest.approx([0.25])
+    assert _of("deliveries", row, at=T + 30 * DAY) == pytest.approx([15.0])
+
+
+def test_what_never_happened_is_not_known_rather_than_long_ago() -> None:
+    new, old = a_row(last_send_at=0, last_human_click_at=0, recent_sends=(0,) * 8), a_row()
+    assert np.isnan(_of("days_since_click", new)[0]) and _of("days_since_click", old) == [2.0]
+    assert np.isnan(_of("days_since_send", new)[0]) and _of("days_since_send", old) == [5.0]
+    assert np.isnan(_of("machine_open_share", new)[0])
+    assert _of("fatigue", new) == [0.0] and _of("mails_of_week", new, old) == [0.0, 1.0]
+
+
+def test_fatigue_is_the_mails_of_late_halved_every_four_days() -> None:
+    row = a_row(recent_sends=(T - DAY, T - 4 * DAY, T - 8 * DAY, *(0,) * 5))
+    assert _of("fatigue", row) == pytest.approx([2**-0.25 + 0.5 + 0.25])
+
+
+def test_time_is_that_of_the_planned_send_on_the_readers_own_clock() -> None:
+    """Noon in UTC on 4 March is 7 in New York, and 21 in Tokyo; on 29 March Berlin's clock has gone forward, New York's long before."""
+    zones = [a_row(zone=zone_number(name)) for name in ("UTC", "America/New_York", "Asia/Tokyo")]
+    assert _of("local_hour", *zones) == [12.0, 7.0, 21.0]
+    spring = int(datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
+    later = [a_row(zone=zone_number(name)) for name in ("America/New_York", "Europe/Berlin")]
+    assert _of("local_hour", *later, at=spring) == [8.0, 14.0]
+    assert _of("local_weekday", *later, at=spring) == [6.0, 6.0] and NOW.weekday() == 2
+    assert _of("local_weekday", a_row(zone=zone_number("Asia/Tokyo")), at=T + 4 * HOUR) == [3.0]
+
+
+def test_hours_from_the_declared_peak_go_round_the_clock() -> None:
+    rows = [a_row(peak_hour=hour) for hour in (12, 23, 1, -1)]
+    assert _of("hours_from_peak", *rows[:3]) == [0.0, 11.0, 11.0]
+    assert np.isnan(_of("hours_from_peak", rows[3])[0])
+
+
+def test_a_row_served_alone_has_the_features_it_has_in_a_crowd() -> None:
+    rows = [a_row(i + 1, zone=zone_number("Asia/Tokyo") if i % 2 else 0, deliveries=float(i)) for i in range(20)]
+    crowd = subscriber_features(a_page(rows), T)
+    for i in (0, 7, 19):
+        assert subscriber_features(a_page([rows[i]]), T).tobytes() == crowd[[i]].tobytes()
+
+
+def test_a_declared_interest_meets_its_category_and_a_lately_mailed_offer_is_remembered() -> None:
+    page = a_page(
+        [
+            a_row(
+                1,
+                topics=topic_mask(["finance"]),
+                recent_offers=(102, 101, *(0,) * 6),
+                recent_sends=(T - DAY, T - 3 * DAY, *(0,) * 6),
+            ),
+            a_row(2, topics=0, recent_offers=(0,) * 8, recent_sends=(0,) * 8),
+        ]
+    )
+    cross = cross_features(page, T, np.array([101, 102, 103]), ["finance", "health", "finance"])
+    assert cross.shape == (2, 3, len(CROSS))
+    assert cross[0, :, 0].tolist() == [1, 0, 1] and cross[0, :, 1].tolist() == [0, 1, 0]
+    assert cross[1, :, :2].sum() == 0, "who declared nothing has neither"
+    assert cross[0, :2, 2].tolist() == [3.0, 1.0] and np.isnan(cross[0, 2, 2]) and np.isnan(cross[1, :, 2]).all()
+
+
+def test_offers_have_their_money_and_their_tone() -> None:
+    table = offer_features(np.array([20e6, 5e6]), np.array([1.2, 0.8]), np.array([0.02, 0.1]), ["soft", "standard"])
+    assert table.shape == (2, len(OFFER))
+    assert table[:, OFFER.index("epc_dollars")].tolist() == pytest.approx([0.4, 0.5])
+    assert table[0, OFFER.index("is_soft")] == 1 and table[0].sum() == pytest.approx(20 + 1.2 + 0.02 + 0.4 + 1)
+
+
+def test_the_schema_names_everything_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    import revenue_engine.prediction.features as module
+
+    before = schema_hash()
+    assert before == schema_hash() and len(before) == 16
+    for name, value in (("SUBSCRIBER", SUBSCRIBER[::-1]), ("SCHEMA", 1), ("FATIGUE_HALF_LIFE_DAYS", 5.0)):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, value)
+            assert schema_hash() != before, name
