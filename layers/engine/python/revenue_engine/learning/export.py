@@ -129,7 +129,7 @@ def _scale(trees: Sequence[Tree]) -> int:
     """Binary digits after the point, as many as sums over all trees leave room for in two float32 parts (`TreeTables.low_bits`)."""
     most = sum(float(np.abs(tree.value).max()) for tree in trees)
     low_bits = EXACT_BITS - (len(trees) - 1).bit_length()
-    scale = min(low_bits + EXACT_BITS - 2 - math.frexp(most)[1], _FINEST)
+    scale = min(low_bits + EXACT_BITS - 1 - math.frexp(most)[1], _FINEST)
     if len(trees) * 2.0 ** -(scale + 1) > MOST_ERROR:
         raise NotExportable("too_coarse", f"{len(trees)} trees whose largest leaves add up to {most:g}")
     return scale

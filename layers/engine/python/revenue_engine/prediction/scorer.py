@@ -70,7 +70,7 @@ class Scorer:
 
 def chosen(raw: Floats) -> Ints:
     """The best offer of each subscriber, (n,) positions; the first of equals."""
-    return raw.argmax(axis=1)
+    return np.asarray(raw.argmax(axis=1))
 
 
 class _Masks:

@@ -123,9 +123,14 @@ def from_arrays(arrays: Arrays) -> TreeTables:
         )
         for name in ("subscriber", "offer")
     )
-    leaves = {name: arrays[name].astype(np.int64) for name in ("leaf_subscriber", "leaf_offer", "leaf_value")}
-    plain = {name: head[name] for name in ("scale", "trees", "objective", "link", "slope")}
-    return TreeTables(subscriber=subscriber, offer=offer, **leaves, **plain)
+    return TreeTables(
+        subscriber=subscriber,
+        offer=offer,
+        leaf_subscriber=arrays["leaf_subscriber"].astype(np.int64),
+        leaf_offer=arrays["leaf_offer"].astype(np.int64),
+        leaf_value=arrays["leaf_value"].astype(np.int64),
+        **{name: head[name] for name in ("scale", "trees", "objective", "link", "slope")},
+    )
 
 
 def dump(tables: TreeTables) -> bytes:
