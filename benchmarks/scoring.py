@@ -218,6 +218,7 @@ def measure(quick: bool, size: Size | None = None) -> Result:
         "megabytes_beside_result": max(held(scorer, subscribers) for scorer in scorers),
         "numpy_pairs_per_second": 1 / numpy_each,
     }
+    grown = ", ".join(f"{stage} {trees}" for stage, trees in size.trees.items())
     ratios = sorted(theirs_each / ours_each for ours_each, theirs_each, _ in runs)
     return Result(
         title=f"{len(pairs):,} pairs ({len(subscribers):,} subscribers, {OFFERS} offers), {len(tables)} models, one thread",
@@ -233,7 +234,7 @@ def measure(quick: bool, size: Size | None = None) -> Result:
             f"Median of {size.runs} runs in turn; against LightGBM's batch {ratios[0]:.1f} to {ratios[-1]:.1f} x in single runs.",
             f"Pair by pair: timed on {len(looped):,} pairs a run and extrapolated, it is as slow with each.",
             f"Choices: {choices:,}, of which {choices - apart:,} are too close to call; {equal_of_all:,} of all are the same.",
-            f"{', '.join(f'{name} {trees}' for name, trees in size.trees.items())}; {_splits(boosters)} of splits are the subscriber's.",
+            f"Trees: {grown}; {_splits(boosters)} of the splits are on the subscriber.",
         ),
     )
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +16,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.learning.export import export
 from revenue_engine.prediction import scorer
 from revenue_engine.prediction.scorer import Features, Scorer, chosen
-from revenue_engine.prediction.tables import TreeTables
+from revenue_engine.prediction.tables import TreeTables, dump
 from tests.boosters import NAMES, OFFER, SUBSCRIBER, Written, odd_values, reference, written
 
 BOTH, PEOPLE, OFFERS, ONE = range(len(NAMES)), range(len(SUBSCRIBER)), range(len(SUBSCRIBER), len(NAMES)), (1,)
@@ -54,6 +59,29 @@ def test_batches_change_no_bit(seed: int, ends: list[int], cells: int) -> None:
     assert np.concatenate(parts).tobytes() == whole.tobytes()
     each = [Scorer(tables, columns[offer : offer + 1]).raw(rows) for offer in range(len(columns))]
     assert np.concatenate(each, axis=1).tobytes() == whole.tobytes()
+
+
+_ELSEWHERE = """
+import sys
+import numpy as np
+from revenue_engine.prediction.scorer import Scorer
+from revenue_engine.prediction.tables import load
+folder = sys.argv[1]
+rows, columns = np.load(folder + "/rows.npy"), np.load(folder + "/columns.npy")
+np.save(folder + "/raw.npy", Scorer(load(open(folder + "/tables.npz", "rb").read()), columns).raw(rows))
+"""
+
+
+@pytest.mark.parametrize("kernel", [{"OPENBLAS_CORETYPE": "Nehalem", "OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "4"}])
+def test_other_processors_and_threads_change_no_bit(kernel: dict[str, str], tmp_path: Path) -> None:
+    luck = np.random.default_rng(6)
+    tables = tables_of(written(luck, trees=60, most_leaves=31, features=BOTH))
+    rows, columns = odd_values(luck, 2_000, len(SUBSCRIBER)), odd_values(luck, 20, len(OFFER))
+    (tmp_path / "tables.npz").write_bytes(dump(tables))
+    np.save(tmp_path / "rows.npy", rows)
+    np.save(tmp_path / "columns.npy", columns)
+    subprocess.run([sys.executable, "-c", _ELSEWHERE, str(tmp_path)], env={**os.environ, **kernel}, check=True)
+    assert np.load(tmp_path / "raw.npy").tobytes() == Scorer(tables, columns).raw(rows).tobytes()
 
 
 def test_the_order_of_trees_changes_no_bit() -> None:
