@@ -3,8 +3,7 @@ run them.
 
 The index of a mail is its value less what it does to the person's future: I = v − c − (exits) · W₁ − (being seen) · (W₀ − W₁) − κ · (its
 chance of a complaint), W by the recursion of `lists`, κ another W₁. Sent where I > 0, the highest up to the cap: the cap may stay
-unused. W takes offers to stay as worn as they are today; a further price for wearing them out was tried and cost 10 to 40 % of cash,
-because a reader's days are scarcer than offers.
+unused. W is of the days that are left, and takes offers to stay as worn as they are today.
 """
 
 from __future__ import annotations
@@ -20,10 +19,8 @@ from workbench.simulation.worlds import Chances, DayEvents, Mailing, Observables
 from workbench.simulation.worlds.response import SOFT_BOUNCES
 from workbench.simulation.worlds.spec import TONES
 
-DISCOUNT = 1 - 1 / 365
 LEVELS = 24
-SOLVED_EVERY_DAYS = 14
-_WEEKS_FIRST, _WEEKS_AGAIN = 40, 6
+SOLVED_EVERY_DAYS = 21
 _ALL_TONES = np.arange(len(TONES))[None, None, :]
 
 
@@ -52,8 +49,9 @@ class ClairvoyantIndex:
         self._setting, self._world, self._calendar = setting, world, Calendar(setting)
         everybody = np.arange(setting.people)
         smooth, others = kinds(world, everybody)
-        self._kinds = [patient(world, smooth, LEVELS, rounded_down=False), impatient(world, others, tired=True)]
-        self._values = [nothing(levels) for levels in self._kinds]
+        both = patient(world, smooth, LEVELS, rounded_down=False), impatient(world, others, tired=True)
+        self._kinds = [levels for levels in both if len(levels)]
+        self._values: list[list[Values]] = []  # of each kind, of tomorrow, the day after and so on
         self._solved_on = -SOLVED_EVERY_DAYS
 
     def mail(self, seen: Observables, day: int) -> Mailing:
@@ -78,28 +76,26 @@ class ClairvoyantIndex:
         """Nothing it does not know."""
 
     def _solve(self, seen: Observables, day: int) -> None:
-        """As if the coming week came again and again."""
-        weeks = _WEEKS_FIRST if self._solved_on < 0 else _WEEKS_AGAIN
+        """As if the coming week came again and again until the last day."""
         self._solved_on = day
-        self._values = [
-            self._settled(levels, values, seen, day, weeks) for levels, values in zip(self._kinds, self._values, strict=True)
-        ]
+        self._values = [self._of_kind(levels, seen, day) for levels in self._kinds]
 
-    def _settled(self, levels: Levels, values: Values, seen: Observables, day: int, weeks: int) -> Values:
+    def _of_kind(self, levels: Levels, seen: Observables, day: int) -> list[Values]:
         world, everywhere = self._world, np.arange(self._setting.offers)[None, :]
         fresh = 1 / (1 + world.spec.wear_out * world.state.worn(levels.who[:, None], everywhere, day))
         inbox = world.placement(day)[world.profile.provider[levels.who]]
         week = [prospects(world, levels.who, day + ahead, seen.offer_running, inbox=inbox, fresh=fresh) for ahead in range(7)]
-        for _ in range(weeks):
-            for today in reversed(week):
-                values = morning(world.spec, levels, today, values, price=COST_MICROS, discount=DISCOUNT)
+        values = [nothing(levels)]
+        for ahead in range(self._setting.days - day - 1, 0, -1):
+            before = morning(world.spec, levels, week[ahead % 7], values[0], price=COST_MICROS)
+            values = [before, *values[: SOLVED_EVERY_DAYS - 1]]
         return values
 
     def _evening(self) -> tuple[Floats, Floats]:
         """(n,) micros left tonight of each person who reads: without a mail, and with one."""
         rested, mailed = np.zeros(self._setting.people), np.zeros(self._setting.people)
         for levels, values in zip(self._kinds, self._values, strict=True):
-            leaves: Evening = evening(self._world.spec, levels, values, DISCOUNT)
+            leaves: Evening = evening(self._world.spec, levels, values[min(self._world.day - self._solved_on, len(values) - 1)])
             now = levels.now(self._world)
             rested[levels.who], mailed[levels.who] = now.of(leaves.rested)[:, 0], now.of(leaves.mailed)[:, 0]
         return rested, mailed

@@ -9,7 +9,7 @@ import numpy as np
 
 from revenue_engine.arrays import Floats
 from revenue_engine.evaluation.intervals import t_quantile
-from workbench.simulation.study.registry import LEARNERS, ORACLE
+from workbench.simulation.study.registry import LEARNERS, ORACLE, UNCAPPED
 from workbench.simulation.study.trial import BOUND, Trial
 
 LEAK_ABOVE = (
@@ -80,7 +80,7 @@ def summaries(trials: Iterable[Trial], world: str) -> list[Summary]:
                 exits=sum(t.exits for t in rows) / len(rows),
                 alive=float(np.mean([t.alive for t in rows])),
                 of_oracle=cash / oracle if oracle else None,
-                of_bound=cash / bound if bound else None,
+                of_bound=cash / bound if bound and name not in UNCAPPED else None,  # a bound of those who keep to the cap
             )
         )
     return found

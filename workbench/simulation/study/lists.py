@@ -38,9 +38,9 @@ def nothing(levels: Levels) -> Values:
     return Values(np.zeros(levels.opens.shape), np.zeros(levels.opens.shape))
 
 
-def evening(spec: WorldSpec, levels: Levels, after: Values, discount: float) -> Evening:
+def evening(spec: WorldSpec, levels: Levels, after: Values) -> Evening:
     """Of a day after which people are worth `after`."""
-    kept = discount * (1 - spec.death_per_day)
+    kept = 1 - spec.death_per_day
     falls = spec.lapse_per_day
     more = np.minimum(falls + spec.lapse_per_mail * levels.lapses, 1.0)
     rested = levels.rest.of((1 - falls) * after.active + falls * after.silent)
@@ -48,13 +48,11 @@ def evening(spec: WorldSpec, levels: Levels, after: Values, discount: float) -> 
     return Evening(kept * rested, kept * mailed)
 
 
-def morning(
-    spec: WorldSpec, levels: Levels, today: Prospects | None, after: Values, *, price: float, discount: float = 1.0
-) -> Values:
+def morning(spec: WorldSpec, levels: Levels, today: Prospects | None, after: Values, *, price: float) -> Values:
     """Of the morning of a day; `price`: micros of a mail, its cost and λ. No prospects: no offer."""
-    leaves = evening(spec, levels, after, discount)
+    leaves = evening(spec, levels, after)
     silent = levels.rest.of((1 - spec.return_per_day) * after.silent + spec.return_per_day * after.active)
-    silent *= discount * (1 - spec.death_per_day)
+    silent *= 1 - spec.death_per_day
     if today is None:
         return Values(leaves.rested, silent)
     seen, limit = today.seen[:, None], 1 / today.most[:, None]  # no chance is above 1, whatever is chosen

@@ -68,8 +68,7 @@ def prospects(
     if fresh is not None:
         rate = rate * fresh[:, there, None]
     per_opening = (-np.expm1(-rate) * sale).reshape(len(who), -1)
-    # exits are in proportion to each other over choices: the complaint's own factor stands for all
-    factor = (answer.complaint / np.maximum(answer.complaint[:, :1, :1], _SOME)).reshape(len(who), -1)
+    factor = (answer.exits / answer.exits[:, :1, :1]).reshape(len(who), -1)
     scale = np.maximum(per_opening.max(axis=1) / factor.min(axis=1), _SOME)
     envelope = np.stack([(per_opening - factor * (price * scale)[:, None]).max(axis=1) for price in _PRICES], axis=1)
     return Prospects(

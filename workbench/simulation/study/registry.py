@@ -13,6 +13,7 @@ from workbench.simulation.worlds import World
 
 ORACLE = "clairvoyant_index"
 ENGINE = "engine"
+UNCAPPED = ("daily_blast",)
 LEARNERS = (ENGINE, "same_models_sort")  # what must stay clear of the oracle: see `compare.leaks`
 BLIND: dict[str, Callable[[Setting], Policy]] = {
     **OPERATORS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def offers(spec: WorldSpec, seed: int, subscribers: int) -> Offers:
         convert_path = np.ones((count, HORIZON))
         arrives, lives = np.zeros(count, dtype=np.int64), np.full(count, HORIZON)
         breaks_at, capped = np.full((count, HORIZON), np.nan), np.zeros(count, dtype=bool)
-    return Offers(
+    made = Offers(
         category=category,
         payout_micros=np.where(fixed, np.round(dollars * 4) * 250_000, 0).astype(np.int64),
         share=np.where(fixed, 0.0, np.round(np.clip(dollars / 110.0, 0.05, 0.5), 2)),
@@ -109,6 +109,9 @@ def offers(spec: WorldSpec, seed: int, subscribers: int) -> Offers:
         waits=_WAITS[category],
         tail_days=TAIL_DAYS[category],
     )
+    for field in fields(made):
+        getattr(made, field.name).flags.writeable = False  # a policy is handed some of these very arrays
+    return made
 
 
 def _wandering(spec: WorldSpec, days: Keys, index: int) -> Floats:

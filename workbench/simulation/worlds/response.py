@@ -54,6 +54,7 @@ class Response:
     unsubscribe_unopened: Floats
     complaint: Floats  # given inbox and attentive
     lapse: Floats  # falls silent after this mail
+    exits: Floats  # the factor that opting out and complaining have in common
 
     @property
     def there(self) -> Floats:
@@ -134,6 +135,7 @@ def respond(
         unsubscribe_unopened=np.minimum(_UNOPENED_EXITS * unsubscribe, 1.0),
         complaint=np.minimum(spec.complaint * people.complains[who] * exits, 1.0),
         lapse=np.minimum(spec.lapse_per_mail * late.lapses, 1.0),
+        exits=exits,
     )
 
 

@@ -1,6 +1,6 @@
 """The engine itself as a policy: due people go through `decide_batch` and `grant` in a few cycles a day; it is trained once a week.
 
-`sorted_by_revenue` keeps its models and replaces its rule by the specification's: everybody's best offer, sorted by predicted
+`SameModelsSort` keeps its models and replaces its rule by the specification's: everybody's best offer, sorted by predicted
 revenue, cut at the cap.
 """
 
@@ -29,6 +29,7 @@ from workbench.simulation.worlds.spec import TONES
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, the day of the year on which worlds begin
 HOURS = (7, 11, 15, 19)  # cycles of a study: more of them would wait for the same news
 TRAINED_EVERY_DAYS = 7
+LOOK_AGAIN_SECONDS = 3_600  # as services/engage
 _ORG = "world"
 
 
@@ -88,12 +89,14 @@ class Engine:
 
     def told(self, events: DayEvents, day: int) -> None:
         assert self._memory is not None
-        self._memory.told(events)
+        who, at = self._memory.told(events, day)
+        # who clicks is looked at again soon, never later than he would be anyway
+        np.minimum.at(self._due, who, at + LOOK_AGAIN_SECONDS)
 
     def _known(self, seen: Observables) -> Memory:
         if self._memory is None:
             rows = packed.rows_of(seen, int(START.timestamp()))
-            self._memory = Memory(rows, start=START, days=self._setting.days, offers=self._setting.offers)
+            self._memory = Memory(rows, start=START, days=self._setting.days, payout_micros=seen.offer_payout_micros)
         return self._memory
 
     def _train(self, memory: Memory, seen: Observables, day: int) -> None:
@@ -143,10 +146,11 @@ class SameModelsSort(Engine):
         free = np.flatnonzero(seen.mailable & self._calendar.free(day))
         segment = segment_of(packed.page(memory.rows, free, self._decided_at), cycle.now).astype(np.int64)
         open_arms = cycle.book.open_offers[cycle.book.offer_of_arm]
-        revenue = np.where(open_arms, cycle.revenue, -np.inf)
+        revenue, upper = (np.where(open_arms, table, -np.inf) for table in (cycle.revenue, cycle.upper))
         predicted = np.zeros(self._setting.people)
         predicted[free] = revenue.max(axis=1)[segment]
-        good = free[predicted[free] >= self._controls.min_revenue_per_email_micros]
+        # the floor is the engine's own, so that the rule alone makes the difference
+        good = free[upper.max(axis=1)[segment] >= self._controls.min_revenue_per_email_micros]
         who = best(predicted, good, left)
         self._calendar.mailed(who, day)
         mine = segment[np.searchsorted(free, who)]

@@ -1,7 +1,9 @@
 """What engage and attribute would have written of a world's events: rows, and evidence by day, offer, variant and segment.
 
 As theirs, and of what a sender can know alone: a mail's opens and clicks count once; a click by a named scanner or within seconds of
-delivery is no reader's; a conversion stands on the day of its mail's first click; a second id for one click is held from learning.
+delivery is no reader's; a conversion stands on the day of its mail's first click. One that comes seconds after its click, or pays
+several times what its offer does, is held from learning until it is approved; one that no report confirms is taken back after the
+days of `provisional_valid_days`. (The engine's rules for payouts of a share of the sale, and for an offer's bursts, are left out.)
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.intake.human import MACHINE_CLICK_WINDOW
+from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS, Evidence
+from revenue_engine.safety.anomalies import INSTANT_HOLD_SECONDS
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import FIRST_NUMBER
 from workbench.simulation.worlds import Agent, DayEvents, Kind
 from workbench.simulation.worlds.spec import TONES
 
 _NAMES = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "unsubscribes", "complaints")
+UNCONFIRMED_DAYS = Controls().provisional_valid_days
+_NOT_USUAL = 3.0  # times the listed payout
 _NEVER = -1
 _DAY = 86_400.0
 
@@ -27,14 +33,19 @@ _DAY = 86_400.0
 class Memory:
     """Of a list of n people over D days at the most."""
 
-    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, offers: int) -> None:
-        n = len(rows)
+    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints) -> None:
+        """`payout_micros` (O,) as listed, 0 where a share of the sale is paid."""
+        n, offers = len(rows), len(payout_micros)
+        self._payout_micros = payout_micros
         self.rows, self.start = rows, start
         self._epoch = int(start.timestamp())
         self._segment = np.zeros((days, n), dtype=np.uint8)
         self._opened = np.zeros((days, n), dtype=bool)
         self._clicked_on = np.full((days, n), _NEVER, dtype=np.int16)
-        self._first_sale = np.zeros((days, n), dtype=bool)
+        self._clicked_s = np.full((days, n), np.inf, dtype=np.float32)  # of that click, likewise
+        self._sold = np.zeros((days, n), dtype=bool)
+        self._held = np.zeros((days, n), dtype=bool)
+        self._unconfirmed: list[DayEvents] = []
         self._paid = np.zeros((days, n), dtype=np.int64)  # micros booked for a mail
         self._delivered_s = np.full(
             (days, n), np.inf, dtype=np.float32
@@ -46,18 +57,20 @@ class Memory:
         self._segment[day, who] = segment
         packed.claimed(self.rows, who, at, FIRST_NUMBER + offer)
 
-    def told(self, events: DayEvents) -> None:
-        """All events of a day."""
+    def told(self, events: DayEvents, day: int) -> tuple[Ints, Ints]:
+        """All events of this day; gives the people who clicked on it and when, epoch seconds."""
         deliveries = events.of(Kind.DELIVERY)
         self._delivered_s[deliveries.sent_day, deliveries.row] = deliveries.at - _DAY * deliveries.sent_day
         packed.touched(self.rows, "deliveries", deliveries.row, self._at(deliveries))
         self._count("deliveries", deliveries, deliveries.sent_day)
         self._opens(events.of(Kind.OPEN))
-        self._clicks(events.of(Kind.CLICK))
+        clicks = self._clicks(events.of(Kind.CLICK))
         for kind, name in ((Kind.UNSUBSCRIBE, "unsubscribes"), (Kind.COMPLAINT, "complaints")):
             some = events.of(kind)
             self._count(name, some, some.sent_day)
         self._money(events)
+        self._give_up(day)
+        return clicks.row, self._at(clicks)
 
     def evidence(self, *, since: int, until: int) -> Iterator[Evidence]:
         """Cells of the days [since, until) in which anything happened."""
@@ -78,7 +91,7 @@ class Memory:
 
     def paid(self, sent_day: Ints, who: Ints) -> Floats:
         """(m,) micros booked for mails by now, rebills left out."""
-        return np.maximum(self._paid[sent_day, who] * self._first_sale[sent_day, who], 0).astype(np.float64)
+        return np.maximum(self._paid[sent_day, who] * self._sold[sent_day, who], 0).astype(np.float64)
 
     def _at(self, events: DayEvents) -> Ints:
         return self._epoch + events.at.astype(np.int64)
@@ -96,7 +109,7 @@ class Memory:
         self._opened[first.sent_day, first.row] = True
         self._count("opens", first, first.sent_day)
 
-    def _clicks(self, events: DayEvents) -> None:
+    def _clicks(self, events: DayEvents) -> DayEvents:
         waited = events.at - _DAY * events.sent_day - self._delivered_s[events.sent_day, events.row]
         too_fast = waited < MACHINE_CLICK_WINDOW.total_seconds()
         human = events.where(~too_fast & (events.agent != Agent.SCANNER))
@@ -104,28 +117,63 @@ class Memory:
         first = human.where(_first(human) & (self._clicked_on[human.sent_day, human.row] == _NEVER))
         today = (first.at // _DAY).astype(np.int64)
         self._clicked_on[first.sent_day, first.row] = today
+        self._clicked_s[first.sent_day, first.row] = first.at - _DAY * first.sent_day
         self._count("clicks", first, today)
+        return human
 
     def _money(self, events: DayEvents) -> None:
         sales = events.of(Kind.CONVERSION)
-        sales = sales.where((sales.part == 0) & _first(sales) & ~self._first_sale[sales.sent_day, sales.row])
-        self._first_sale[sales.sent_day, sales.row] = True
-        self._book(sales, sales.micros, np.ones(len(sales), dtype=np.int64))
+        # the same id again is the same conversion; another id on the same mail is one more, as far as anybody knows
+        again = (sales.part == 0) & (~_first(sales) | self._sold[sales.sent_day, sales.row])
+        sales = sales.where(~again)
+        waited = sales.at - _DAY * sales.sent_day - self._clicked_s[sales.sent_day, sales.row]
+        usual = self._payout_micros[sales.offer]
+        held = ((waited >= 0) & (waited < INSTANT_HOLD_SECONDS)) | ((usual > 0) & (sales.micros >= _NOT_USUAL * usual))
+        first = sales.part == 0
+        self._sold[sales.sent_day[first], sales.row[first]] = True
+        self._held[sales.sent_day[first & held], sales.row[first & held]] = True
+        self._book(sales, sales.micros, (~held).astype(np.int64), learned=~held)
+        base = first & (self._clicked_on[sales.sent_day, sales.row] != _NEVER)
+        self._unconfirmed.append(sales.where(~base))
         rebills = events.of(Kind.REBILL)
         self._book(rebills, rebills.micros, np.ones(len(rebills), dtype=np.int64))
-        final = events.of(Kind.APPROVAL)
-        self._book(final, final.micros - self._paid[final.sent_day, final.row], np.zeros(len(final), dtype=np.int64))
+        self._approve(events.of(Kind.APPROVAL))
         back = events.of(Kind.REVERSAL)
         whole = -back.micros >= self._paid[back.sent_day, back.row]
-        self._book(back, back.micros, -whole.astype(np.int64))
+        free = ~self._held[back.sent_day, back.row]
+        self._book(back, back.micros, -(whole & free).astype(np.int64), learned=free)
 
-    def _book(self, events: DayEvents, micros: Ints, conversions: Ints) -> None:
+    def _approve(self, final: DayEvents) -> None:
+        """What was held is learned from after all, as a whole; else the change of its amount is."""
+        held = self._held[final.sent_day, final.row]
+        change = final.micros - self._paid[final.sent_day, final.row]
+        self._book(final.where(~held), change[~held], np.zeros(int((~held).sum()), dtype=np.int64))
+        freed = final.where(held)
+        self._count("conversions", freed, self._day_of(freed), 1)
+        self._count("conversion_micros", freed, self._day_of(freed), freed.micros)
+        self._book(freed, change[held], np.zeros(len(freed), dtype=np.int64), learned=np.zeros(len(freed), dtype=bool))
+        self._held[freed.sent_day, freed.row] = False
+
+    def _give_up(self, day: int) -> None:
+        """What nobody has confirmed for so long: second ids, and conversions of mails that nobody clicked."""
+        late = [sales.where(sales.at < _DAY * (day + 1 - UNCONFIRMED_DAYS)) for sales in self._unconfirmed]
+        self._unconfirmed = [sales.where(sales.at >= _DAY * (day + 1 - UNCONFIRMED_DAYS)) for sales in self._unconfirmed]
+        for sales in late:
+            self._book(sales, -sales.micros, -np.ones(len(sales), dtype=np.int64))
+        self._unconfirmed = [sales for sales in self._unconfirmed if len(sales)]
+
+    def _day_of(self, events: DayEvents) -> Ints:
+        """Of the mail's first click; the id proves one also where it was taken for a machine's."""
         clicked_on = self._clicked_on[events.sent_day, events.row]
-        # the id proves a click on the mail, also one that was taken for a machine's
-        day = np.where(clicked_on == _NEVER, events.sent_day, clicked_on).astype(np.int64)
-        self._count("conversions", events, day, conversions)
-        self._count("conversion_micros", events, day, micros)
-        base = events.kind != Kind.REBILL
+        return np.where(clicked_on == _NEVER, events.sent_day, clicked_on).astype(np.int64)
+
+    def _book(self, events: DayEvents, micros: Ints, conversions: Ints, *, learned: Bools | None = None) -> None:
+        """Rows know all money; evidence only what is learned from (all of it when left out)."""
+        seen = events if learned is None else events.where(learned)
+        day = self._day_of(seen)
+        self._count("conversions", seen, day, conversions if learned is None else conversions[learned])
+        self._count("conversion_micros", seen, day, micros if learned is None else micros[learned])
+        base = (events.kind != Kind.REBILL) & (events.part == 0)
         np.add.at(self._paid, (events.sent_day[base], events.row[base]), micros[base])
         packed.converted(self.rows, events.row, self._at(events), micros, conversions)
 
