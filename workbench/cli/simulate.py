@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -23,6 +25,7 @@ from workbench.simulation.study.batch import tasks, trials
 from workbench.simulation.study.compare import Mean, Summary
 from workbench.simulation.study.registry import ENGINE, LEARNERS, NAMES, ORACLE
 from workbench.simulation.study.trial import BOUND, Size, Trial
+from workbench.simulation.twin import load
 from workbench.simulation.worlds import NAMES as WORLDS
 from workbench.simulation.worlds import WorldSpec, named
 from workbench.simulation.worlds.offers import HORIZON
@@ -34,6 +37,7 @@ ALL = "all"
 @click.option("--days", default=90, show_default=True, type=click.IntRange(7, HORIZON - 20))
 @click.option("--subscribers", default=20_000, show_default=True, type=click.IntRange(100, 200_000))
 @click.option("--world", default="default", show_default=True, type=click.Choice(WORLDS), help="What people and offers are like.")
+@click.option("--twin", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="A world fitted to a log, by --fit.")
 @click.option("--seed-file", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Of the sealed world.")
 @click.option(
     "--policies",
@@ -71,6 +75,7 @@ def simulate(
     days: int,
     subscribers: int,
     world: str,
+    twin: Path | None,
     seed_file: Path | None,
     policies: str,
     seeds: int,
@@ -87,14 +92,17 @@ def simulate(
     engine did better than can be learned: then the world told it something.
     """
     if logs is not None:
-        foretell(logs, out, as_of, as_json=as_json)
+        _alone(("world", "seed_file", "twin", "policies", "seeds", "days", "subscribers", "list_days"))
+        with _writing(out):
+            foretell(logs, out, as_of, as_json=as_json)
         return
-    spec, names = _spec(world, seed_file), _policies(policies)
+    spec, names = load(twin).spec if twin else _spec(world, seed_file), _policies(policies)
     size = Size(subscribers, days, list_days)
     if days + list_days >= HORIZON:
         raise BadInput("--list-days", "too_many", f"with --days together at most {HORIZON - 1}")
     found: list[Trial] = []
-    out.mkdir(parents=True, exist_ok=True)
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     todo = tasks(spec, names, range(seeds), size)
     with (out / "trials.ndjson").open("w", encoding="utf-8") as file, _bar(len(todo), size, jobs) as (each_day, each_trial):
         for trial in trials(todo, jobs=jobs, each_day=each_day):
@@ -109,12 +117,28 @@ def simulate(
     )
     leaks = compare.leaks(summaries)
     if as_json:
-        click.echo(json.dumps({"policies": [asdict(s) for s in summaries], "leaks": leaks}, indent=2))
+        click.echo(json.dumps({"policies": [_document(s) for s in summaries], "leaks": leaks}, indent=2, allow_nan=False))
     else:
         _show(found, summaries, spec, size)
         click.echo(f"charts: {', '.join(str(path) for path in pictures)}; every trial: {out / 'trials.ndjson'}")
     if leaks:
         raise click.ClickException("; ".join(leaks))
+
+
+def _alone(others: Sequence[str]) -> None:
+    """Options that say nothing beside --fit must not look as if they did."""
+    context = click.get_current_context()
+    for name in others:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise BadInput(f"--{name.replace('_', '-')}", "not_with_fit", "--fit looks at a log, not at policies in a world")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadInput("--out", "not_writable", f"{out}: {error.strerror}") from None
 
 
 def _spec(world: str, seed_file: Path | None) -> WorldSpec:
@@ -133,20 +157,28 @@ def _policies(text: str) -> list[str]:
     if unknown or not names:
         raise BadInput("--policies", "unknown_policy", f"{', '.join(unknown) or 'none'}; there are {', '.join((*NAMES, BOUND))}")
     names = list(dict.fromkeys(names))
+    if names == [BOUND]:
+        raise BadInput("--policies", "nothing_to_play", f"{BOUND} is what policies are compared with")
     return names if ORACLE in names or not set(names) & set(LEARNERS) else [*names, ORACLE]
 
 
 def _show(found: Sequence[Trial], summaries: Sequence[Summary], spec: WorldSpec, size: Size) -> None:
     of_list = bool(size.list_days)
-    title = f"{spec.name} world, {size.people:,} subscribers, {size.days} days, mean of {summaries[0].seeds} seeds (95 %)"
-    heads = ("policy", "cash, $", *(("list left, $", "net, $", "left to itself, $") if of_list else ()), "regret", "of bound")
+    seeds = summaries[0].seeds
+    title = f"{spec.name} world, {size.people:,} subscribers, {size.days} days, mean of {seeds} seeds{' (95 %)' if seeds >= 5 else ''}"
+    heads = ("policy", "cash, $", *(("net, $",) if of_list else ()), "regret", "of bound")
     display.table(title, heads, [_money(s, of_list) for s in summaries], whole=("policy",))
+    if of_list:
+        lists = [(s.policy, _dollars(s.list_value), _dollars(s.own_list_value)) for s in summaries if s.policy != BOUND]
+        title = f"what the list that is left brings in {size.list_days} more days"
+        display.table(title, ("policy", "the oracle, $", "the policy itself, $"), lists, whole=("policy",))
     rows = [
         (s.policy, f"{s.kept:.1%}", f"{s.alive:.1%}", f"{s.mails:,.0f}", f"{s.complaints_rate:.3%}", f"{s.exits:,.0f}")
         for s in summaries
         if s.policy != BOUND
     ]
-    display.table("what becomes of the list", ("policy", "value kept", "alive", "mails", "complaints", "exits"), rows)
+    heads = ("policy", "value kept", "alive", "mails", "complaints", "exits")
+    display.table("what becomes of the list", heads, rows, whole=("policy",))
     reference = ENGINE if any(s.policy == ENGINE for s in summaries) else summaries[0].policy
     pairs = []
     for s in summaries:
@@ -159,12 +191,21 @@ def _show(found: Sequence[Trial], summaries: Sequence[Summary], spec: WorldSpec,
         display.table("paired, in the same worlds (95 %)", columns, pairs)
 
 
+def _document(s: Summary) -> dict[str, Any]:
+    """An interval that there is not is null: NaN is no JSON."""
+    document = asdict(s)
+    for value in document.values():
+        if isinstance(value, dict) and value["half_width"] != value["half_width"]:
+            value["half_width"] = None
+    return document
+
+
 def _money(s: Summary, of_list: bool) -> tuple[str, ...]:
     if s.policy == BOUND:
-        return s.policy, _dollars(s.cash), *(("",) * 3 if of_list else ()), "", ""
-    worth = (_dollars(s.list_value), _dollars(s.net), _dollars(s.own_list_value)) if of_list else ()
+        return s.policy, _dollars(s.cash), *(("",) if of_list else ()), "", ""
+    net = (_dollars(s.net),) if of_list else ()
     regret = "" if s.of_oracle is None else f"{1 - s.of_oracle:.2f}"
-    return s.policy, _dollars(s.cash), *worth, regret, "" if s.of_bound is None else f"{s.of_bound:.2f}"
+    return s.policy, _dollars(s.cash), *net, regret, "" if s.of_bound is None else f"{s.of_bound:.2f}"
 
 
 def _dollars(of: Mean) -> str:

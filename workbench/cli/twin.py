@@ -18,10 +18,12 @@ from workbench.simulation.twin.forecast import forecast_of
 
 _SEED = 20_260_302  # of the forecast's draws: the same log, the same band
 FILE = "twin.json"
+_CLOCKS_DIFFER = 86_400.0
 
 
 def foretell(logs: Path, out: Path, as_of: datetime | None, *, as_json: bool) -> None:
     """Shows the forecast, fits the twin, and leaves it in `out`. A log that tells too little is answered with the reason."""
+    out.mkdir(parents=True, exist_ok=True)
     of = columns(read_log(logs))
     now = _newest(of, logs) if as_of is None else as_of.replace(tzinfo=UTC).timestamp()
     told = forecast_of(of, now=now, random=np.random.default_rng(_SEED))
@@ -29,8 +31,11 @@ def foretell(logs: Path, out: Path, as_of: datetime | None, *, as_json: bool) ->
         click.echo(f"as of {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC: {view.headline(told)}")
         if not isinstance(told, Refusal):
             display.table("what it is made of", ("", "expected"), view.rows(told))
-        click.echo("fitting a world to the log: about a minute", err=True)
-    twin = likened(of, now)
+    # what a log says after its own end is no part of it, for the world as little as for the forecast
+    cut_off = isinstance(told, Refusal) and told.reason == "later_lines"
+    if not cut_off:
+        click.echo("fitting a world to the log: up to a minute", err=True)
+    twin = told if isinstance(told, Refusal) and cut_off else likened(of, now)
     if isinstance(twin, Refusal):
         saved = {"refused": twin.reason, "detail": twin.detail}
         text = f"no world fitted: {twin.reason} ({twin.detail})"
@@ -51,4 +56,9 @@ def _newest(of: Columns, logs: Path) -> float:
     newest = [float(np.nanmax(some)) for some in times if np.isfinite(some).any()]
     if not newest:
         raise BadInput(str(logs), "empty", "the log has neither mails nor conversions")
-    return float(np.ceil(max(newest)))
+    last = float(np.ceil(max(newest)))
+    if last > datetime.now(UTC).timestamp() + _CLOCKS_DIFFER:
+        raise BadInput(
+            str(logs), "in_the_future", f"its newest line is of {datetime.fromtimestamp(last, UTC):%Y-%m-%d}; say --as-of"
+        )
+    return last

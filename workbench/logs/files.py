@@ -38,7 +38,7 @@ def write_conversions(folder: Path, lines: Iterable[Conversion]) -> None:
 
 def read_log(folder: Path) -> Log:
     """Raises BadInput naming the file, the line and the field; a folder without outcomes or conversions is no log."""
-    return Log(_read(folder / OUTCOMES, MailOutcome), _read(folder / CONVERSIONS, Conversion))
+    return Log(_read(folder / OUTCOMES, MailOutcome, "send_id"), _read(folder / CONVERSIONS, Conversion, "key"))
 
 
 def read_decisions(folder: Path) -> Iterator[dict[str, Any]]:
@@ -63,14 +63,18 @@ def _write(path: Path, lines: Iterable[MailOutcome] | Iterable[Conversion]) -> N
     partial.replace(path)
 
 
-def _read(path: Path, kind: type[_Line]) -> list[_Line]:
+def _read(path: Path, kind: type[_Line], name: str) -> list[_Line]:
+    """`name`: the field that no two lines share."""
     if not path.exists():
         raise BadInput(path.name, "missing", str(path.parent))
     adapter: TypeAdapter[_Line] = TypeAdapter(kind)
-    found = []
+    found: list[_Line] = []
+    first_at: dict[str, int] = {}
     for number, line in _lines(path):
         try:
             found.append(adapter.validate_json(line, strict=True))
+            if first_at.setdefault(getattr(found[-1], name), number) != number:
+                raise BadInput(f"{path.name}:{number}: {name}", "twice", f"as in line {first_at[getattr(found[-1], name)]}")
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "line"

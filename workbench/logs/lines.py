@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+# from 2000 to 2100: milliseconds, or a clock that never was set, are no such moment
+Moment = Annotated[float, Field(ge=946_684_800, le=4_102_444_800, allow_inf_nan=False)]
+Micros = Annotated[int, Field(ge=0, le=10**15)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +25,14 @@ class MailOutcome:
     variant: str
     segment: str
     provider: str
-    sent_at: float
+    sent_at: Moment
     delivered: bool
     hard_bounced: bool
-    human_opens: int
-    human_clicks: int
-    first_human_click_at: float | None
-    unsubscribed_at: float | None
-    complained_at: float | None
+    human_opens: Count
+    human_clicks: Count
+    first_human_click_at: Moment | None
+    unsubscribed_at: Moment | None
+    complained_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,8 @@ class Conversion:
     send_id: str  # "" = of no mail that we know
     subscriber: str  # "" likewise
     offer: str
-    converted_at: float
+    converted_at: Moment
     state: Literal["provisional", "approved", "rejected", "reversed"]
-    provisional_micros: int
-    approved_micros: int
+    provisional_micros: Micros
+    approved_micros: Micros
     currency: str

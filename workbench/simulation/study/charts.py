@@ -47,7 +47,9 @@ def _chart(path: Path, title: str, label: str, fill: Callable[[Axes], None]) -> 
 
 
 def _lines(axes: Axes, trials: Sequence[Trial], found: Sequence[Summary], name: str) -> None:
-    """A mean a policy, named where it ends; the best first in the legend."""
+    """A mean a policy; the best first in the legend."""
+    from matplotlib.ticker import MaxNLocator
+
     means = {}
     for summary in found:
         rows = [getattr(t, name) for t in trials if t.policy == summary.policy and t.world == trials[0].world]
@@ -56,6 +58,7 @@ def _lines(axes: Axes, trials: Sequence[Trial], found: Sequence[Summary], name: 
     for policy, values in sorted(means.items(), key=lambda item: -item[1][-1]):
         axes.plot(np.arange(1, len(values) + 1), values, label=policy, linewidth=2.5 if policy == "engine" else 1.3)
     axes.set_xlabel("week")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
@@ -74,7 +77,7 @@ def _bars(axes: Axes, found: Sequence[Summary]) -> None:
             alpha=0.5,
         )
     for bound in (s.cash.value for s in found if s.policy == BOUND):
-        axes.axvline(bound, color="black", linestyle="--", label="no policy can earn more cash")
+        axes.axvline(bound, color="tab:blue", linestyle="--", label="more cash than this\nno policy can earn")
     axes.set_ylabel("")
     axes.set_xlabel("dollars, mean over seeds")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
