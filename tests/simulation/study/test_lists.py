@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from workbench.simulation.study.policy import COST_MICROS, Setting
 from workbench.simulation.study.prospects import Prospects, prospects
 from workbench.simulation.study.registry import NAMES, policy
 from workbench.simulation.study.tiredness import impatient, kinds, patient
-from workbench.simulation.worlds import World, named
-from workbench.simulation.worlds.response import mood
+from workbench.simulation.worlds import World, WorldSpec, named
+from workbench.simulation.worlds.response import SOFT_BOUNCES, mood, respond
+from workbench.simulation.worlds.sales import mean_micros
 
 FOR_EVER = replace(
     named("default"),
@@ -119,6 +121,73 @@ def test_the_bound_is_the_sum_of_best_mails_where_nothing_is_lost_by_mailing() -
         best += float(np.maximum(worth, 0).sum()) / 1e6
     bound = upper_bound(World(FOR_EVER, 4, people), days, people)
     assert best * (1 - 1e-9) <= bound <= best * 1.05  # one price of an opening for all days
+
+
+HARSH = replace(
+    named("fatigued"),
+    name="harsh",
+    offers=1,
+    wear_out=0.0,
+    arriving=0.0,
+    capped=0.0,
+    breaks_per_day=0.0,
+    complaints_halving=float("inf"),
+    open_rate=0.6,
+    click_rate=0.5,
+    unsubscribe=0.02,
+    lapse_per_mail=0.06,
+    lapse_per_day=0.02,
+    return_per_day=0.1,
+    death_per_day=0.01,
+)
+
+
+def _best_possible(spec: WorldSpec, seed: int, people: int, days: int) -> np.ndarray:
+    """(n,) micros of the best one can do with each person, by going through all histories of mails that were seen: the world's own
+    responses, nothing of `study`."""
+    world = World(spec, seed, people)
+    who, tones = np.arange(people), np.arange(5)[None, :]
+    hours = world.people.peak_hour.astype(np.int64)[:, None]
+    decay, kept, seen = np.exp2(-1 / world.people.half_life_days), 1 - spec.death_per_day, spec.inbox * (1 - SOFT_BOUNCES)
+    micros = mean_micros(spec, world.commons.offers, world.people.basket, np.zeros(people, dtype=np.int64))[:, None]
+
+    @cache
+    def value(history: tuple[int, ...], silent: bool) -> np.ndarray:
+        day = len(history)
+        if day == days:
+            return np.zeros(people)
+        idle = (*history, 0)
+        if silent:
+            back = spec.return_per_day
+            return np.asarray(kept * (back * value(idle, False) + (1 - back) * value(idle, True)))
+        world.state.fatigue[:] = 0.0
+        world.state.week[:] = 0
+        for bit in history:
+            world.state.fatigue[:] = (world.state.fatigue + bit) * decay
+            world.state.week[:] = ((world.state.week | np.uint8(bit)) << np.uint8(1)) & np.uint8(127)
+        answer = respond(world, day, who[:, None], np.zeros((1, 1), dtype=np.int64), tones, hours)
+        falls, more = spec.lapse_per_day, np.minimum(spec.lapse_per_day + answer.lapse, 1.0)
+        rested = kept * ((1 - falls) * value(idle, False) + falls * value(idle, True))
+        mailed, stung = value((*history, 1), False)[:, None], value((*history, 1), True)[:, None]
+        after = kept * ((1 - more) * mailed + more * stung)
+        leaves = answer.open * answer.unsubscribe_opened + (1 - answer.open) * answer.unsubscribe_unopened
+        stays = (1 - answer.complaint) * (1 - leaves)
+        mail = seen * (answer.open * answer.click * answer.convert * micros + stays * after) + (1 - seen) * rested[:, None]
+        return np.asarray(np.maximum(rested, (mail - COST_MICROS).max(axis=1)))
+
+    return np.where(world.people.dead, 0.0, value((), False))
+
+
+@pytest.mark.parametrize("annoyable", [0.0, 1.0])
+def test_the_bound_lies_closely_above_the_best_possible(annoyable: float) -> None:
+    """Exits, silence, death and tiredness as harsh as they come: whatever step erred downwards would show."""
+    spec, people, days = replace(HARSH, annoyable=annoyable), 120, 7
+    best = float(_best_possible(spec, 3, people, days).sum()) / 1e6
+    bound = upper_bound(World(spec, 3, people), days, people)
+    assert best <= bound <= 1.2 * best
+    # and it knows of the harm: without any, more could be earned
+    gentle = replace(spec, unsubscribe=0.0, complaint=0.0, lapse_per_mail=0.0)
+    assert upper_bound(World(gentle, 3, people), days, people) > 1.04 * bound
 
 
 @pytest.mark.parametrize("world_name", ["default", "fatigued", "drifting", "hot"])
