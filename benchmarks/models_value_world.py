@@ -20,8 +20,8 @@ from workbench.simulation.worlds.sales import mean_micros
 from workbench.simulation.worlds.spec import TONES
 
 PEOPLE, PER_WEEK = 20_000, 3.5
-HORIZON, EMBARGO, EVERY = 90, 44, 7  # days; the embargo: 14 for conversions, 30 for reversals
-FIRST, NOW = 60, 239  # day of the first window, last day of the log
+HORIZON, EMBARGO, EVERY = 90, 44, 14  # days; the embargo: 14 for conversions, 30 for reversals
+FIRST, NOW = 60, 364  # day of the first window; last day of the log: a year, as the specification trains on
 LEAK_DAYS = 30
 HAZARD_PEOPLE = 4_000  # whose mails the hazard is fitted to
 

@@ -69,23 +69,16 @@ def of_mails(
         (m, q) what else was known before it.
     """
     order = np.lexsort((day, person))
-    who, when = person[order], day[order]
-    span = int(when.max(initial=0)) + 2 * RECENT_DAYS
-    key = who * span + when + RECENT_DAYS
-    place = np.arange(len(key))
+    who, when, leaves = person[order], day[order], left[order]
+    place = np.arange(len(who))
     first = np.searchsorted(who, who, side="left")
-    recent = place - np.searchsorted(key, key - RECENT_DAYS, side="left")
-    gone = np.cumsum(left[order]) - left[order]
-    still = gone - gone[first] == 0 if len(key) else np.zeros(0, dtype=bool)
+    # one rising number a person and day, with room for the seven days before a person's first
+    key = who * (int(day.max(initial=0)) + 2 * RECENT_DAYS) + when + RECENT_DAYS
+    recent = (place - np.searchsorted(key, key - RECENT_DAYS, side="left")).astype(np.float64)
+    exits_before: Ints = np.concatenate([[0], np.cumsum(leaves)])
     start = sent_before[order] + (place - first)
-    rows = Exposures(
-        start.astype(np.float64),
-        start + 1.0,
-        left[order],
-        covariates(recent.astype(np.float64), tenure_days[order], traits[order]),
-        names(trait_names),
-    )
-    return rows.where(still)
+    rows = Exposures(start, start + 1.0, leaves, covariates(recent, tenure_days[order], traits[order]), names(trait_names))
+    return rows.where(exits_before[place] == exits_before[first])
 
 
 def baseline_grid(rows: Exposures, risk: Floats) -> tuple[Floats, Floats, float]:
@@ -104,8 +97,9 @@ def baseline_grid(rows: Exposures, risk: Floats) -> tuple[Floats, Floats, float]
     """
     clock, exits = np.unique(rows.stop[rows.left], return_counts=True)
     people = rows.at_risk(clock, np.ones(len(risk)))
-    clock, exits = (values[: np.flatnonzero(people >= _AT_RISK_SHARE * people.max())[-1] + 1] for values in (clock, exits))
-    steps = exits / rows.at_risk(clock, risk)
+    kept = clock <= clock[people >= _AT_RISK_SHARE * people.max()][-1]
+    clock = clock[kept]
+    steps = exits[kept] / rows.at_risk(clock, risk)
     beyond = _beyond(rows.stop, clock) - _beyond(rows.start, clock)
     since = max(clock[beyond > _LAST * (rows.stop - rows.start).sum()], default=0.0)
     exposed = risk @ np.maximum(rows.stop - np.maximum(rows.start, since), 0.0)
@@ -116,4 +110,4 @@ def baseline_grid(rows: Exposures, risk: Floats) -> tuple[Floats, Floats, float]
 def _beyond(at: Floats, clock: Floats) -> Floats:
     """Sums of what `at` lies above each clock."""
     above = len(at) - _sums_below(at, np.ones(len(at)), clock)
-    return at.sum() - _sums_below(at, at, clock) - above * clock
+    return np.asarray(at.sum() - _sums_below(at, at, clock) - above * clock)

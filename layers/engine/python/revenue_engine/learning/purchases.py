@@ -33,7 +33,9 @@ class Purchases:
     def spent(self, buyers: Ints, after: int, until: int) -> Floats:
         """(n,) by each of these buyers on the days (after, until]."""
         inside = (self.day > after) & (self.day <= until)
-        return np.bincount(self.buyer[inside], self.amount[inside], minlength=int(buyers.max()) + 1)[buyers]
+        return np.asarray(
+            np.bincount(self.buyer[inside], self.amount[inside], minlength=int(buyers.max()) + 1)[buyers], dtype=np.float64
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def purchases(buyer: Ints, day: Ints, amount: Floats, items: Floats) -> Purchase
     """Orders in any order and number: those of one buyer and day count as one."""
     key = np.stack([buyer, day])
     pairs, place = np.unique(key, axis=1, return_inverse=True)
-    return Purchases(pairs[0], pairs[1], np.bincount(place, amount), np.bincount(place, items))
+    summed, count = (np.bincount(place, values).astype(np.float64) for values in (amount, items))
+    return Purchases(pairs[0], pairs[1], summed, count)
 
 
 def history(orders: Purchases, day: int) -> tuple[Ints, History]:
