@@ -57,9 +57,14 @@ def test_later_mails_do_not_change_earlier_rows() -> None:
     def rows(until: int) -> Exposures:
         known = day <= until
         return of_mails(
-            person[known], day[known], left[known], sent_before=np.zeros(known.sum()), tenure_days=1.0 * day[known],
-            traits=np.zeros((known.sum(), 0)), trait_names=(),
-        )  # fmt: skip
+            person[known],
+            day[known],
+            left[known],
+            sent_before=np.zeros(known.sum()),
+            tenure_days=day[known].astype(np.float64),
+            traits=np.zeros((known.sum(), 0)),
+            trait_names=(),
+        )
 
     early, late = rows(30), rows(59)
     shared = late.covariates[:, 1] <= np.log1p(30.5)

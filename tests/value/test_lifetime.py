@@ -78,10 +78,10 @@ def test_the_future_is_never_below_zero_and_leaving_never_adds_to_it(
 
 
 def test_leaving_is_asked_of_90_days_whatever_the_periods() -> None:
-    weekly = lifetime(
-        np.cumsum(np.full((1, 52), 0.01), axis=1), np.zeros((1, 52)), np.zeros((1, 52)), np.zeros(1, dtype=np.int64), period_days=7.0,
-        yearly_discount=0.0,
-    )  # fmt: skip
+    nothing = np.zeros((1, 52))
+    steps = np.full((1, 52), 0.01)
+    booked = np.zeros(1, dtype=np.int64)
+    weekly = lifetime(np.cumsum(steps, axis=1), nothing, nothing, booked, period_days=7.0, yearly_discount=0.0)
     assert weekly.leaving == pytest.approx([-np.expm1(-0.01 * 90 / 7)])
     beyond = constant(0.1, 0.0, periods=2)
     assert beyond.leaving == pytest.approx([-np.expm1(-0.1 * 90 / MONTH)])

@@ -27,9 +27,8 @@ def named(value: Lifetime) -> list[str]:
 
 
 def test_the_cuts_are_the_specifications() -> None:
-    assert named(worth([1_000, 999.99, 500, 499.99, 100, 99.99, 10.01])) == [
-        "whale", "high", "high", "medium", "medium", "low", "low",
-    ]  # fmt: skip
+    cuts = ["whale", "high", "high", "medium", "medium", "low", "low"]
+    assert named(worth([1_000, 999.99, 500, 499.99, 100, 99.99, 10.01])) == cuts
 
 
 def test_a_whale_that_is_leaving_is_at_risk_and_still_known_as_a_whale() -> None:
