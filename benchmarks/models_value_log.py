@@ -112,8 +112,9 @@ class Log:
         orders, revenue = self.totals(self.money, -1, until), self.totals(self.money, -1, until, micros=True)
         lately = {
             f"{name}_lately": self.totals(table, until - LATELY_DAYS, until)
-            for name, table in (("mails", self.mails), ("opens", self.opens), ("clicks", self.clicks))
+            for name, table in (("mails", self.mails), ("opens", self.opens), ("clicks", self.clicks), ("orders", self.money))
         }
+        lately["revenue_lately"] = self.totals(self.money, until - LATELY_DAYS, until, micros=True)
         return lately | {
             "mails": mails,
             "opens": opens,
