@@ -33,8 +33,10 @@ class Table:
 
     def columns(self) -> tuple[Ints, Ints, Ints, Ints]:
         """All rows."""
-        person, day, sent, micros = (np.concatenate(column) for column in zip(*self.parts, strict=True))
-        return person, day, sent, micros
+        if len(self.parts) > 1:  # put together once, not at every question
+            person, day, sent, micros = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+            self.parts = [(person, day, sent, micros)]
+        return self.parts[0]
 
 
 class Log:

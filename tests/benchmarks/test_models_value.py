@@ -143,11 +143,11 @@ def test_a_hazard_is_asked_about_three_cadences() -> None:
 def test_figures_of_worlds_are_named_and_the_worst_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     made = {("default", 1): (-0.5, 9.0, 0.25), ("fatigued", 1): (1.0, 9.0, -2.0)}
     monkeypatch.setattr("benchmarks.models_value_hazard.errors_of", lambda name, seed, people: np.array(made[name, seed]))
-    rows, figures = hazard_figures(1)
+    rows, figures = hazard_figures([1])
     assert figures == {"hazard_error_points": 2.0, "hazard_error_points_default": 0.5}
     assert len(rows) == 6
     monkeypatch.setattr(models_value_world, "rank", lambda seed, people: Ranking(9, 0.6, 0.48 + 0.06 * seed, 0.3, 0.6))
-    assert models_value_world.ltv_figures(2)[1] == pytest.approx(
+    assert models_value_world.ltv_figures([1, 2])[1] == pytest.approx(
         {"ltv_world_gini": 0.95, "ltv_world_gini_simple": 0.5, "ltv_world_gini_leaking": 1.0, "ltv_world_leak_caught": 1.0}
     )
 
@@ -183,7 +183,7 @@ def test_telephone_customers_who_leave_are_put_in_front() -> None:
 def test_the_table_is_of_all_parts_and_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     part = ([("a", "b", "c")], {"x": 1.0})
     monkeypatch.setattr(models_value, "hazard_figures", lambda seeds: part)
-    monkeypatch.setattr(models_value, "ltv_figures", lambda seeds: ([("d", "e", "f")], {"y": float(seeds)}))
+    monkeypatch.setattr(models_value, "ltv_figures", lambda seeds: ([("d", "e", "f")], {"y": float(len(seeds))}))
     monkeypatch.setattr("benchmarks.models_value.DATA", tmp_path / "nowhere")
     result = models.measure(True)
     assert "left out" in result.rows[0]

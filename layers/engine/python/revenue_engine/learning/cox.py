@@ -15,7 +15,7 @@ from lifelines import CoxTimeVaryingFitter
 from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from lifelines.utils import concordance_index
 
-from revenue_engine.arrays import Floats, Ints
+from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.errors import Refused
 from revenue_engine.learning.exposures import Exposures
 
@@ -70,6 +70,6 @@ def fit_cox(rows: Exposures, columns: Sequence[int], stratum: Ints | None = None
     raise Refused("hazard_did_not_converge", f"{len(LADDER)} penalties tried")
 
 
-def concordance(time: Floats, risk: Floats, left: np.ndarray) -> float:
+def concordance(time: Floats, risk: Floats, left: Bools) -> float:
     """Share of comparable pairs of whom the one with the higher risk left first (Harrell's C)."""
     return float(concordance_index(time, -risk, left))

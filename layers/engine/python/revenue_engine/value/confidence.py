@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revenue_engine.arrays import Floats
+from revenue_engine.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def chance_between(spread: Spread, predicted: Floats, low: Floats, high: Floats)
     return np.maximum(chance_below(spread, predicted, high) - chance_below(spread, predicted, low), 0.0)
 
 
-def _place(grid: Floats, at: Floats) -> tuple[np.ndarray, Floats]:
+def _place(grid: Floats, at: Floats) -> tuple[Ints, Floats]:
     """The place left of each value and how far it lies towards the next, the ends of the grid held."""
-    left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
+    left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2).astype(np.int64)
     share = np.clip((at - grid[left]) / (grid[left + 1] - grid[left]), 0.0, 1.0)
     return left, np.asarray(share)
