@@ -111,6 +111,8 @@ def test_an_effect_that_changes_gets_baselines_of_its_own() -> None:
     assert fit.stratified == ("trait",) and "trait" not in fit.not_proportional
     assert fit.hazard.coefficients[0] == 0.0 and fit.hazard.coefficients[1] == pytest.approx(-0.5, abs=0.05)
     assert "trait" in fit_hazard(rows, stratify=False).not_proportional
+    alone = Exposures(rows.start, rows.stop, rows.left, rows.covariates[:, :1], ("trait",))
+    assert fit_hazard(alone).stratified == ()
     people = np.array([[1.0, 0.0], [0.0, 0.0]])
     truth = np.exp([-(0.5 * np.exp(1.0) + 0.5 * np.exp(-0.5)), -1.0])
     assert survival(fit.hazard, people, np.zeros(2), np.ones(2)) == pytest.approx(truth, abs=0.015)

@@ -56,7 +56,7 @@ def fit_hazard(rows: Exposures, *, stratify: bool = True) -> HazardFit:
     cox = fit_cox(rows, columns)
     failed = not_proportional(rows, columns, cox)
     if stratify:
-        strata = _strata(rows, failed)
+        strata = _strata(rows, failed)[: len(columns) - 1]  # a covariate must stay
     if strata:
         columns = [c for c in columns if c not in strata]
         code = _codes(rows, strata)
@@ -74,7 +74,7 @@ def fit_hazard(rows: Exposures, *, stratify: bool = True) -> HazardFit:
 
 
 def export(rows: Exposures, columns: Sequence[int], coefficients: Floats, strata: tuple[int, ...] = ()) -> Hazard:
-    """The served form: coefficients of all covariates, means of the rows, and Breslow's baseline of each stratum."""
+    """The served form: coefficients of all covariates, means of the rows, and Breslow's baseline of each stratum, which has exits."""
     every = np.zeros(len(rows.names))
     every[list(columns)] = coefficients
     nothing = Baseline(np.zeros(1), np.zeros(1), 0.0)
@@ -83,9 +83,7 @@ def export(rows: Exposures, columns: Sequence[int], coefficients: Floats, strata
     baselines = []
     for number in range(2 ** len(strata)):
         here = code == number
-        # a combination that nobody left has no grid of its own: it gets everybody's
-        chosen = here if (rows.left & here).any() else np.ones(len(here), dtype=bool)
-        baselines.append(Baseline(*baseline_grid(rows.where(chosen), risk[chosen])))
+        baselines.append(Baseline(*baseline_grid(rows.where(here), risk[here])))
     return Hazard(rows.names, every, bare.means, strata, tuple(baselines))
 
 
