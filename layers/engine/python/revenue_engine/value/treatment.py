@@ -1,0 +1,68 @@
+"""How to treat somebody by value: how often to write, what kinds of offers he likes, how much a price matters to him.
+
+The specification documents `OptimalContactFrequency` as mails a week and computes days between mails, so "write to a whale more often"
+(two less) would come out as fewer mails. Stored is `contact_interval_days`; mails a week are 7 divided by it. n people, C cadences,
+K kinds of offers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from revenue_engine.arrays import Bools, Floats, Ints
+from revenue_engine.value.segments import HIGH, WHALE
+
+WEEK_DAYS = 7.0
+_WHALE_SHORTER, _WHALE_LEAST = 2.0, 1.0  # days, as in the specification
+_HIGH_SHORTER, _HIGH_LEAST = 1.0, 2.0
+_AT_RISK_LONGER = 2.0
+PRIOR_CLICKS = 20.0  # what everybody's liking is worth against a person's own clicks
+PRIOR_PURCHASES = 2.0
+LEVELS = ("low", "medium", "high")
+_LEVELS_FROM = np.array([1 / 3, 2 / 3])
+
+
+def best_interval(interval_days: Floats, remaining_micros: Floats) -> Floats:
+    """(n,) the interval of the C tried, (C,), under which remaining value (n, C) is largest; the longest of equals."""
+    order = np.argsort(-interval_days, kind="stable")
+    return np.asarray(interval_days[order][remaining_micros[:, order].argmax(axis=1)])
+
+
+def contact_interval_days(base_days: Floats, band: Ints, at_risk: Bools) -> Floats:
+    """(n,) days between mails from the interval that suits a person, `base_days`.
+
+    A whale and a high value get a shorter one, as far as the specification's least, and never a longer one; whoever is at risk, whale
+    or not, gets a longer one.
+    """
+    whale = np.minimum(base_days, np.maximum(base_days - _WHALE_SHORTER, _WHALE_LEAST))
+    high = np.minimum(base_days, np.maximum(base_days - _HIGH_SHORTER, _HIGH_LEAST))
+    by_value = np.where(band == WHALE, whale, np.where(band == HIGH, high, base_days))
+    return np.where(at_risk, base_days + _AT_RISK_LONGER, by_value)
+
+
+def per_week(interval_days: Floats) -> Floats:
+    """Mails a week."""
+    return WEEK_DAYS / interval_days
+
+
+def preferred_offers(clicks: Floats, mails: Floats, *, most: int = 3) -> tuple[Ints, Floats]:
+    """(n, most) kinds of offers a person likes best, best first, and by how much more than everybody likes that kind.
+
+    Clicks and mails are (n, K). A person's liking is (clicks + k) / (expected + k), expected at everybody's rate for the kind: the mean
+    of a Gamma prior of strength k, so that a single click says little. Kinds without any difference come in the order given.
+    """
+    rate = clicks.sum(axis=0) / np.maximum(mails.sum(axis=0), 1.0)
+    k = PRIOR_CLICKS * rate[None, :]
+    liking = (clicks + k) / np.maximum(mails * rate + k, 1e-12)
+    order = np.argsort(-liking, axis=1, kind="stable")[:, :most]
+    return order.astype(np.int64), np.take_along_axis(liking, order, axis=1)
+
+
+def price_sensitivity(declared: Floats, discounted: Floats, purchases: Floats) -> Ints:
+    """(n,) places in LEVELS: from what was declared, 0 to 1 or NaN, and the share of purchases made on a discount.
+
+    The declaration (a half where there is none) counts as two purchases.
+    """
+    prior = np.where(np.isnan(declared), 0.5, declared)
+    score = (discounted + PRIOR_PURCHASES * prior) / (purchases + PRIOR_PURCHASES)
+    return np.searchsorted(_LEVELS_FROM, score, side="right").astype(np.int64)
