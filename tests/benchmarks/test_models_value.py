@@ -184,6 +184,8 @@ def test_the_table_is_of_all_parts_and_says_what_is_left_out(monkeypatch: pytest
     part = ([("a", "b", "c")], {"x": 1.0})
     monkeypatch.setattr(models_value, "hazard_figures", lambda seeds: part)
     monkeypatch.setattr(models_value, "ltv_figures", lambda seeds: ([("d", "e", "f")], {"y": float(len(seeds))}))
+    for name in ("funnel_figures", "world_figures"):
+        monkeypatch.setattr(models, name, lambda quick: ([], {}))
     monkeypatch.setattr("benchmarks.models_value.DATA", tmp_path / "nowhere")
     result = models.measure(True)
     assert "left out" in result.rows[0]
