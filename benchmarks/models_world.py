@@ -13,9 +13,10 @@ import numpy as np
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.context import Cycle
 from revenue_engine.evaluation.calibration import auc, calibration
-from revenue_engine.learning.funnel import Rows, fit_funnel, thinned
-from revenue_engine.prediction.features import cross_features, offer_features, subscriber_features
+from revenue_engine.learning.funnel import fit_funnel, thinned
+from revenue_engine.learning.rows import Rows
 from revenue_engine.prediction.groups import forecast
+from revenue_engine.served import inputs
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.engine import Engine
 from workbench.simulation.study.engine.memory import Memory
@@ -59,30 +60,14 @@ class Watched(Engine):
         assert memory is not None
         day, who, features, cross, p_click, p_sale, payout = (np.concatenate(parts) for parts in zip(*self._notes, strict=True))
         clicked, paid = memory.clicked_within(_CLICK_DAYS, day, who), memory.paid(day, who)
-        rows = Rows(features, cross, p_click, p_sale, clicked, paid > 0, np.ones(len(day)))
+        nothing_known = np.full(len(day), np.nan)  # the study keeps no propensities
+        rows = Rows(features, cross, p_click, p_sale, clicked, paid > 0, nothing_known, np.ones(len(day)))
         return Log(rows, day, payout, paid)
 
     def _leave(self, memory: Memory, cycle: Cycle, day: int, hour: int, who: Ints, arm: Ints, segment: Ints) -> Mailing:
-        batch, book = packed.page(memory.rows, who, self._decided_at), cycle.book
-        offer = book.offer_of_arm[arm].astype(np.int64)
-        cross = cross_features(batch, cycle.now, book.numbers, [one.category for one in book.offers])
-        of_arms = offer_features(
-            book.payout_micros.astype(np.float64),
-            (cycle.p_click / cycle.p_click.mean(axis=1, keepdims=True)).mean(axis=0),
-            cycle.context.posteriors.segment_share @ cycle.p_conversion,
-            [variant for _, variant in book.arms],
-        )
-        self._notes.append(
-            (
-                np.full(len(who), day),
-                who,
-                np.concatenate([subscriber_features(batch, cycle.now), of_arms[arm]], axis=1),
-                cross[np.arange(len(who)), offer],
-                cycle.p_click[segment, arm],
-                cycle.p_conversion[segment, arm],
-                book.payout_micros[arm].astype(np.float64),
-            )
-        )
+        page = packed.page(memory.rows, who, self._decided_at)
+        given = inputs(page, cycle, np.arange(len(who)), arm, segment)
+        self._notes.append((np.full(len(who), day), who, *(getattr(given, name) for name in given.__slots__)))
         return super()._leave(memory, cycle, day, hour, who, arm, segment)
 
 

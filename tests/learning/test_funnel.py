@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from revenue_engine.evaluation.calibration import auc, calibration
-from revenue_engine.learning.funnel import Funnel, Rows, fit_funnel, thinned
+from revenue_engine.learning.funnel import Funnel, fit_funnel, thinned
+from revenue_engine.learning.rows import Rows
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
 from revenue_engine.prediction.platt import logistic, logit
 
@@ -25,7 +26,7 @@ def _rows(n: int, seed: int) -> Rows:
     click = logistic(logit(p_click) + 0.8 * (kind == 0) - 0.4 * (kind == 1) + 1.0 * (features[:, 0] > 0.5))
     clicked = rng.random(n) < click
     sold = clicked & (rng.random(n) < logistic(logit(p_sale) + 1.2 * (features[:, 1] > 0)))
-    return Rows(features, cross, p_click, p_sale, clicked, sold, np.ones(n))
+    return Rows(features, cross, p_click, p_sale, clicked, sold, np.ones(n), np.ones(n))
 
 
 @cache

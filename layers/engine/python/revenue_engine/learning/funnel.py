@@ -9,35 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats
+from revenue_engine.learning.rows import Rows
 from revenue_engine.learning.stage import CALIBRATED_FROM, Shape, Stage, fit_stage
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
 from revenue_engine.prediction.platt import Platt, fit_platt, logit
 
 CLICK = Shape(leaves=12, rows_per_leaf=400, rate=0.06)
 SALE = Shape(leaves=4, rows_per_leaf=300, rate=0.03, ridge=50.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Sends in the order of time, (n,) each: features as served, what was said of them without trees, and what became of them."""
-
-    features: npt.NDArray[np.float32]  # (n, F) of the person, then of the offer
-    cross: npt.NDArray[np.float32]  # (n, 3)
-    p_click: Floats  # by the rates
-    p_sale: Floats  # per click, by the posteriors
-    clicked: Bools  # a person did, within 72 hours
-    sold: Bools  # an approved conversion within 14 days, of the click or of none we know
-    weight: Floats  # 1 over the chance that the row was kept
-
-    def where(self, chosen: Bools) -> Rows:
-        """Some of them."""
-        return Rows(*(getattr(self, name)[chosen] for name in self.__slots__))
-
-    def __len__(self) -> int:
-        return len(self.clicked)
 
 
 @dataclass(frozen=True, slots=True)
