@@ -12,7 +12,11 @@ from revenue_engine.evaluation.calibration import auc, calibration
 from revenue_engine.learning.funnel import Funnel, fit_funnel, thinned
 from revenue_engine.learning.rows import Rows
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
+from revenue_engine.prediction.features import OFFER, SUBSCRIBER
+from revenue_engine.prediction.funnel import chances
 from revenue_engine.prediction.platt import logistic, logit
+
+NAMES = ("click_rate", "open_rate", "payout_dollars")
 
 
 def _rows(n: int, seed: int) -> Rows:
@@ -31,7 +35,7 @@ def _rows(n: int, seed: int) -> Rows:
 
 @cache
 def _fitted() -> Funnel:
-    return fit_funnel(_rows(80_000, 1))
+    return fit_funnel(_rows(80_000, 1), names=NAMES)
 
 
 def test_the_cross_line_finds_what_interest_is_worth_and_needs_no_trees_for_it() -> None:
@@ -56,7 +60,7 @@ def test_thinned_rows_give_the_chances_of_all_rows() -> None:
     rows, new = _rows(80_000, 1), _rows(40_000, 3)
     kept, weight = thinned(rows.clicked, 0.25, np.random.default_rng(4))
     assert kept[rows.clicked].all() and kept[~rows.clicked].mean() == pytest.approx(0.25, abs=0.01)
-    some = fit_funnel(replace(rows, weight=weight).where(kept))
+    some = fit_funnel(replace(rows, weight=weight).where(kept), names=NAMES)
     every, few = (funnel.chances(new).click for funnel in (_fitted(), some))
     assert few.mean() == pytest.approx(every.mean(), rel=0.05)
     assert np.corrcoef(every, few)[0, 1] > 0.97
@@ -64,7 +68,35 @@ def test_thinned_rows_give_the_chances_of_all_rows() -> None:
 
 def test_a_small_list_keeps_what_rates_and_posteriors_say() -> None:
     few = _rows(400, 5)
-    funnel = fit_funnel(few)
+    funnel = fit_funnel(few, names=NAMES)
     assert funnel.click.booster is None and funnel.sale.booster is None
     told = funnel.chances(few)
     assert told.sale_of_click == pytest.approx(few.p_sale, rel=0.3)
+
+
+def test_tables_say_of_every_pair_what_the_funnel_says_of_it_as_a_send() -> None:
+    rng = np.random.default_rng(6)
+    people, arms = (rng.standard_normal((n, len(names))).astype(np.float32) for n, names in ((200, SUBSCRIBER), (7, OFFER)))
+    people[::9, SUBSCRIBER.index("open_rate")] = np.nan
+    cross = rng.integers(0, 2, (200, 7, 3)).astype(np.float32)
+    p_click, p_sale = rng.uniform(0.01, 0.05, (200, 7)), rng.uniform(0.02, 0.2, (200, 7))
+    got = chances(_fitted().tables(), people, arms, cross, p_click=p_click, p_sale=p_sale)
+    columns = [people[:, SUBSCRIBER.index(name)][:, None].repeat(7, axis=1) for name in NAMES[:2]]
+    columns.append(arms[:, OFFER.index("payout_dollars")][None, :].repeat(200, axis=0))
+    sends = Rows(
+        np.stack(columns, axis=2).reshape(-1, 3),
+        cross.reshape(-1, 3),
+        p_click.ravel(),
+        p_sale.ravel(),
+        *(np.zeros(1_400, dtype=bool) for _ in range(2)),
+        *(np.ones(1_400) for _ in range(2)),
+    )
+    wanted = _fitted().chances(sends)
+    for name in ("click", "sale_of_click", "sale"):
+        assert getattr(got, name).ravel() == pytest.approx(getattr(wanted, name), rel=2e-5)
+    assert _fitted().click.booster is not None and _fitted().sale.booster is not None
+
+
+def test_a_funnel_without_trees_is_served_as_rates_and_posteriors() -> None:
+    tables = fit_funnel(_rows(400, 5), names=NAMES).tables()
+    assert tables.click.trees is None and tables.sale.trees is None

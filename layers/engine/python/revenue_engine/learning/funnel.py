@@ -6,27 +6,22 @@ again on the actions that were chosen: the best of several noisy predictions is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats
+from revenue_engine.learning.export import export
 from revenue_engine.learning.rows import Rows
 from revenue_engine.learning.stage import CALIBRATED_FROM, Shape, Stage, fit_stage
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
+from revenue_engine.prediction.features import OFFER, SUBSCRIBER
+from revenue_engine.prediction.funnel import Chances, FunnelTables, StageTables
 from revenue_engine.prediction.platt import Platt, fit_platt, logit
 
 CLICK = Shape(leaves=12, rows_per_leaf=400, rate=0.06)
 SALE = Shape(leaves=4, rows_per_leaf=300, rate=0.03, ridge=50.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Chances:
-    """(n,) each."""
-
-    click: Floats
-    sale_of_click: Floats
-    sale: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +39,27 @@ class Funnel:
         sale = self.sale.predict(rows.features, logit(rows.p_sale))
         return Chances(click, sale, self.product(logit(click * sale)))
 
+    def tables(self) -> FunnelTables:
+        """For serving. Raises NotExportable for names that `features` does not know."""
+        return FunnelTables(self.cross, _tables(self.click), _tables(self.sale), self.product)
 
-def fit_funnel(rows: Rows, *, seed: int = 0) -> Funnel:
-    """The funnel of these rows, whose outcomes must be final."""
+
+def _tables(stage: Stage) -> StageTables:
+    trees = None if stage.booster is None else export(stage.booster, subscriber=SUBSCRIBER, offer=OFFER)
+    return StageTables(trees, stage.platt)
+
+
+def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0) -> Funnel:
+    """The funnel of these rows, whose outcomes must be final; `names` of their features, in order."""
     newest = np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows))
     before = logit(rows.p_click)
     cross = fit_cross_line(rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest])
     offset = before + cross(rows.cross)
-    click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, seed=seed)
+    click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, names=names, seed=seed)
     of_clicks = rows.where(rows.clicked)
-    sale = fit_stage(of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=SALE, weight=of_clicks.weight, seed=seed)
+    sale = fit_stage(
+        of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=SALE, weight=of_clicks.weight, names=names, seed=seed
+    )
     bare = Funnel(cross, click, sale, Platt())
     last = rows.where(newest)
     told = bare.chances(last)

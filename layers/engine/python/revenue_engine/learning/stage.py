@@ -59,6 +59,7 @@ def fit_stage(
     shape: Shape | None = None,
     weight: Floats | None = None,
     monotone: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Stage:
     """The stage of these rows.
@@ -69,6 +70,8 @@ def fit_stage(
         (n, F), (n,), (n,) log odds to start from, (n,): rows by time, the oldest first.
     monotone
         (F,) 1, 0 or -1: what a feature may do to the odds.
+    names
+        (F,) of the features, for tables.
     """
     shape = shape or Shape()
     w = np.ones(len(happened)) if weight is None else weight
@@ -76,7 +79,7 @@ def fit_stage(
     old, mid, new = slice(0, stop), slice(stop, calibrate), slice(calibrate, len(happened))
     booster = None
     if min(int(happened[old].sum()), int((~happened[old]).sum())) >= _FEWEST:
-        booster = _boost(features, happened, offset, w, (old, mid), shape, monotone, seed)
+        booster = _boost(features, happened, offset, w, (old, mid), shape, (monotone, names), seed)
     bare = Stage(booster, Platt())
     return Stage(booster, fit_platt(bare.score(features[new], offset[new]), happened[new], w[new]))
 
@@ -88,7 +91,7 @@ def _boost(
     weight: Floats,
     parts: tuple[slice, slice],
     shape: Shape,
-    monotone: Sequence[int] | None,
+    of_features: tuple[Sequence[int] | None, Sequence[str] | None],
     seed: int,
 ) -> lightgbm.Booster:
     settings: dict[str, Any] = {
@@ -104,10 +107,18 @@ def _boost(
         "seed": seed,
         "verbose": -1,
     }
+    monotone, names = of_features
     if monotone is not None:
         settings["monotone_constraints"] = list(monotone)
     old, mid, both = (
-        lightgbm.Dataset(features[part], happened[part], weight=weight[part], init_score=offset[part], free_raw_data=False)
+        lightgbm.Dataset(
+            features[part],
+            happened[part],
+            weight=weight[part],
+            init_score=offset[part],
+            feature_name="auto" if names is None else list(names),
+            free_raw_data=False,
+        )
         for part in (*parts, slice(parts[0].start, parts[1].stop))
     )
     stopping = lightgbm.early_stopping(_PATIENCE, verbose=False)

@@ -1,0 +1,69 @@
+"""The funnel as it is served: chances of every person with every arm, from tables. Shapes: n people, A arms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from revenue_engine.arrays import Floats
+from revenue_engine.prediction.cross_line import CrossLine
+from revenue_engine.prediction.platt import Platt, logit
+from revenue_engine.prediction.scorer import Scorer
+from revenue_engine.prediction.tables import TreeTables
+
+
+@dataclass(frozen=True, slots=True)
+class StageTables:
+    """Of one stage; no trees: too few events for them, so that what was said before stands."""
+
+    trees: TreeTables | None
+    platt: Platt
+
+    def chances(self, people: npt.NDArray[np.float32], arms: npt.NDArray[np.float32], offset: Floats) -> Floats:
+        """(n, A), from log odds (n, A) to start from."""
+        raw = 0.0 if self.trees is None else Scorer(self.trees, arms).raw(people)
+        return self.platt(offset + raw)
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelTables:
+    """P(human click | delivered), P(approved conversion | click, offer), and their product, each with its line."""
+
+    cross: CrossLine
+    click: StageTables
+    sale: StageTables
+    product: Platt
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """Per mail, but for the second; one shape."""
+
+    click: Floats
+    sale_of_click: Floats
+    sale: Floats
+
+
+def chances(
+    tables: FunnelTables,
+    people: npt.NDArray[np.float32],
+    arms: npt.NDArray[np.float32],
+    cross: npt.NDArray[np.float32],
+    *,
+    p_click: Floats,
+    p_sale: Floats,
+) -> Chances:
+    """Of people (n, Fs) with arms (A, Fo), (n, A) each; columns as `features.SUBSCRIBER` and `features.OFFER`.
+
+    Parameters
+    ----------
+    cross
+        (n, A, 3): `features.cross_features` of each arm's offer.
+    p_click, p_sale
+        (n, A): what rates and posteriors say without trees.
+    """
+    click = tables.click.chances(people, arms, logit(p_click) + tables.cross(cross))
+    sale = tables.sale.chances(people, arms, logit(p_sale))
+    return Chances(click, sale, tables.product(logit(click * sale)))
