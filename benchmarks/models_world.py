@@ -25,8 +25,8 @@ from workbench.simulation.study.trial import CAP_SHARE
 from workbench.simulation.worlds import Mailing, World, named
 
 SEED = 41
-PEOPLE, DAYS = 340_000, 60
-QUICK_PEOPLE, QUICK_DAYS = 12_000, 40
+PEOPLE, DAYS = 420_000, 45
+QUICK_PEOPLE, QUICK_DAYS = 8_000, 40
 SETTLING_DAYS = 17  # without mail, until what was clicked has been bought
 WARM_UP_DAYS = 7
 LEARNED = 0.65  # of the days
@@ -48,7 +48,9 @@ class Log:
 
 
 class Watched(Engine):
-    """The engine, its sends noted as they are served."""
+    """The engine, its sends noted as they are served; with more cycles a day than other studies, for a cycle carries 15,000 mails."""
+
+    hours = tuple(range(7, 20))
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -122,7 +124,9 @@ def world_figures(quick: bool) -> tuple[list[tuple[str, str, str]], dict[str, fl
         "revenue_over_predicted": float(large.actual.sum() / large.predicted.sum()),
     }
     if not quick:
-        figures |= {"interval90_coverage": small.inside, "days_within_15": float(near.mean())}
+        figures["interval90_coverage"] = small.inside
+    if len(near):
+        figures["days_within_15"] = float(near.mean())
     return table, figures
 
 
