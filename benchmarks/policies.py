@@ -61,6 +61,10 @@ def measure(quick: bool) -> Result:
         for s in summaries:
             figures |= {f"{name}{suffix}": value for name, value in _figures(s).items()}
         notes += [f"{world}: {leak}" for leak in compare.leaks(summaries)]
+        for other in ("weekly_true_epc", "same_models_sort", ORACLE):
+            share = compare.ratio(found, world, ENGINE, other, net=True)
+            if share is not None:
+                notes.append(f"{world}: the engine's net over that of {other}: {share.value:.3f} ± {share.half_width:.3f} (95 %)")
     seconds, _ = timed(SUBSCRIBERS, 10 if quick else 60)
     figures["world_subscriber_days_per_minute"] = SUBSCRIBERS * (10 if quick else 60) / seconds * 60
     result = Result(
