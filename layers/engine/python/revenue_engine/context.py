@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from revenue_engine.arrays import Floats
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.draws import Stream, uniforms
 from revenue_engine.errors import Refused
 from revenue_engine.ids import stable_hash
+from revenue_engine.learning.index import solve
 from revenue_engine.offers import choice
 from revenue_engine.offers.book import OfferBook, make_book
 from revenue_engine.offers.posterior import Posteriors, joint_draws
+from revenue_engine.value.index import Habits, ValueTable
 from revenue_engine.prediction.bundle import Bundle
+from revenue_engine.prediction.features import offer_features
+from revenue_engine.prediction.funnel import Served
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer
 
 JOINT_DRAWS = 256
 UPPER_QUANTILE = 0.95
+_TIE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Price:
 
     lambda_micros: int = 0
     version: str = "zero"
+    kappa_micros: int = 0  # of a complaint, beside the loss of the person
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,12 @@ class Cycle:
     p_open: Floats  # (S, A)
     p_click: Floats  # (S, A)
     p_conversion: Floats  # (S, A) posterior means
-    revenue: Floats  # (S, A) expected micros of a mail
-    upper: Floats  # (S, A) and their optimistic bound
-    scores: Floats  # (S, M, A) micros of a mail under each draw
-    order: choice.Positions  # (S, M, A)
+    funnel: Served
+    arms: npt.NDArray[np.float32]  # (A, len(OFFER)) what the funnel knows of them
+    factors: choice.Tables  # (S, A, M) what each joint draw makes of an arm's worth; mean 1
+    upper: Floats  # (S, A) their optimistic quantile, at least 1
     fixed_revenue: Floats  # (A,) over the org: the fixed policy's taste
+    values: ValueTable  # what a mail costs its reader's future
 
 
 def prepare(context: CycleContext) -> Cycle:
@@ -89,24 +98,41 @@ def prepare(context: CycleContext) -> Cycle:
     rates = context.bundle.rates
     arms = [(offer, variant, book.offers[o].category) for (offer, variant), o in zip(book.arms, book.offer_of_arm, strict=True)]
     p_click = table(rates.click_level, rates.click_ratio, arms)
-    worth = p_click * book.payout_micros * (1.0 - book.refund_rate)
-    draws = joint_draws(context.posteriors, org=context.org, cycle_id=context.cycle_id, draws=JOINT_DRAWS)
-    scores = worth[:, None, :] * draws
-    # which of equal scores wins is drawn afresh per joint draw
-    ties = uniforms(stable_hash("ties", context.org, context.cycle_id), np.arange(scores.size, dtype=np.uint64), Stream.RANK)
-    revenue = worth * context.posteriors.mean
+    key = stable_hash("cycle", context.org, context.cycle_id)
+    factors = _factors(context, key)
+    of_arms = offer_features(
+        book.payout_micros.astype(np.float64),
+        (p_click / p_click.mean(axis=1, keepdims=True)).mean(axis=0),
+        context.posteriors.segment_share @ context.posteriors.mean,
+        [variant for _, variant in book.arms],
+    )
+    worth = p_click * book.payout_micros * (1.0 - book.refund_rate) * context.posteriors.mean
     return Cycle(
         context=context,
         now=epoch_seconds(context.now),
-        key=stable_hash("cycle", context.org, context.cycle_id),
+        key=key,
         canary_key=stable_hash("canary", context.org),
         book=book,
         p_open=table(rates.open_level, rates.open_ratio, arms),
         p_click=p_click,
         p_conversion=context.posteriors.mean,
-        revenue=revenue,
-        upper=np.maximum(np.quantile(scores, UPPER_QUANTILE, axis=1), revenue),
-        scores=scores,
-        order=choice.preference(scores, ties.reshape(scores.shape)),
-        fixed_revenue=context.posteriors.segment_share @ revenue,
+        funnel=Served(context.bundle.funnel, of_arms),
+        arms=of_arms,
+        factors=factors,
+        upper=np.maximum(np.quantile(factors, UPPER_QUANTILE, axis=2), 1.0),
+        fixed_revenue=context.posteriors.segment_share @ worth,
+        values=_values(context.bundle.habits),
     )
+
+
+@lru_cache(maxsize=4)
+def _values(habits: Habits) -> ValueTable:
+    return solve(habits)
+
+
+def _factors(context: CycleContext, key: int) -> choice.Tables:
+    """(S, A, M): joint draws over their means, each moved by a millionth at random so that no two arms are ever equal."""
+    drawn = joint_draws(context.posteriors, org=context.org, cycle_id=context.cycle_id, draws=JOINT_DRAWS)
+    ties = uniforms(key, np.arange(drawn.size, dtype=np.uint64), Stream.RANK).reshape(drawn.shape)
+    relative = drawn / context.posteriors.mean[:, None, :] * (1.0 + _TIE * ties)
+    return np.ascontiguousarray(relative.transpose(0, 2, 1), dtype=np.float32)

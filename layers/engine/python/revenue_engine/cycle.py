@@ -17,20 +17,20 @@ from revenue_engine.arrays import Bools, Codes, Floats, Ints, Keys
 from revenue_engine.context import Cycle
 from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
-from revenue_engine.offers.book import barred_by_country, lately_mailed
-from revenue_engine.offers.patterns import Patterns, find_patterns
 from revenue_engine.pacing.hours import in_hours
 from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
 from revenue_engine.pacing.next_time import next_decision_at
 from revenue_engine.pacing.spread import minutes
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.prediction.segments import engagement_score, planned_sends, risk, segment_of
+from revenue_engine.prospects import Prospects, look, offers_open
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
+from revenue_engine.value.index import Prices, fatigue_of, prices
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))
@@ -45,75 +45,83 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     segment = segment_of(batch, cycle.now).astype(np.intp)
     facts = _facts(batch, cycle, segment)
     reason = first_failing(facts, now=cycle.now, controls=controls)
+    open_offers = offers_open(batch, cycle)
 
-    barred = barred_by_country(cycle.book, batch)
-    barred |= lately_mailed(cycle.book, batch, now=cycle.now, gap_days=controls.same_offer_gap_days)
-    patterns = find_patterns(
-        cycle.book,
-        barred,
-        segment,
-        needed=reason == PASSED,
-        order=cycle.order,
-        scores=cycle.scores,
-        revenue=cycle.revenue,
-        upper=cycle.upper,
-    )
-    # the row's prospects, (n,): none of them depends on the arm that will be drawn
-    best = _micros(patterns.best[patterns.of_row]) - cost
-    upper = _micros(patterns.upper[patterns.of_row])
+    # what passed the rails is looked at; none of a row's prospects depends on the arm that will be drawn
+    asked = np.flatnonzero(reason == PASSED)
+    those = Batch(batch.subscriber[asked], batch.rows[asked], batch.decided_at[asked])
+    seen = look(those, cycle, segment[asked], open_offers[asked])
+    future = _future(those, cycle, seen, facts, asked)
+    of_engine = facts.engine[asked]
+    net = _micros(seen.value) - cost
+    index = net - np.where(of_engine, _micros(future.total), 0)
+    why = np.full(len(asked), PASSED, dtype=np.uint8)
     for name, failed in (
-        ("no_suitable_offer", patterns.votes.sum(axis=1)[patterns.of_row] == 0),
-        ("predicted_revenue_too_low", facts.engine & (upper < controls.min_revenue_per_email_micros)),
-        ("below_shadow_price", facts.engine & (best <= price)),
+        ("no_suitable_offer", seen.votes.sum(axis=1) == 0),
+        ("predicted_revenue_too_low", of_engine & (_micros(seen.upper) < controls.min_revenue_per_email_micros)),
+        ("negative_long_term_value", of_engine & (index <= 0) & (net > price)),
+        ("below_shadow_price", of_engine & (index <= price)),
     ):
-        reason = np.where((reason == PASSED) & failed, np.uint8(NUMBER_OF[name]), reason)
+        why = np.where((why == PASSED) & failed, np.uint8(NUMBER_OF[name]), why)
+    reason[asked] = why
 
-    go = reason == PASSED
-    pick = _pick(batch, cycle, patterns, go, policy, keys)
-    fixed = go & (policy == _FIXED)
-    ghost = go & ~fixed & (uniforms(cycle.key, keys, Stream.GHOST) < controls.ghost_share)
-    send = go & ~ghost
-    for name, which in (("revenue_opportunity", go), ("exploration", pick.explored), ("fixed_policy", fixed), ("ghost", ghost)):
-        reason = np.where(which, np.uint8(NUMBER_OF[name]), reason)
-    send_share = np.where(go & ~fixed, 1.0 - controls.ghost_share, 1.0)
-    joint = np.where(send, send_share * np.nan_to_num(pick.offer * pick.content), np.where(ghost, controls.ghost_share, 1.0))
-    runner_up = np.where(
-        patterns.first[patterns.of_row] == pick.arm, patterns.second[patterns.of_row], patterns.first[patterns.of_row]
+    go, chosen = np.flatnonzero(why == PASSED), asked[why == PASSED]
+    pick = _pick(batch.decided_at[chosen], cycle, seen, go, policy[chosen], keys[chosen])
+    fixed = policy[chosen] == _FIXED
+    ghost = ~fixed & (uniforms(cycle.key, keys[chosen], Stream.GHOST) < controls.ghost_share)
+    send_share = np.where(fixed, 1.0, 1.0 - controls.ghost_share)
+    reason[chosen] = np.select(
+        [ghost, fixed, pick.explored],
+        [np.uint8(NUMBER_OF[name]) for name in ("ghost", "fixed_policy", "exploration")],
+        np.uint8(NUMBER_OF["revenue_opportunity"]),
     )
-    runner_up = np.where(go, runner_up, NONE)
-    expected = np.where(go, _micros(_at(cycle.revenue, segment, pick.arm)), 0)
+    joint = np.where(ghost, controls.ghost_share, send_share * pick.offer * pick.content)
+    second = np.where(seen.first[go] == pick.arm, seen.second[go], seen.first[go])
+    toll = cost + np.where(fixed, 0, _micros(future.total[go]))
+    expected = _micros(seen.revenue[go, pick.arm])
+
+    n = len(batch)
+    of_asked, of_chosen = _Spread(n, asked), _Spread(n, chosen)
+    send = of_chosen(~ghost, False)
     canary = uniforms(cycle.canary_key, keys, Stream.CANARY) < controls.canary_share
     return Decisions(
         subscriber=batch.subscriber,
         send=send,
         mail=send & _lets_leave(cycle.context.autonomy, canary),
-        ghost=ghost,
+        ghost=of_chosen(ghost, False),
         canary=canary,
-        explored=pick.explored,
+        explored=of_chosen(pick.explored, False),
         reason=reason,
         policy=policy,
         segment=segment.astype(np.uint8),
         provider=batch.column("provider").astype(np.uint8),
-        arm=pick.arm.astype(np.int32),
-        runner_up=runner_up.astype(np.int32),
-        eligible=np.packbits(patterns.eligible[patterns.of_row], axis=1),
-        epsilon=pick.epsilon,
-        propensity_joint=joint,
-        propensity_send=send_share,
-        propensity_offer=pick.offer,
-        propensity_content=pick.content,
-        p_open=np.where(go, _at(cycle.p_open, segment, pick.arm), np.nan),
-        p_click=np.where(go, _at(cycle.p_click, segment, pick.arm), np.nan),
-        p_conversion=np.where(go, _at(cycle.p_conversion, segment, pick.arm), np.nan),
+        arm=of_chosen(pick.arm.astype(np.int32), NONE),
+        runner_up=of_chosen(second.astype(np.int32), NONE),
+        eligible=np.packbits(open_offers[:, cycle.book.offer_of_arm], axis=1),
+        epsilon=of_chosen(pick.epsilon, 0.0),
+        propensity_joint=of_chosen(joint, 1.0),
+        propensity_send=of_chosen(send_share, 1.0),
+        propensity_offer=of_chosen(pick.offer, np.nan),
+        propensity_content=of_chosen(pick.content, np.nan),
+        p_open=of_chosen(cycle.p_open[segment[chosen], pick.arm], np.nan),
+        p_click=of_chosen(seen.click[go, pick.arm], np.nan),
+        p_conversion=of_chosen(seen.sale[go, pick.arm] / seen.click[go, pick.arm], np.nan),
         churn_risk=facts.churn_risk,
         complaint_risk=facts.complaint_risk,
         engagement=facts.engagement,
-        payout_micros=np.where(go, _at(cycle.book.payout_micros[None, :], np.zeros_like(segment), pick.arm), 0).astype(np.int64),
-        expected_revenue_micros=expected,
-        index_micros=np.where(go, expected - cost, 0),
-        runner_up_index_micros=np.where(runner_up >= 0, _micros(_at(cycle.revenue, segment, runner_up)) - cost, 0),
-        best_index_micros=best,
-        upper_micros=upper,
+        payout_micros=of_chosen(cycle.book.payout_micros[pick.arm], 0),
+        expected_revenue_micros=of_chosen(expected, 0),
+        index_micros=of_chosen(expected - toll, 0),
+        runner_up_index_micros=of_chosen(np.where(second >= 0, _micros(seen.revenue[go, second]) - toll, 0), 0),
+        row_index_micros=of_asked(index, 0),
+        value_micros=of_asked(net, 0),
+        upper_micros=of_asked(_micros(seen.upper), 0),
+        hazard_price_micros=of_asked(_micros(future.hazard), 0),
+        fatigue_price_micros=of_asked(_micros(future.fatigue), 0),
+        complaint_price_micros=of_asked(_micros(future.complaint), 0),
+        lapse_price_micros=of_asked(_micros(future.lapse), 0),
+        ltv_micros=of_asked(_micros(future.value_now), 0),
+        v_after_micros=of_asked(_micros(future.value_after), 0),
         rank=hashes(cycle.key, keys, Stream.RANK),
         minute=np.full(len(batch), NONE, dtype=np.int16),
         next_decision_at=_when_next(batch, cycle, reason),
@@ -144,7 +152,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
     room = room_left(cycle, taken)
     ghost_mail = decisions.ghost & _lets_leave(cycle.context.autonomy, decisions.canary)
     rows = np.flatnonzero(decisions.mail | ghost_mail)
-    order = rows[np.lexsort((decisions.rank[rows], -decisions.best_index_micros[rows], decisions.policy[rows] != _FIXED))]
+    order = rows[np.lexsort((decisions.rank[rows], -decisions.row_index_micros[rows], decisions.policy[rows] != _FIXED))]
     real = decisions.mail[order]
     ahead: Ints = np.cumsum(real) - real  # mails before each in the queue
     wanted, limit = int(real.sum()), min(granted, room)
@@ -193,8 +201,21 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
 
 
 @dataclass(frozen=True, slots=True)
+class _Spread:
+    """Lays columns of some rows out over all n rows of a page."""
+
+    n: int
+    rows: Ints
+
+    def __call__(self, values: npt.NDArray[Any], otherwise: Any) -> npt.NDArray[Any]:
+        whole = np.full(self.n, otherwise, dtype=values.dtype)
+        whole[self.rows] = values
+        return whole
+
+
+@dataclass(frozen=True, slots=True)
 class _Pick:
-    """The arms of the rows that go, (n,); of the others nothing."""
+    """The arms of the rows that go, (g,)."""
 
     arm: choice.Positions
     explored: Bools
@@ -203,24 +224,23 @@ class _Pick:
     content: Floats
 
 
-def _pick(batch: Batch, cycle: Cycle, patterns: Patterns, go: Bools, policy: Codes, keys: Keys) -> _Pick:
-    n = len(batch)
-    arm, explored, epsilon = np.full(n, NONE, dtype=np.intp), np.zeros(n, dtype=np.bool_), np.zeros(n)
-    offer, content = np.full(n, np.nan), np.full(n, np.nan)
-    fixed = np.flatnonzero(go & (policy == _FIXED))
+def _pick(decided_at: Ints, cycle: Cycle, seen: Prospects, go: choice.Positions, policy: Codes, keys: Keys) -> _Pick:
+    """Of the rows `go` of the prospects; the other columns are theirs alone, (g,)."""
+    n = len(go)
+    arm, explored, epsilon = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.bool_), np.zeros(n)
+    offer, content = np.ones(n), np.ones(n)
+    fixed = np.flatnonzero(policy == _FIXED)
     if len(fixed):
-        arm[fixed] = np.where(patterns.eligible[patterns.of_row[fixed]], cycle.fixed_revenue, -np.inf).argmax(axis=1)
-        offer[fixed] = content[fixed] = 1.0
-    play = np.flatnonzero(go & (policy != _FIXED))
+        arm[fixed] = np.where(seen.eligible[go[fixed]], cycle.fixed_revenue, -np.inf).argmax(axis=1)
+    play = np.flatnonzero(policy != _FIXED)
     if len(play):
         epsilon[play] = choice.exploration_budget(
-            cycle.context.controls.epsilon_per_day, now=cycle.now, decided_at=batch.decided_at[play]
+            cycle.context.controls.epsilon_per_day, now=cycle.now, decided_at=decided_at[play]
         )
         picked = choice.choose(
-            patterns.votes,
-            patterns.even,
+            seen.votes[go[play]],
+            seen.even[go[play]],
             cycle.book.offer_of_arm,
-            pattern=patterns.of_row[play],
             epsilon=epsilon[play],
             explore=uniforms(cycle.key, keys[play], Stream.EXPLORE),
             pick_voted=uniforms(cycle.key, keys[play], Stream.TALLY),
@@ -231,9 +251,25 @@ def _pick(batch: Batch, cycle: Cycle, patterns: Patterns, go: Bools, policy: Cod
     return _Pick(arm, explored, epsilon, offer, content)
 
 
+def _future(those: Batch, cycle: Cycle, seen: Prospects, facts: Facts, asked: Ints) -> Prices:
+    """What a mail costs these people's future."""
+    habits, controls = cycle.values.habits, cycle.context.controls
+    fatigue = fatigue_of(those.column("recent_sends").astype(np.int64), cycle.now, habits.half_life_days)
+    return prices(
+        cycle.values,
+        value_micros=seen.value / habits.worth(fatigue),
+        fatigue=fatigue,
+        exits=facts.exits[asked],
+        complaint=facts.complaint_risk[asked],
+        cost_micros=np.float64(controls.cost_per_email_micros + cycle.context.price.lambda_micros),
+        kappa=float(cycle.context.price.kappa_micros),
+    )
+
+
 def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     controls, rates, now = cycle.context.controls, cycle.context.bundle.rates, cycle.now
     policy = batch.column("arm").astype(np.uint8)
+    unsubscribe, complaint = by_segment(rates.unsubscribe_hazard)[segment], by_segment(rates.complaint_hazard)[segment]
     sends = planned_sends(batch, now, most_per_week=controls.max_emails_per_subscriber_per_week)
     return Facts(
         no_mail=policy == _NO_MAIL,
@@ -244,8 +280,9 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
         recent_sends=batch.column("recent_sends").astype(np.int64),
         last_send_at=batch.column("last_send_at").astype(np.int64),
         gap_seconds=_gap_seconds(policy, controls),
-        churn_risk=risk(by_segment(rates.unsubscribe_hazard)[segment], sends),
-        complaint_risk=by_segment(rates.complaint_hazard)[segment],  # of this mail
+        churn_risk=risk(unsubscribe, sends),
+        complaint_risk=complaint,  # of this mail
+        exits=unsubscribe + complaint,
         engagement=engagement_score(batch, now, by_segment(rates.click_level)[segment]),
     )
 
@@ -273,13 +310,6 @@ def _lets_leave(autonomy: Autonomy, canary: Bools) -> Bools:
     if autonomy is Autonomy.CANARY:
         return canary
     return np.full(len(canary), autonomy in (Autonomy.APPROVAL, Autonomy.FULL))
-
-
-def _at(values: npt.NDArray[Any], segment: choice.Positions, arm: choice.Positions) -> Floats:
-    """values[segment, arm] per row, (n,); 0 where there is no arm."""
-    if not values.shape[1]:
-        return np.zeros(len(arm))
-    return np.where(arm >= 0, values[segment, np.maximum(arm, 0)], 0.0).astype(np.float64)
 
 
 def _micros(values: Floats) -> Ints:

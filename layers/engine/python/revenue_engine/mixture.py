@@ -22,28 +22,13 @@ from revenue_engine.snapshot import load_context
 _AGREES = 1e-9  # of a propensity worked out again with the one on record: the same but for rounding
 
 
-def mixture(cycle: Cycle, *, segment: Codes | Ints, eligible: Codes, epsilon: Floats) -> Floats:
+def mixture(prospects: Prospects, cycle: Cycle, epsilon: Floats) -> Floats:
     """Probabilities of every arm and of the randomised skip, (n, A + 1), of rows that the engine's arm lets go.
 
-    Parameters
-    ----------
-    segment, epsilon
-        (n,): as decided.
-    eligible
-        (n, ⌈A/8⌉) bits as in `Decisions.eligible`. Each row needs an arm that some draw votes for, as every row that goes has one.
+    `epsilon` (n,) as decided. Each row needs an arm that some draw votes for, as every row that goes has one.
     """
-    alike, of_row = np.unique(np.column_stack([segment.astype(np.uint8), eligible]), axis=0, return_inverse=True)
-    of_row = of_row.reshape(-1)
-    allowed = unpacked(alike[:, 1:], len(cycle.book.arms))
-    votes = tally(cycle.order, cycle.scores, alike[:, 0].astype(np.intp), allowed)
-    chosen = mixed(votes, even_shares(allowed, cycle.book.offer_of_arm), of_row, epsilon)
     ghost = cycle.context.controls.ghost_share
-    return np.column_stack([(1.0 - ghost) * chosen, np.full(len(of_row), ghost)])
-
-
-def unpacked(eligible: Codes, arms: int) -> Bools:
-    """Bits as booleans, (n, A)."""
-    return np.unpackbits(eligible, axis=1, count=arms).astype(np.bool_)
+    return np.column_stack([(1.0 - ghost) * prospects.mixture(epsilon), np.full(len(epsilon), ghost)])
 
 
 def with_policy(log: Decided, stored: Callable[[str], bytes | None], *, progress: Callable[[], None] = lambda: None) -> Decided:

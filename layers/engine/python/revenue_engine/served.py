@@ -17,7 +17,7 @@ from revenue_engine.arrays import Floats, Ints
 from revenue_engine.audit import decision_id
 from revenue_engine.context import Cycle
 from revenue_engine.learning.rows import Rows
-from revenue_engine.prediction.features import cross_features, offer_features, subscriber_features
+from revenue_engine.prospects import features
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.decisions import Decisions
 
@@ -47,20 +47,13 @@ class Inputs:
 
 def inputs(page: Batch, cycle: Cycle, rows: Ints, arm: Ints, segment: Ints) -> Inputs:
     """Of these rows (m,) of a page, each with the arm it was sent and the segment it was in."""
-    book, people = cycle.book, Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
-    cross = cross_features(people, cycle.now, book.numbers, [offer.category for offer in book.offers])
-    of_arms = offer_features(
-        book.payout_micros.astype(np.float64),
-        (cycle.p_click / cycle.p_click.mean(axis=1, keepdims=True)).mean(axis=0),
-        cycle.context.posteriors.segment_share @ cycle.p_conversion,
-        [variant for _, variant in book.arms],
-    )
+    people, cross = features(Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows]), cycle)
     return Inputs(
-        features=np.concatenate([subscriber_features(people, cycle.now), of_arms[arm]], axis=1),
-        cross=cross[np.arange(len(rows)), book.offer_of_arm[arm]],
+        features=np.concatenate([people, cycle.arms[arm]], axis=1),
+        cross=cross[np.arange(len(rows)), cycle.book.offer_of_arm[arm]],
         p_click=cycle.p_click[segment, arm],
         p_sale=cycle.p_conversion[segment, arm],
-        payout_micros=book.payout_micros[arm].astype(np.float64),
+        payout_micros=cycle.book.payout_micros[arm].astype(np.float64),
     )
 
 

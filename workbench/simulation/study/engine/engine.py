@@ -18,10 +18,13 @@ from revenue_engine.learning.train import may_be_champion, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.prediction.bundle import Bundle, prior_bundle
 from revenue_engine.prediction.segments import segment_of
+from revenue_engine.prospects import look
 from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.served import inputs
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import offers_of
 from workbench.simulation.study.engine.memory import Memory
+from workbench.simulation.study.engine.notes import Notes
 from workbench.simulation.study.policy import COST_MICROS, NO_MAIL, Calendar, Setting, best
 from workbench.simulation.worlds import DayEvents, Mailing, Observables
 from workbench.simulation.worlds.spec import TONES
@@ -54,6 +57,7 @@ class Engine:
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
         self._calendar = Calendar(setting)
+        self._notes = Notes()
 
     def mail(self, seen: Observables, day: int) -> Mailing:
         memory = self._known(seen)
@@ -96,7 +100,13 @@ class Engine:
     def _known(self, seen: Observables) -> Memory:
         if self._memory is None:
             rows = packed.rows_of(seen, int(START.timestamp()))
-            self._memory = Memory(rows, start=START, days=self._setting.days, payout_micros=seen.offer_payout_micros)
+            self._memory = Memory(
+                rows,
+                start=START,
+                days=self._setting.days,
+                payout_micros=seen.offer_payout_micros,
+                category=seen.offer_category,
+            )
         return self._memory
 
     def _train(self, memory: Memory, seen: Observables, day: int) -> None:
@@ -120,6 +130,9 @@ class Engine:
         self._due[due] = decisions.next_decision_at
         self._decided_at[due] = cycle.now
         leaves = np.flatnonzero(decisions.mail)
+        self._notes.sent(
+            day, due[leaves], inputs(batch, cycle, leaves, decisions.arm[leaves].astype(np.int64), decisions.segment[leaves])
+        )
         return self._leave(
             memory,
             cycle,
@@ -144,14 +157,16 @@ class SameModelsSort(Engine):
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         free = np.flatnonzero(seen.mailable & self._calendar.free(day))
-        segment = segment_of(packed.page(memory.rows, free, self._decided_at), cycle.now).astype(np.int64)
-        open_arms = cycle.book.open_offers[cycle.book.offer_of_arm]
-        revenue, upper = (np.where(open_arms, table, -np.inf) for table in (cycle.revenue, cycle.upper))
+        page = packed.page(memory.rows, free, self._decided_at)
+        segment = segment_of(page, cycle.now).astype(np.int64)
+        open_offers = np.broadcast_to(cycle.book.open_offers, (len(free), len(cycle.book.offers)))
+        seen_of = look(page, cycle, segment, open_offers)
+        among = np.where(seen_of.eligible, seen_of.revenue, -np.inf)
         predicted = np.zeros(self._setting.people)
-        predicted[free] = revenue.max(axis=1)[segment]
+        predicted[free] = among.max(axis=1)
         # the floor is the engine's own, so that the rule alone makes the difference
-        good = free[upper.max(axis=1)[segment] >= self._controls.min_revenue_per_email_micros]
+        good = free[seen_of.upper >= self._controls.min_revenue_per_email_micros]
         who = best(predicted, good, left)
         self._calendar.mailed(who, day)
-        mine = segment[np.searchsorted(free, who)]
-        return self._leave(memory, cycle, day, hour, who, revenue.argmax(axis=1)[mine], mine)
+        mine = np.searchsorted(free, who)
+        return self._leave(memory, cycle, day, hour, who, among.argmax(axis=1)[mine], segment[mine])

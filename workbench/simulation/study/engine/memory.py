@@ -17,6 +17,7 @@ from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.intake.human import MACHINE_CLICK_WINDOW
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS, Evidence
+from revenue_engine.records.subscriber import topic_number
 from revenue_engine.safety.anomalies import INSTANT_HOLD_SECONDS
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import FIRST_NUMBER
@@ -27,14 +28,16 @@ _NAMES = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "
 UNCONFIRMED_DAYS = Controls().provisional_valid_days
 _NOT_USUAL = 3.0  # times the listed payout
 _NEVER = -1
+_BURST_SECONDS = 2.0
 _DAY = 86_400.0
 
 
 class Memory:
     """Of a list of n people over D days at the most."""
 
-    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints) -> None:
-        """`payout_micros` (O,) as listed, 0 where a share of the sale is paid."""
+    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints, category: Ints) -> None:
+        """`payout_micros` (O,) as listed, 0 where a share of the sale is paid; `category` (O,)."""
+        self._topics = np.array([topic_number(packed.category_name(each)) for each in category.tolist()], dtype=np.int64)
         n, offers = len(rows), len(payout_micros)
         self._payout_micros = payout_micros
         self.rows, self.start = rows, start
@@ -112,13 +115,14 @@ class Memory:
     def _clicks(self, events: DayEvents) -> DayEvents:
         waited = events.at - _DAY * events.sent_day - self._delivered_s[events.sent_day, events.row]
         too_fast = waited < MACHINE_CLICK_WINDOW.total_seconds()
-        human = events.where(~too_fast & (events.agent != Agent.SCANNER))
+        human = events.where(~too_fast & (events.agent != Agent.SCANNER) & ~_burst(events))
         packed.touched(self.rows, "human_clicks", human.row, self._at(human))
         first = human.where(_first(human) & (self._clicked_on[human.sent_day, human.row] == _NEVER))
         today = (first.at // _DAY).astype(np.int64)
         self._clicked_on[first.sent_day, first.row] = today
         self._clicked_s[first.sent_day, first.row] = first.at - _DAY * first.sent_day
         self._count("clicks", first, today)
+        packed.clicked(self.rows, first.row, self._topics[first.offer])
         return human
 
     def _money(self, events: DayEvents) -> None:
@@ -176,6 +180,20 @@ class Memory:
         base = (events.kind != Kind.REBILL) & (events.part == 0)
         np.add.at(self._paid, (events.sent_day[base], events.row[base]), micros[base])
         packed.converted(self.rows, events.row, self._at(events), micros, conversions)
+
+
+def _burst(events: DayEvents) -> Bools:
+    """(n,) clicks of mails of which three links or more were followed within two seconds: a machine's."""
+    order = np.lexsort((events.at, events.row, events.sent_day))
+    mail = events.sent_day[order] * (1 << 32) + events.row[order]
+    at, part = events.at[order], events.part[order]
+    burst = np.zeros(len(events), dtype=bool)
+    third = np.arange(2, len(events))
+    links = [part[third - back] for back in range(3)]
+    distinct = (links[0] != links[1]) & (links[1] != links[2]) & (links[0] != links[2])
+    found = third[(mail[third] == mail[third - 2]) & distinct & (at[third] - at[third - 2] <= _BURST_SECONDS)]
+    burst[order] = np.isin(mail, mail[found])
+    return burst
 
 
 def _first(events: DayEvents) -> Bools:

@@ -30,18 +30,19 @@ class Funnel:
 
     cross: CrossLine
     click: Stage
+    sale_cross: CrossLine
     sale: Stage
     product: Platt
 
     def chances(self, rows: Rows) -> Chances:
         """Of these sends."""
         click = self.click.predict(rows.features, logit(rows.p_click) + self.cross(rows.cross))
-        sale = self.sale.predict(rows.features, logit(rows.p_sale))
+        sale = self.sale.predict(rows.features, logit(rows.p_sale) + self.sale_cross(rows.cross))
         return Chances(click, sale, self.product(logit(click * sale)))
 
     def tables(self) -> FunnelTables:
         """For serving. Raises NotExportable for names that `features` does not know."""
-        return FunnelTables(self.cross, _tables(self.click), _tables(self.sale), self.product)
+        return FunnelTables(self.cross, _tables(self.click), self.sale_cross, _tables(self.sale), self.product)
 
 
 def _tables(stage: Stage) -> StageTables:
@@ -57,13 +58,15 @@ def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed
     offset = before + cross(rows.cross)
     click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, names=names, seed=seed)
     of_clicks = rows.where(rows.clicked)
-    sale = fit_stage(
-        of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=SALE, weight=of_clicks.weight, names=names, seed=seed
-    )
-    bare = Funnel(cross, click, sale, Platt())
+    bought = logit(of_clicks.p_sale)
+    old = np.arange(len(of_clicks)) < int(CALIBRATED_FROM * len(of_clicks))
+    sale_cross = fit_cross_line(of_clicks.cross[old], of_clicks.sold[old], bought[old], of_clicks.weight[old])
+    bought = bought + sale_cross(of_clicks.cross)
+    sale = fit_stage(of_clicks.features, of_clicks.sold, bought, shape=SALE, weight=of_clicks.weight, names=names, seed=seed)
+    bare = Funnel(cross, click, sale_cross, sale, Platt())
     last = rows.where(newest)
     told = bare.chances(last)
-    return Funnel(cross, click, sale, fit_platt(logit(told.sale), last.sold, last.weight))
+    return Funnel(cross, click, sale_cross, sale, fit_platt(logit(told.sale), last.sold, last.weight))
 
 
 def thinned(clicked: Bools, share: float, random: np.random.Generator) -> tuple[Bools, Floats]:

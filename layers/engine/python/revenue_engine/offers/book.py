@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median_low
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,8 @@ def make_book(
         Of offers that pay for nothing more now: which cap (`offers.caps.reached`).
     """
     ordered = sorted_offers(offers)
-    payouts = [o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer) for o in ordered]
+    usual = _usual_payouts(ordered)
+    payouts = [o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer, usual.get(o.category)) for o in ordered]
     reasons = [
         _closed_reason(offer, payout, controls, now, list_refreshed_at, caps_reached)
         for offer, payout in zip(ordered, payouts, strict=True)
@@ -83,6 +85,17 @@ def make_book(
         open_offers=np.array([reason is None for reason in reasons], dtype=np.bool_),
         closed=tuple((offer.offer, reason) for offer, reason in zip(ordered, reasons, strict=True) if reason is not None),
     )
+
+
+def _usual_payouts(offers: tuple[Offer, ...]) -> dict[str, int]:
+    """The middle listed payout by category, of all where a category lists none: what to expect of an offer that hides its own until it
+    has paid (a share of the sale)."""
+    listed: dict[str, list[int]] = {}
+    for offer in offers:
+        if offer.payout_micros:
+            listed.setdefault(offer.category, []).append(offer.payout_micros)
+    every = [micros for some in listed.values() for micros in some]
+    return {o.category: int(median_low(listed.get(o.category, every))) for o in offers} if every else {}
 
 
 def _closed_reason(

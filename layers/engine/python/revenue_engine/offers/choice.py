@@ -1,9 +1,8 @@
-"""Thompson choice with its exact propensity. Shapes: S segments, M joint draws, P patterns, A arms, n rows.
+"""Thompson choice with its exact propensity. Shapes: S segments, M joint draws, A arms, n rows.
 
 Every joint posterior draw votes for its best eligible arm. The votes, mixed with an ε share spread evenly over the eligible
 offers and then over their variants, *are* the policy: the arm is sampled from them, so the logged propensity is the sampling
-probability, no estimate of it (D2).
-Rows of one segment with the same eligible set share a pattern, hence a tally.
+probability, no estimate of it (D2). Draws are shared by a segment in a cycle, values are each row's own.
 """
 
 from __future__ import annotations
@@ -16,46 +15,53 @@ import numpy.typing as npt
 from revenue_engine.arrays import Bools, Floats, Ints
 
 Positions = npt.NDArray[np.intp]
-_CHUNK = 4_000_000  # booleans looked at at once
+Tables = npt.NDArray[np.float32]
+_CELLS = 1 << 17  # scores looked at at once
 
 
-def preference(scores: Floats, ties: Floats) -> Positions:
-    """Arms from best to worst in each draw, (…, M, A); equal scores in the random order of `ties`, never in list order."""
-    return np.lexsort((ties, -scores), axis=-1)
-
-
-def tally(order: Positions, scores: Floats, segment: Positions, eligible: Bools) -> Ints:
-    """Votes of the M draws for each pattern's arms, (P, A).
+def tally(worth: Floats, factors: Tables, segment: Positions, eligible: Bools) -> Ints:
+    """Votes of the M draws for each row's arms, (n, A).
 
     Parameters
     ----------
-    order, scores
-        (S, M, A): preferences and values of each segment's draws.
+    worth
+        (n, A) micros that each arm is expected to bring.
+    factors
+        (S, A, M) what the joint draws make of that, shared by everybody of a segment; mean 1.
     segment, eligible
-        (P,) and (P, A): the patterns. A draw in which no eligible arm is worth more than nothing does not vote.
+        (n,) and (n, A). A draw in which no eligible arm is worth more than nothing does not vote.
     """
-    patterns, arms = eligible.shape
-    votes = np.zeros((patterns, arms), dtype=np.int64)
-    if not arms:
-        return votes
+    rows, arms = eligible.shape
+    votes = np.zeros((rows, arms), dtype=np.int64)
+    value = np.where(eligible, worth, 0.0).astype(np.float32)
+    draws = factors.shape[2]
+    step = max(1, _CELLS // draws)
     for s in np.unique(segment):
-        sequence, draw = order[s], np.arange(order.shape[1])
-        worth = np.take_along_axis(scores[s], sequence, axis=1) > 0
         members = np.flatnonzero(segment == s)
-        step = max(1, _CHUNK // sequence.size)
         for begin in range(0, len(members), step):
             part = members[begin : begin + step]
-            allowed = eligible[part][:, sequence] & worth  # (p, M, A) in order of preference
-            first = allowed.argmax(axis=2)
-            voted = np.take_along_axis(allowed, first[..., None], axis=2)[..., 0]
-            winner = sequence[draw, first]
-            row = np.broadcast_to(part[:, None], winner.shape)
-            np.add.at(votes, (row[voted], winner[voted]), 1)
+            votes[part] = _votes(value[part], factors[s])
     return votes
 
 
+def _votes(value: Tables, factors: Tables) -> Ints:
+    """Of some rows (r, A) of one segment, whose factors are (A, M). Arm by arm: what is looked at stays in the cache."""
+    rows, arms = value.shape
+    shape = (rows, factors.shape[1])
+    best, winner = np.zeros(shape, dtype=np.float32), np.full(shape, arms, dtype=np.int32)
+    score, better = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.bool_)
+    for arm in range(arms):
+        np.multiply(value[:, arm, None], factors[arm], out=score)
+        np.greater(score, best, out=better)
+        np.copyto(best, score, where=better)
+        np.copyto(winner, arm, where=better)
+    winner += (arms + 1) * np.arange(rows, dtype=np.int32)[:, None]
+    counted = np.bincount(winner.ravel(), minlength=rows * (arms + 1)).reshape(rows, arms + 1)
+    return np.asarray(counted[:, :arms])
+
+
 def even_shares(eligible: Bools, offer_of_arm: Positions) -> Floats:
-    """Uniform over eligible offers, then over an offer's eligible variants, (P, A): many variants buy an offer no extra
+    """Uniform over eligible offers, then over an offer's eligible variants, (n, A): many variants buy an offer no extra
     exploration."""
     if not eligible.shape[1]:
         return np.zeros(eligible.shape)
@@ -87,40 +93,38 @@ def choose(
     even: Floats,
     offer_of_arm: Positions,
     *,
-    pattern: Positions,
     epsilon: Floats,
     explore: Floats,
     pick_voted: Floats,
     pick_even: Floats,
 ) -> Choice:
-    """Sample each row's arm from its mixture. Every pattern used must have a vote.
+    """Sample each row's arm from its mixture. Every row must have a vote.
 
     Parameters
     ----------
     votes, even
-        (P, A).
-    pattern, epsilon, explore, pick_voted, pick_even
-        (n,): the row's pattern, its ε, and three keyed uniforms.
+        (n, A).
+    epsilon, explore, pick_voted, pick_even
+        (n,): the row's ε, and three keyed uniforms.
     """
     cast = votes.sum(axis=1)
-    if (cast[pattern] == 0).any():
-        raise ValueError("pattern: nothing to choose from")
+    if (cast == 0).any():
+        raise ValueError("votes: nothing to choose from")
     last = votes.shape[1] - 1
-    ticket = np.minimum((pick_voted * cast[pattern]).astype(np.int64), cast[pattern] - 1)
-    voted = (np.cumsum(votes, axis=1)[pattern] <= ticket[:, None]).sum(axis=1)
-    heights = np.cumsum(even, axis=1)
+    ticket = np.minimum((pick_voted * cast).astype(np.int64), cast - 1)
+    voted = (np.cumsum(votes, axis=1) <= ticket[:, None]).sum(axis=1)
     last_even = last - np.argmax((even > 0)[:, ::-1], axis=1)  # rounding must not lead beyond the last eligible arm
-    spread = np.minimum((heights[pattern] <= pick_even[:, None]).sum(axis=1), last_even[pattern])
+    spread = np.minimum((np.cumsum(even, axis=1) <= pick_even[:, None]).sum(axis=1), last_even)
     explored = explore < epsilon
     arm = np.where(explored, spread, voted)
-    mixture = mixed(votes, even, pattern, epsilon)
-    rows = np.arange(len(pattern))
+    mixture = mixed(votes, even, epsilon)
+    rows = np.arange(len(votes))
     same_offer = offer_of_arm[None, :] == offer_of_arm[arm][:, None]
     offer = np.where(same_offer, mixture, 0.0).sum(axis=1)
     return Choice(arm, explored, offer, mixture[rows, arm] / offer)
 
 
-def mixed(votes: Ints, even: Floats, pattern: Positions, epsilon: Floats) -> Floats:
+def mixed(votes: Ints, even: Floats, epsilon: Floats) -> Floats:
     """The policy as played, (n, A): each row sums to 1 over its eligible arms, and none of them is below its ε share (D2)."""
     share: Floats = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
-    return np.asarray((1.0 - epsilon)[:, None] * share[pattern] + epsilon[:, None] * even[pattern])
+    return np.asarray((1.0 - epsilon)[:, None] * share + epsilon[:, None] * even)

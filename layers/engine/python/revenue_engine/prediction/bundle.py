@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from revenue_engine.errors import Refused
+from revenue_engine.prediction.funnel import RATES_ALONE, FunnelTables
 from revenue_engine.prediction.rates import Delay, Rates
 from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.subscriber import SCHEMA
+from revenue_engine.value.index import Habits
 
 MANIFEST = "manifest.json"
 RATES = "rates.json"
@@ -41,6 +43,8 @@ class Bundle:
 
     manifest: Manifest
     rates: Rates
+    funnel: FunnelTables = RATES_ALONE
+    habits: Habits = Habits()
 
     @property
     def version(self) -> str:

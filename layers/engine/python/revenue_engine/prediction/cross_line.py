@@ -11,28 +11,39 @@ import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats
+from revenue_engine.prediction.features import CROSS
 from revenue_engine.prediction.platt import logistic
 
 _NEVER_DAYS = 30.0  # an offer not remembered counts as one mailed so long ago
 _RIDGE = 10.0  # events that no effect is worth
 _STEPS = 40
+_LOGARITHMS = ("days_since_offer", "clicks_of_topic", "clicks_of_others")
 
 
 @dataclass(frozen=True, slots=True)
 class CrossLine:
-    """Coefficients: of everybody, and of `features.CROSS` in their order (days as log(1 + days))."""
+    """Coefficients: of everybody, and of `features.CROSS` in their order (days and counts as log(1 + value))."""
 
-    coefficients: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    coefficients: tuple[float, ...] = (0.0,) * (1 + len(CROSS))
 
     def __call__(self, cross: npt.NDArray[np.float32]) -> Floats:
-        """What to add to log odds, of the shape of `cross` (…, 3) without its last axis."""
-        return np.asarray(_design(cross) @ np.array(self.coefficients))
+        """What to add to log odds, of the shape of `cross` (…, len(CROSS)) without its last axis."""
+        # no matrix product: its sums may depend on how many rows there are, and a decision must not
+        level, *others = self.coefficients
+        total = np.full(cross.shape[:-1], level)
+        for place, coefficient in enumerate(others):
+            if coefficient:
+                total += coefficient * _column(cross, place)
+        return total
 
 
 def fit_cross_line(cross: npt.NDArray[np.float32], happened: Bools, offset: Floats, weight: Floats) -> CrossLine:
-    """Of rows (n, 3), outcomes (n,), log odds without the line (n,) and weights (n,): ridge logistic regression by Newton's method."""
-    x, at = _design(cross), np.zeros(4)
-    ridge = _RIDGE * np.array([0.0, 1.0, 1.0, 1.0])
+    """Of rows (n, len(CROSS)), outcomes (n,), log odds without the line (n,) and weights (n,): ridge logistic regression by Newton's
+    method."""
+    x = np.stack([np.ones(len(cross)), *(_column(cross, place) for place in range(len(CROSS)))], axis=1)
+    at = np.zeros(x.shape[1])
+    ridge = np.full(x.shape[1], _RIDGE)
+    ridge[0] = 0.0
     for _ in range(_STEPS):
         p = logistic(offset + x @ at)
         curve = (weight * p * (1 - p))[:, None] * x
@@ -41,9 +52,11 @@ def fit_cross_line(cross: npt.NDArray[np.float32], happened: Bools, offset: Floa
         at = at + step
         if np.abs(step).max() < 1e-9:
             break
-    return CrossLine((float(at[0]), float(at[1]), float(at[2]), float(at[3])))
+    return CrossLine(tuple(at.tolist()))
 
 
-def _design(cross: npt.NDArray[np.float32]) -> Floats:
-    since = np.log1p(np.where(np.isnan(cross[..., 2]), _NEVER_DAYS, cross[..., 2]).astype(np.float64))
-    return np.stack([np.ones(since.shape), cross[..., 0], cross[..., 1], since], axis=-1)
+def _column(cross: npt.NDArray[np.float32], place: int) -> Floats:
+    values = cross[..., place].astype(np.float64)
+    if CROSS[place] == "days_since_offer":
+        values = np.where(np.isnan(values), _NEVER_DAYS, values)
+    return np.asarray(np.log1p(values) if CROSS[place] in _LOGARITHMS else values)

@@ -18,7 +18,7 @@ from revenue_engine.arrays import Floats
 from revenue_engine.prediction.segments import DAY, engagement_score, faded, segment_of
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.offer import VARIANTS
-from revenue_engine.records.subscriber import SCHEMA, topic_mask
+from revenue_engine.records.subscriber import SCHEMA, topic_mask, topic_number
 from revenue_engine.records.zones import ZONES
 
 FATIGUE_HALF_LIFE_DAYS = 4.0
@@ -46,7 +46,7 @@ SUBSCRIBER = (
     "segment",
 )
 OFFER = ("payout_dollars", "click_ratio", "conversions_per_click", "epc_dollars", *(f"is_{variant}" for variant in VARIANTS))
-CROSS = ("topic_declared", "topic_other", "days_since_offer")
+CROSS = ("topic_declared", "topic_other", "days_since_offer", "clicks_of_topic", "clicks_of_others")
 _MOST_DAYS = 365.0
 Table = npt.NDArray[np.float32]
 
@@ -99,14 +99,19 @@ def offer_features(payout_micros: Floats, click_ratio: Floats, conversions_per_c
 
 def cross_features(batch: Batch, at: int, offer_numbers: npt.NDArray[np.int64], categories: list[str]) -> Table:
     """(n, O, len(CROSS)) of people and offers: 1 where a declared interest is the offer's category, 1 where it is another's; neither for
-    those who declared nothing. Days since the offer's last mail, as far back as the row remembers."""
+    those who declared nothing. Days since the offer's last mail, as far back as the row remembers; of the clicks it remembers, those on
+    the offer's topic, and the others."""
     declared = batch.column("topics").astype(np.int64)[:, None]
     hit = (declared & np.array([topic_mask([category]) for category in categories], dtype=np.int64)) != 0
     sends = batch.column("recent_sends").astype(np.int64)
     same = (batch.column("recent_offers").astype(np.int64)[:, None, :] == offer_numbers[None, :, None]) & (sends > 0)[:, None, :]
     last = np.where(same, sends[:, None, :], 0).max(axis=2)
     since = np.where(last > 0, np.minimum((at - last) / DAY, _MOST_DAYS), np.nan)
-    return np.stack([hit, (declared != 0) & ~hit, since], axis=2).astype(np.float32)
+    clicked = batch.column("recent_clicks")[:, None, :]
+    here = (clicked == np.array([topic_number(category) for category in categories], dtype=np.uint8)[None, :, None]) & (clicked > 0)
+    of_topic = here.sum(axis=2)
+    others = (clicked > 0).sum(axis=2) - of_topic
+    return np.stack([hit, (declared != 0) & ~hit, since, of_topic, others], axis=2).astype(np.float32)
 
 
 def _days_since(batch: Batch, name: str, at: int) -> Floats:

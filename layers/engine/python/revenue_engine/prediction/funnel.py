@@ -21,11 +21,6 @@ class StageTables:
     trees: TreeTables | None
     platt: Platt
 
-    def chances(self, people: npt.NDArray[np.float32], arms: npt.NDArray[np.float32], offset: Floats) -> Floats:
-        """(n, A), from log odds (n, A) to start from."""
-        raw = 0.0 if self.trees is None else Scorer(self.trees, arms).raw(people)
-        return self.platt(offset + raw)
-
 
 @dataclass(frozen=True, slots=True)
 class FunnelTables:
@@ -33,6 +28,7 @@ class FunnelTables:
 
     cross: CrossLine
     click: StageTables
+    sale_cross: CrossLine
     sale: StageTables
     product: Platt
 
@@ -46,24 +42,39 @@ class Chances:
     sale: Floats
 
 
-def chances(
-    tables: FunnelTables,
-    people: npt.NDArray[np.float32],
-    arms: npt.NDArray[np.float32],
-    cross: npt.NDArray[np.float32],
-    *,
-    p_click: Floats,
-    p_sale: Floats,
-) -> Chances:
-    """Of people (n, Fs) with arms (A, Fo), (n, A) each; columns as `features.SUBSCRIBER` and `features.OFFER`.
+class Served:
+    """A funnel and the A arms of a cycle, ready for any number of people; what a row is told depends on nothing but itself."""
 
-    Parameters
-    ----------
-    cross
-        (n, A, 3): `features.cross_features` of each arm's offer.
-    p_click, p_sale
-        (n, A): what rates and posteriors say without trees.
-    """
-    click = tables.click.chances(people, arms, logit(p_click) + tables.cross(cross))
-    sale = tables.sale.chances(people, arms, logit(p_sale))
-    return Chances(click, sale, tables.product(logit(click * sale)))
+    def __init__(self, tables: FunnelTables, arms: npt.NDArray[np.float32]) -> None:
+        """`arms` (A, Fo), columns as `features.OFFER`."""
+        self._tables = tables
+        self._click, self._sale = (_scorer(stage, arms) for stage in (tables.click, tables.sale))
+
+    def chances(
+        self, people: npt.NDArray[np.float32], cross: npt.NDArray[np.float32], *, p_click: Floats, p_sale: Floats
+    ) -> Chances:
+        """Of people (n, Fs) with every arm, (n, A) each; columns as `features.SUBSCRIBER`.
+
+        Parameters
+        ----------
+        cross
+            (n, A, len(CROSS)): `features.cross_features` of each arm's offer.
+        p_click, p_sale
+            (n, A): what rates and posteriors say without trees.
+        """
+        tables = self._tables
+        click = tables.click.platt(logit(p_click) + tables.cross(cross) + _raw(self._click, people))
+        sale = tables.sale.platt(logit(p_sale) + tables.sale_cross(cross) + _raw(self._sale, people))
+        return Chances(click, sale, tables.product(logit(click * sale)))
+
+
+def _scorer(stage: StageTables, arms: npt.NDArray[np.float32]) -> Scorer | None:
+    return None if stage.trees is None else Scorer(stage.trees, arms)
+
+
+def _raw(scorer: Scorer | None, people: npt.NDArray[np.float32]) -> Floats | float:
+    return 0.0 if scorer is None else scorer.raw(people)
+
+
+# Too little is known for trees and lines: the rates and posteriors stand as they are.
+RATES_ALONE = FunnelTables(CrossLine(), StageTables(None, Platt()), CrossLine(), StageTables(None, Platt()), Platt())

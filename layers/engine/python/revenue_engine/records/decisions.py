@@ -45,8 +45,15 @@ class Decisions:
     expected_revenue_micros: Ints  # of the chosen arm
     index_micros: Ints  # of the chosen arm
     runner_up_index_micros: Ints
-    best_index_micros: Ints  # of the row's best arm: what meets the price and the budget, whatever arm was drawn
+    row_index_micros: Ints  # of the row as its arm would be drawn: what meets the price and the budget, whatever arm was
+    value_micros: Ints  # that without the prices of the future: expected revenue less the cost of the mail
     upper_micros: Ints  # optimistic expected revenue of the row: what meets the floor
+    hazard_price_micros: Ints  # what the mail costs the reader's future: exits,
+    fatigue_price_micros: Ints  # what later mails lose,
+    complaint_price_micros: Ints
+    lapse_price_micros: Ints  # falling silent
+    ltv_micros: Ints  # what the reader is worth from now on,
+    v_after_micros: Ints  # and once he has had the mail and stayed
     rank: Keys  # keyed order of equals
     minute: npt.NDArray[np.int16]  # 0..14 into the cycle, NONE
     next_decision_at: Ints  # epoch seconds

@@ -20,5 +20,6 @@ REASONS: tuple[str, ...] = (
     "revenue_opportunity",
     "exploration",
     "fixed_policy",
+    "negative_long_term_value",
 )
 NUMBER_OF = {name: number for number, name in enumerate(REASONS)}

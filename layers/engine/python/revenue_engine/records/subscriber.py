@@ -16,6 +16,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.ids import stable_hash
 
 RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
+CLICKS = 8  # clicked mails whose topic is remembered
 
 # (name, struct code, count); little-endian, no padding
 LAYOUT: tuple[tuple[str, str, int], ...] = (
@@ -36,6 +37,7 @@ LAYOUT: tuple[tuple[str, str, int], ...] = (
     ("last_conversion_at", "I", 1),
     ("recent_sends", "I", RECENT),  # epoch seconds, newest first, 0 = none
     ("recent_offers", "I", RECENT),  # offer numbers, beside recent_sends
+    ("recent_clicks", "B", CLICKS),  # topic numbers of the offers a person clicked, newest first, 0 = none
     ("topics", "I", 1),  # bit mask of declared interests
     ("price_sensitivity", "f", 1),  # 0..1, NaN when not declared
     ("peak_hour", "h", 1),  # 0..23 in the reader's zone, -1 when not declared
@@ -83,6 +85,7 @@ class Row:
     last_conversion_at: int = 0
     recent_sends: tuple[int, ...] = (0,) * RECENT
     recent_offers: tuple[int, ...] = (0,) * RECENT
+    recent_clicks: tuple[int, ...] = (0,) * CLICKS
     topics: int = 0
     price_sensitivity: float = float("nan")
     peak_hour: int = -1
@@ -145,8 +148,11 @@ def apply_claim(row: Row, *, at: int, offer_number: int) -> Row:
     )
 
 
-def apply_touch(row: Row, *, kind: str, at: int) -> Row:
-    """A delivery, or a human or machine open or click. Machine clicks change nothing that a decision reads."""
+def apply_touch(row: Row, *, kind: str, at: int, topic: int = 0) -> Row:
+    """A delivery, or a human or machine open or click. Machine clicks change nothing that a decision reads.
+
+    `topic`: of the offer, at a mail's first human click (`topic_number`); 0 for all else.
+    """
     if kind == "delivery":
         return _add(row, "deliveries", at, 1.0)
     if kind == "human_open":
@@ -154,7 +160,8 @@ def apply_touch(row: Row, *, kind: str, at: int) -> Row:
     if kind == "machine_open":
         return _add(row, "machine_opens", at, 1.0)
     if kind == "human_click":
-        return replace(_add(row, "human_clicks", at, 1.0), last_human_click_at=max(row.last_human_click_at, at))
+        row = replace(_add(row, "human_clicks", at, 1.0), last_human_click_at=max(row.last_human_click_at, at))
+        return replace(row, recent_clicks=(topic, *row.recent_clicks[:-1])) if topic else row
     return row
 
 
@@ -180,8 +187,14 @@ def country_code(number: int) -> str:
     return chr(ord("A") + (number - 1) // 26) + chr(ord("A") + (number - 1) % 26) if number else ""
 
 
+def topic_number(topic: str) -> int:
+    """1 to 32, by hash (collisions only blur a feature); 0 for no name."""
+    name = topic.strip().lower()
+    return 1 + stable_hash("topic", name) % 32 if name else 0
+
+
 def topic_mask(topics: Iterable[str]) -> int:
-    """32 hashed bits: a declared interest matches an offer category whose bit is set (collisions only blur a feature)."""
+    """The topics' numbers as bits: a declared interest matches an offer category whose bit is set."""
     mask = 0
     for topic in topics:
         mask |= 1 << (stable_hash("topic", topic.strip().lower()) % 32)

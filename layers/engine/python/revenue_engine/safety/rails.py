@@ -27,6 +27,7 @@ class Facts:
     gap_seconds: Ints
     churn_risk: Floats
     complaint_risk: Floats
+    exits: Floats  # chance that a mail makes the reader leave; no rail looks at it, the index does
     engagement: Floats
 
 

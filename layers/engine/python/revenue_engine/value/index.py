@@ -1,0 +1,146 @@
+"""What a mail costs the future of its reader, as a table look-up: the price side of the index
+
+    I = value of the mail − hazard price − fatigue price − complaint price − silent-lapse price,    sent where I > λ
+
+A person is worth V = max { rest, mail − k + what a mailed person is worth }, and V is homogeneous of degree 1 in (v, k): v the value of a
+mail to him when rested, k what a mail costs (its price at the provider, λ). So one table of V/v by hazard, k/v and fatigue serves
+everybody (`learning/index` solves it). Restless bandits and their Lagrangian prices: Whittle, "Restless bandits", J. Appl. Prob. 25A
+(1988); index policies of weakly coupled problems: arXiv 2406.04751, 2412.12641. Shapes: n rows; H hazards, K costs, F fatigues.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from revenue_engine.arrays import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How readers tire and leave: what the table was solved for. Days are between one chance to mail and the next."""
+
+    half_life_days: float = 4.0  # of fatigue: the sum of past mails, each fading
+    value_per_mail: float = 0.20  # a mail's value falls by exp(−this · fatigue)
+    exits_per_mail: float = 0.25  # the hazard of leaving grows as 1 + this · fatigue
+    lapse_per_mail: float = 0.002  # chance that a mail, beside everything else, makes its reader fall silent
+    lapse_grows: float = 0.35  # and how it grows with fatigue, likewise
+    kept_of_lapsed: float = 0.3  # of a silent reader's value
+    gone_per_day: float = 0.0005  # readers are lost without any mail of ours
+    yearly_discount: float = 0.10
+
+    def worth(self, fatigue: Floats) -> Floats:
+        """Of a mail to somebody so tired, over its worth to him when rested."""
+        return np.asarray(np.exp(-self.value_per_mail * fatigue))
+
+    def fades(self, days: float) -> float:
+        """What is left of fatigue after so many days."""
+        return float(0.5 ** (days / self.half_life_days))
+
+
+@dataclass(frozen=True, slots=True)
+class ValueTable:
+    """V/v as of the next chance to mail, one a day; grids rising."""
+
+    habits: Habits
+    hazard: Floats  # (H,) chance that a mail makes a rested reader leave, evenly spaced in logarithms
+    cost: Floats  # (K,) k/v
+    fatigue: Floats  # (F,)
+    value: Floats  # (H, K, F)
+
+    def __post_init__(self) -> None:
+        if self.value.shape != (len(self.hazard), len(self.cost), len(self.fatigue)):
+            raise ValueError("a value for every hazard, cost and fatigue")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Of mailing each row now, micros as floats, (n,) each; none is below zero."""
+
+    hazard: Floats  # exits: chance times what stays with those who stay
+    fatigue: Floats  # what later mails lose
+    complaint: Floats
+    lapse: Floats
+    value_now: Floats  # what the person is worth under the policy to come
+    value_after: Floats  # and once he has had this mail and stayed
+
+    @property
+    def total(self) -> Floats:
+        """(n,)"""
+        return self.hazard + self.fatigue + self.complaint + self.lapse
+
+
+def fatigue_of(recent_sends: Ints, now: int, half_life_days: float) -> Floats:
+    """(n,) Σ 2^(−age/half-life) over the mails a row remembers, (n, RECENT) epoch seconds, 0 = none."""
+    days = (now - recent_sends) / 86_400
+    return np.asarray(np.where(recent_sends > 0, np.exp2(-np.maximum(days, 0.0) / half_life_days), 0.0).sum(axis=1))
+
+
+def prices(
+    table: ValueTable, *, value_micros: Floats, fatigue: Floats, exits: Floats, complaint: Floats, cost_micros: Floats, kappa: float
+) -> Prices:
+    """What it costs to mail each row now.
+
+    Parameters
+    ----------
+    value_micros
+        (n,) what a mail to the person would bring when rested, now and later, under the policy to come.
+    fatigue
+        (n,) now.
+    exits, complaint
+        (n,) chances that a mail makes him leave when rested (opting out, complaining or bouncing), and that he complains.
+    cost_micros
+        (n,) or (): k, what each mail costs now and later: the provider's price and λ.
+    kappa
+        Micros of a complaint above the loss of the person; never less than that loss once more, which is the specification's 2 · LTV.
+    """
+    habits = table.habits
+    scale = np.maximum(value_micros, 0.0)
+    ratio = np.divide(cost_micros, scale, out=np.full(len(scale), np.inf), where=scale > 0)
+    fades = habits.fades(1.0)
+    look = _Look(table, exits, ratio)
+    rested = scale * look(fatigue * fades)
+    mailed = scale * look((fatigue + 1.0) * fades)
+    now = scale * look(fatigue)
+    daily = (1.0 - habits.gone_per_day) / (1.0 + habits.yearly_discount) ** (1 / 365)
+    tired = 1.0 + habits.exits_per_mail * fatigue
+    lapse = np.minimum(habits.lapse_per_mail * (1.0 + habits.lapse_grows * fatigue), 1.0) * (1.0 - habits.kept_of_lapsed)
+    return Prices(
+        hazard=daily * np.minimum(exits * tired, 1.0) * mailed,
+        fatigue=daily * np.maximum(rested - mailed, 0.0),
+        complaint=np.minimum(complaint * tired, 1.0) * np.maximum(kappa, daily * mailed),
+        lapse=daily * lapse * mailed,
+        value_now=now,
+        value_after=mailed,
+    )
+
+
+class _Look:
+    """Reads the table off between its points, by straight lines in log hazard, cost and fatigue, for rows that keep hazard and cost."""
+
+    def __init__(self, table: ValueTable, hazard: Floats, cost: Floats) -> None:
+        h, h_share = _place(np.log(table.hazard), np.log(np.maximum(hazard, table.hazard[0])))
+        k, k_share = _place(table.cost, cost)
+        depth, width = len(table.fatigue), len(table.cost)
+        self._fatigue, self._flat = table.fatigue, table.value.reshape(-1)
+        self._corners = [
+            (((h + i) * width + k + j) * depth, (h_share if i else 1 - h_share) * (k_share if j else 1 - k_share))
+            for i in (0, 1)
+            for j in (0, 1)
+        ]
+
+    def __call__(self, fatigue: Floats) -> Floats:
+        """(n,) V/v."""
+        f, share = _place(self._fatigue, fatigue)
+        found = np.zeros(len(f))
+        for start, weight in self._corners:
+            found += weight * ((1 - share) * self._flat[start + f] + share * self._flat[start + f + 1])
+        return found
+
+
+def _place(grid: Floats, at: Floats) -> tuple[Ints, Floats]:
+    """The point left of each value and how far it lies towards the next; beyond the ends, the ends."""
+    left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2).astype(np.int64)
+    share = np.clip((at - grid[left]) / (grid[left + 1] - grid[left]), 0.0, 1.0)
+    return left, np.asarray(share)
