@@ -29,11 +29,11 @@ def test_without_evidence_every_arm_stands_at_its_prior() -> None:
 
 
 def test_draws_have_the_posterior_s_distribution_mean_and_variance() -> None:
-    """KS against the exact Gamma: the specification's sampler fails this with distances near 1 (spec flaw 1)."""
+    """KS against the exact Beta: the specification's sampler fails this with distances near 1 (spec flaw 1)."""
     posteriors = fold([row(30, clicks=400, conversions=9)], OFFERS, PRIOR_RATES, NOW)
     draws = joint_draws(posteriors, org="main", cycle_id="c", draws=20_000)
     for s, a in ((CLICKER, 0), (0, 0), (0, 4)):
-        exact = stats.gamma(posteriors.shape[s, a], scale=1 / posteriors.rate[s, a])
+        exact = stats.beta(posteriors.shape[s, a], posteriors.rate[s, a] - posteriors.shape[s, a])
         assert stats.kstest(draws[s, :, a], exact.cdf).statistic < 0.015
         assert draws[s, :, a].mean() == pytest.approx(exact.mean(), rel=0.05)
         assert draws[s, :, a].var() == pytest.approx(exact.var(), rel=0.15)
@@ -62,24 +62,24 @@ def test_a_cell_leans_on_its_offer_and_the_offer_on_its_category_but_never_on_it
     assert health == pytest.approx(0.02)  # another category
     assert posteriors.rate[0, 0] == pytest.approx(12.0)  # nothing of its own: as unsure as before
     # no double count: the cell's own clicks are in its exposure once
-    weight = exposure(settled, PRIOR_RATES, NOW).clicks.sum()
+    weight = exposure(settled, PRIOR_RATES, NOW, {}).clicks.sum()
     assert posteriors.rate[CLICKER, 0] == pytest.approx(12.0 + weight)
-    assert posteriors.shape[CLICKER, 0] == pytest.approx(12.0 * 0.02 + exposure(settled, PRIOR_RATES, NOW).conversions.sum())
+    assert posteriors.shape[CLICKER, 0] == pytest.approx(12.0 * 0.02 + exposure(settled, PRIOR_RATES, NOW, {}).conversions.sum())
 
 
 def test_old_evidence_fades_by_a_hundredth_a_day() -> None:
-    young, old = (exposure([row(days, clicks=1)], PRIOR_RATES, NOW) for days in (40, 109))
+    young, old = (exposure([row(days, clicks=1)], PRIOR_RATES, NOW, {}) for days in (40, 109))
     assert old.fading[0] / young.fading[0] == pytest.approx(0.99**69)
     assert young.clicks[0] == pytest.approx(young.fading[0], rel=1e-3)  # matured
 
 
 def test_a_click_of_today_counts_for_what_could_have_arrived() -> None:
     delay = PRIOR_RATES.delay
-    weight = exposure([row(0, clicks=1)], PRIOR_RATES, NOW).clicks[0]
+    weight = exposure([row(0, clicks=1)], PRIOR_RATES, NOW, {}).clicks[0]
     ages = np.linspace(0, 0.5, 20_001)
     arrived = 1 - delay.fast_share * np.exp(-ages / delay.fast_days) - (1 - delay.fast_share) * np.exp(-ages / delay.tail_days)
     assert weight == pytest.approx(arrived.mean() * 0.99**0.25, rel=1e-4)
-    assert exposure([row(-1, clicks=1)], PRIOR_RATES, NOW).clicks[0] == 0
+    assert exposure([row(-1, clicks=1)], PRIOR_RATES, NOW, {}).clicks[0] == 0
 
 
 def test_more_reversals_than_conversions_do_not_break_the_gamma() -> None:

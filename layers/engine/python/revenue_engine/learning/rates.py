@@ -47,7 +47,7 @@ def fit_rates(evidence: Iterable[Evidence], categories: Mapping[str, str], now: 
         Evidence of today is left out of the rates per mail: its mails had no time to be clicked.
     """
     rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
-    weight = exposure(rows, prior, now)
+    weight = exposure(rows, prior, now, categories)
     settled = [i for i, row in enumerate(rows) if row.day < now.date()]
     cells = _gather([rows[i] for i in settled], weight.fading[settled])
     click_level, click_ratio = _fit(cells, "clicks", prior.click_level, categories)
