@@ -8,8 +8,8 @@ from datetime import datetime
 
 import orjson
 
+from revenue_engine.bundle import Bundle, seal
 from revenue_engine.learning.rates import fit_rates
-from revenue_engine.prediction.bundle import Bundle, seal
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 
