@@ -7,9 +7,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from revenue_engine.bundle import dump, load
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.train import train
-from revenue_engine.prediction.bundle import PRIOR_RATES, dump, load
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from tests.core_cases import NOW

@@ -13,12 +13,12 @@ from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.prediction.bundle import load
 from revenue_engine.services import approvals, quarantine, send_messages
 from revenue_engine.services.attribute import attribute_message
 from revenue_engine.services.catalogue import import_offers, import_suppression_list
 from revenue_engine.services.console import answer
 from revenue_engine.services.http import request_of
+from revenue_engine.services.models import champion
 from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status
 from revenue_engine.services.take_postback import take_postback
@@ -39,7 +39,7 @@ def test_setup_makes_what_is_missing_once_and_leaves_what_is_there(org: Org) -> 
     keys = org.w.parameters.tracking_key(name), org.w.parameters.address_key(name)
     assert len(set(keys)) == 2
     assert all(len(key) == 32 for key in keys)
-    assert load(org.w.bundles.files(name)).manifest.prior
+    assert champion(org.w, name).manifest.prior
     again = set_up(org.w, name, now=NOW + timedelta(days=1), random_bytes=org.chance.randbytes)
     assert (again.created, again.webhook_path) == ((), None)
     assert (org.w.parameters.tracking_key(name), org.w.parameters.address_key(name)) == keys
@@ -227,7 +227,7 @@ def test_enough_evidence_makes_the_champion_that_decide_loads(org: Org) -> None:
     said = train(org.w, org=org.name, now=NOW)
     assert said["promoted"] is True
     assert said["metrics"]["clicks"] == 240
-    bundle = load(org.w.bundles.files(org.name))
+    bundle = champion(org.w, org.name)
     assert bundle.version == said["version"]
     assert not bundle.manifest.prior
     assert train(org.w, org=org.name, now=NOW)["version"] == said["version"]

@@ -24,7 +24,7 @@ from revenue_engine.money import format_micros, parse_micros
 from workbench.cli import display
 from workbench.cli.connection import Connection
 from workbench.logs import read_log
-from workbench.logs.evidence import became, ghost_log, read_receipts, stored_in, survey
+from workbench.logs.evidence import became, bundles_in, ghost_log, read_receipts, stored_in, survey
 from workbench.logs.export import export
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -68,7 +68,7 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
         outcomes, known = read_log(folder), survey(folder)
         log = decided(read_receipts(folder), became(outcomes, known.currency), as_of=known.until, worth_micros=worth_micros)
         with display.bar("policies", len(log.contexts)) as advance:
-            log = with_policy(log, stored_in(folder), progress=advance)
+            log = with_policy(log, stored_in(folder), bundles_in(folder), progress=advance)
         policy = log.policy
         assert policy is not None
         said = answer(log, policy, target_of(target, log, policy)) if len(log) else None

@@ -13,7 +13,8 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_millis
 from revenue_engine.errors import BadInput
 from revenue_engine.services import export_log
-from workbench.logs.files import DECISIONS, write_conversions, write_outcomes
+from revenue_engine.snapshot import bundle_version
+from workbench.logs.files import DECISIONS, MODELS, write_conversions, write_outcomes
 from workbench.logs.lines import Conversion, MailOutcome
 
 
@@ -26,7 +27,7 @@ def export(
     """
     if folder.exists() and any(folder.iterdir()):
         raise BadInput("folder", "not_empty", str(folder))
-    counts: Counter[str] = Counter(pages=0, contexts=0, mails=0, conversions=0)
+    counts: Counter[str] = Counter(pages=0, contexts=0, bundles=0, mails=0, conversions=0)
     span = export_log.span(w, org, days=days, now=now)
     for day in span.decided:
         for key, raw in export_log.receipts(w, org, day):
@@ -36,6 +37,7 @@ def export(
         for key, raw in export_log.contexts(w, org, day):
             _put(folder / key, raw)
             counts["contexts"] += 1
+            counts["bundles"] += _bundle(w, org, folder, raw)
         progress(f"decisions of {day}")
 
     def outcomes() -> Iterator[MailOutcome]:
@@ -54,6 +56,16 @@ def export(
     write_outcomes(folder, outcomes())
     write_conversions(folder, sales())
     return counts
+
+
+def _bundle(w: Wiring, org: str, folder: Path, context: bytes) -> int:
+    """The bundle that a context names, once."""
+    place = folder / MODELS / bundle_version(context)
+    if place.exists():
+        return 0
+    for name, body in w.bundles.files(org, place.name).items():
+        _put(place / name, body)
+    return 1
 
 
 def outcome_of(row: Item) -> MailOutcome:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from revenue_engine.errors import BadInput
 from workbench.logs.lines import Conversion, MailOutcome
 
-OUTCOMES, CONVERSIONS, DECISIONS = "outcomes.ndjson.gz", "conversions.ndjson.gz", "decisions"
+OUTCOMES, CONVERSIONS, DECISIONS, MODELS = "outcomes.ndjson.gz", "conversions.ndjson.gz", "decisions", "models"
 _Line = TypeVar("_Line", MailOutcome, Conversion)
 
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Floats
+from revenue_engine.bundle import Bundle
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.draws import Stream, uniforms
 from revenue_engine.errors import Refused
 from revenue_engine.ids import stable_hash
-from revenue_engine.learning.index import solve
 from revenue_engine.offers import choice
 from revenue_engine.offers.book import OfferBook, make_book
 from revenue_engine.offers.posterior import Posteriors, joint_draws
-from revenue_engine.value.index import Habits, ValueTable
-from revenue_engine.prediction.bundle import Bundle
+from revenue_engine.pacing.index import ValueTable
 from revenue_engine.prediction.features import offer_features
-from revenue_engine.prediction.funnel import Served
+from revenue_engine.prediction.funnel import RATES_ALONE, Served
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer
@@ -116,18 +114,13 @@ def prepare(context: CycleContext) -> Cycle:
         p_open=table(rates.open_level, rates.open_ratio, arms),
         p_click=p_click,
         p_conversion=context.posteriors.mean,
-        funnel=Served(context.bundle.funnel, of_arms),
+        funnel=Served(context.bundle.funnel or RATES_ALONE, of_arms),
         arms=of_arms,
         factors=factors,
         upper=np.maximum(np.quantile(factors, UPPER_QUANTILE, axis=2), 1.0),
         fixed_revenue=context.posteriors.segment_share @ worth,
-        values=_values(context.bundle.habits),
+        values=context.bundle.index,
     )
-
-
-@lru_cache(maxsize=4)
-def _values(habits: Habits) -> ValueTable:
-    return solve(habits)
 
 
 def _factors(context: CycleContext, key: int) -> choice.Tables:

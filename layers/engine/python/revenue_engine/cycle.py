@@ -30,7 +30,7 @@ from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
-from revenue_engine.value.index import Prices, fatigue_of, prices
+from revenue_engine.pacing.index import Prices, fatigue_of, prices
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))

@@ -1,37 +1,36 @@
-"""Sends as they were served, read again from a stored page, and what became of them: the rows that models learn from.
+"""Sends as they were served, read again from stored pages and receipts, and what became of them: the rows that models learn from.
 
 Features come from the page's own rows and the cycle's own tables, by the function that serves them, so nothing that happened later can be
-in them. Outcomes count inside a closed horizon alone: a mail that is younger than that is left out, never taken for a failure.
+in them; what was chosen, and with which chance, from the receipt. A log is read page by page, and of a page only what is kept stays.
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from revenue_engine.arrays import Floats, Ints
-from revenue_engine.audit import decision_id
-from revenue_engine.context import Cycle
+from revenue_engine.bundle import Finder
+from revenue_engine.context import Cycle, prepare
+from revenue_engine.errors import Refused
+from revenue_engine.ids import stable_hash
+from revenue_engine.learning.dataset import Arm, Dataset, Part, Plan, joined
+from revenue_engine.learning.outcomes import Outcomes, key_of
 from revenue_engine.learning.rows import Rows
+from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
 from revenue_engine.prospects import features
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.evidence import SEGMENTS
+from revenue_engine.snapshot import load_context, load_page
 
-CLICK_SECONDS = 72 * 3_600
-SALE_SECONDS = 14 * 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What is known of a mail by now. Times are epoch seconds; clicks are those of people."""
-
-    sent_at: float
-    first_click_at: float | None
-    sales: Sequence[tuple[float, int]]  # when converted, and micros approved by now: 0 for what was taken back
+_SENT = b'"action":"send"'  # as orjson writes it: most lines are skips, and need not be understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +56,140 @@ def inputs(page: Batch, cycle: Cycle, rows: Ints, arm: Ints, segment: Ints) -> I
     )
 
 
-def training_rows(
-    decisions: Decisions, page: Batch, cycle: Cycle, outcomes: Mapping[str, Outcome], *, as_of: float
-) -> tuple[Rows, Counter[str]]:
-    """Rows of the page's mails (`audit.replay` gives the first three), and how many were left out and why.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A page of the log as it lies there: three files."""
+
+    receipts: bytes  # gzip NDJSON
+    page: bytes
+    context: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """The sends of a page's receipts, (m,) each."""
+
+    row: Ints
+    arm: Ints
+    segment: Ints
+    propensity: Floats
+    key: npt.NDArray[np.uint64]
+    person: npt.NDArray[np.uint64]
+
+
+def dataset(
+    pages: Iterable[Stored],
+    bundle_of: Finder,
+    outcomes: Outcomes,
+    by: Plan,
+    *,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Dataset:
+    """The rows of a log's mails that were delivered, and how many were left out and why.
 
     Parameters
     ----------
-    outcomes
-        By decision id, of mails that left.
-    as_of
-        Epoch seconds up to which outcomes are known.
+    pages
+        In any order; pages of one cycle one after another are read fastest.
+    progress
+        Told the lines of each page.
+
+    Nothing that cannot be read is guessed: mails of such a page are counted as `inputs_unreadable`, or as `inputs_missing` when its bundle
+    is gone, and pages whose receipts cannot be read as `pages_unreadable`.
     """
     left_out: Counter[str] = Counter()
-    known: list[Outcome] = []
-    kept: list[int] = []
-    for row in np.flatnonzero(decisions.mail).tolist():
-        outcome = outcomes.get(decision_id(cycle.context.cycle_id, str(decisions.subscriber[row])))
-        if outcome is None:
-            left_out["never_left"] += 1
-        elif outcome.sent_at > as_of - SALE_SECONDS:
-            left_out["not_matured"] += 1
-        else:
-            known.append(outcome)
-            kept.append(row)
-    rows = np.array(kept, dtype=np.int64)
-    arm, segment = decisions.arm[rows].astype(np.int64), decisions.segment[rows].astype(np.int64)
-    given = inputs(page, cycle, rows, arm, segment)
-    clicked = [o.first_click_at is not None and o.first_click_at <= o.sent_at + CLICK_SECONDS for o in known]
-    sold = [any(micros > 0 and at <= o.sent_at + SALE_SECONDS for at, micros in o.sales) for o in known]
-    return Rows(
+    parts: list[Part] = [_nothing()]
+    arms: list[Arm] = []
+    last: tuple[bytes, Cycle] | None = None
+    for stored in pages:
+        sent: list[bytes] = []
+        try:
+            lines = _lines(stored.receipts)
+            progress(len(lines))
+            sent = [line for line in lines if _SENT in line]
+            if not sent:
+                continue
+            if last is None or last[0] != stored.context:
+                last = stored.context, prepare(load_context(stored.context, bundle_of))
+            page, cycle = load_page(stored.page), last[1]
+            part = _part(_understood(sent, cycle), page, cycle, outcomes, by, left_out)
+        except Refused as refused:
+            if refused.reason == "log_unreadable":
+                left_out["pages_unreadable"] += 1
+            else:
+                left_out["inputs_missing" if refused.reason == "bundle_missing" else "inputs_unreadable"] += len(sent)
+            continue
+        parts.append(replace(part, arm=part.arm + len(arms)))
+        arms += _arms(cycle)
+    return joined(parts, arms, by, left_out)
+
+
+def _part(sent: _Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, left_out: Counter[str]) -> Part:
+    place = outcomes.find(sent.key)
+    left_out["not_delivered"] += int((place < 0).sum())
+    known = np.flatnonzero(place >= 0)
+    at = place[known]
+    kept, weight = by.keep(sent.key[known], outcomes.sent_at[at], outcomes.happened[at])
+    left_out["not_matured"] += int((~by.closed(outcomes.sent_at[at])).sum())
+    left_out["thinned"] += int((~kept).sum())
+    chosen, at = known[kept], at[kept]
+    given = inputs(page, cycle, sent.row[chosen], sent.arm[chosen], sent.segment[chosen])
+    rows = Rows(
         features=given.features,
         cross=given.cross,
         p_click=given.p_click,
         p_sale=given.p_sale,
-        clicked=np.array(clicked, dtype=np.bool_),
-        sold=np.array(sold, dtype=np.bool_),
-        propensity=decisions.propensity_joint[rows],
-        weight=np.ones(len(rows)),
-    ), left_out
+        clicked=outcomes.clicked[at],
+        sold=outcomes.sales[at] > 0,
+        propensity=sent.propensity[chosen],
+        weight=weight[kept],
+    )
+    return Part(
+        rows=rows,
+        key=sent.key[chosen],
+        person=sent.person[chosen],
+        sent_at=outcomes.sent_at[at],
+        segment=sent.segment[chosen],
+        arm=sent.arm[chosen],
+        payout_micros=given.payout_micros,
+        paid_micros=outcomes.micros[at].astype(np.float64),
+    )
+
+
+def _lines(receipts: bytes) -> list[bytes]:
+    try:
+        return gzip.decompress(receipts).splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        raise Refused("log_unreadable", str(error)[:200]) from None
+
+
+def _understood(lines: Sequence[bytes], cycle: Cycle) -> _Sent:
+    """Raises Refused("log_unreadable") for lines that are no receipts of this cycle."""
+    place = {arm: number for number, arm in enumerate(cycle.book.arms)}
+    try:
+        records = [orjson.loads(line) for line in lines]
+        return _Sent(
+            row=np.array([record["row"] for record in records], dtype=np.int64),
+            arm=np.array([place[record["offer"], record["content"]] for record in records], dtype=np.int64),
+            segment=np.array([SEGMENTS.index(record["segment"]) for record in records], dtype=np.int64),
+            propensity=np.array([record["propensity_joint"] for record in records], dtype=np.float64),
+            key=np.array([key_of(record["decision_id"]) for record in records], dtype=np.uint64),
+            person=np.array([stable_hash("person", record["subscriber"]) for record in records], dtype=np.uint64),
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise Refused("log_unreadable", repr(error)[:200]) from None
+
+
+def _arms(cycle: Cycle) -> list[Arm]:
+    book = cycle.book
+    return [
+        (offer, variant, book.offers[o].category)
+        for (offer, variant), o in zip(book.arms, book.offer_of_arm.tolist(), strict=True)
+    ]
+
+
+def _nothing() -> Part:
+    none, keys, numbers = np.zeros(0), np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+    features, cross = (np.zeros((0, width), dtype=np.float32) for width in (len(SUBSCRIBER) + len(OFFER), len(CROSS)))
+    never = np.zeros(0, dtype=np.bool_)
+    return Part(Rows(features, cross, none, none, never, never, none, none), keys, keys, none, numbers, numbers, none, none)

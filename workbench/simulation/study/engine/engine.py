@@ -12,11 +12,11 @@ import numpy as np
 
 from revenue_engine import __version__
 from revenue_engine.arrays import Ints
+from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.learning.train import may_be_champion, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
-from revenue_engine.prediction.bundle import Bundle, prior_bundle
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.prospects import look
 from revenue_engine.records.controls import Autonomy, Controls

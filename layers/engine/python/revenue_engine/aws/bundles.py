@@ -17,7 +17,7 @@ class Bundles:
     bucket: Bucket
 
     def publish(self, org: str, version: str, files: Mapping[str, bytes]) -> None:
-        """Writes a version's files; the pointer is another step."""
+        """Writes a version's files, always the same: contexts name it for good. The pointer is another step."""
         for name, body in files.items():
             self.bucket.put(f"models/{org}/{version}/{name}", body)
 
@@ -30,14 +30,11 @@ class Bundles:
         raw = self.bucket.get(f"models/{org}/champion.json")
         return json.loads(raw) if raw else None
 
-    def files(self, org: str) -> dict[str, bytes]:
-        """The champion's files by name. Raises Refused("bundle_missing")."""
-        pointer = self.champion(org)
-        if pointer is None:
-            raise Refused("bundle_missing", "no champion")
-        prefix = f"models/{org}/{pointer['version']}/"
+    def files(self, org: str, version: str) -> dict[str, bytes]:
+        """A version's files by name. Raises Refused("bundle_missing")."""
+        prefix = f"models/{org}/{version}/"
         found = {key.removeprefix(prefix): self.bucket.get(key) for key in self.bucket.keys(prefix)}
         files = {name: body for name, body in found.items() if body is not None}
         if not files:
-            raise Refused("bundle_missing", pointer["version"])
+            raise Refused("bundle_missing", version)
         return files

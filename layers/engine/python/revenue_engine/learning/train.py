@@ -8,8 +8,10 @@ from datetime import datetime
 
 import orjson
 
+from revenue_engine.bundle import Bundle, seal
 from revenue_engine.learning.rates import fit_rates
-from revenue_engine.prediction.bundle import Bundle, seal
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 
@@ -45,6 +47,7 @@ def train(evidence: Iterable[Evidence], categories: Mapping[str, str], now: date
     }
     return seal(
         rates,
+        solve(Habits()),
         trained_at=now,
         code_version=code_version,
         prior=False,

@@ -26,6 +26,10 @@ class CrossLine:
 
     coefficients: tuple[float, ...] = (0.0,) * (1 + len(CROSS))
 
+    def __post_init__(self) -> None:
+        if len(self.coefficients) != 1 + len(CROSS):
+            raise ValueError("a coefficient for everybody and one for each of CROSS")
+
     def __call__(self, cross: npt.NDArray[np.float32]) -> Floats:
         """What to add to log odds, of the shape of `cross` (…, len(CROSS)) without its last axis."""
         # no matrix product: its sums may depend on how many rows there are, and a decision must not

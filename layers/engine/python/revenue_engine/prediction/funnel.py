@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Floats
+from revenue_engine.errors import Refused
+from revenue_engine.prediction import archive
 from revenue_engine.prediction.cross_line import CrossLine
 from revenue_engine.prediction.platt import Platt, logit
 from revenue_engine.prediction.scorer import Scorer
-from revenue_engine.prediction.tables import TreeTables
+from revenue_engine.prediction.tables import TreeTables, from_arrays, to_arrays
+
+SCHEMA = 1
+_STAGES = ("click", "sale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,39 @@ def _raw(scorer: Scorer | None, people: npt.NDArray[np.float32]) -> Floats | flo
 
 # Too little is known for trees and lines: the rates and posteriors stand as they are.
 RATES_ALONE = FunnelTables(CrossLine(), StageTables(None, Platt()), CrossLine(), StageTables(None, Platt()), Platt())
+
+
+def dump(tables: FunnelTables) -> bytes:
+    """One archive, the same bytes for the same tables."""
+    stages = {name: getattr(tables, name) for name in _STAGES}
+    head = {
+        "schema": SCHEMA,
+        "cross": tables.cross.coefficients,
+        "sale_cross": tables.sale_cross.coefficients,
+        "product": astuple(tables.product),
+        "platt": {name: astuple(stage.platt) for name, stage in stages.items()},
+        "trees": [name for name, stage in stages.items() if stage.trees is not None],
+    }
+    arrays = {"funnel": archive.text(head)}
+    for name, stage in stages.items():
+        if stage.trees is not None:
+            arrays |= {f"{name}_{part}": values for part, values in to_arrays(stage.trees).items()}
+    return archive.dump(arrays)
+
+
+def load(data: bytes) -> FunnelTables:
+    """The funnel of these bytes. Raises Refused: `archive_corrupt`, `funnel_corrupt` or `funnel_schema` (D5)."""
+    arrays = archive.load(data)
+    try:
+        head = archive.document(arrays["funnel"])
+        if head["schema"] != SCHEMA:
+            raise Refused("funnel_schema", f"made for {head['schema']}, here {SCHEMA}")
+
+        def stage(name: str) -> StageTables:
+            own = {key.removeprefix(f"{name}_"): values for key, values in arrays.items() if key.startswith(f"{name}_")}
+            return StageTables(from_arrays(own) if name in head["trees"] else None, Platt(*head["platt"][name]))
+
+        cross, sale_cross = (CrossLine(tuple(head[name])) for name in ("cross", "sale_cross"))
+        return FunnelTables(cross, stage("click"), sale_cross, stage("sale"), Platt(*head["product"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused("funnel_corrupt", repr(error)[:300]) from None

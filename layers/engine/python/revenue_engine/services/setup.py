@@ -9,8 +9,8 @@ from datetime import datetime
 
 from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.bundle import dump, prior_bundle
 from revenue_engine.clock import iso_millis
-from revenue_engine.prediction.bundle import dump, prior_bundle
 from revenue_engine.services.tokens import new_token, path_of, put_tokens
 
 

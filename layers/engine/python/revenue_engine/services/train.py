@@ -8,10 +8,10 @@ from typing import Any
 
 from revenue_engine import __version__
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.bundle import dump
 from revenue_engine.clock import iso_millis
 from revenue_engine.learning.train import may_be_champion
 from revenue_engine.learning.train import train as fit
-from revenue_engine.prediction.bundle import dump
 from revenue_engine.records.evidence import parse_evidence
 
 log = logging.getLogger(__name__)

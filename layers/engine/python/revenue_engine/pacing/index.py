@@ -4,17 +4,19 @@
 
 A person is worth V = max { rest, mail − k + what a mailed person is worth }, and V is homogeneous of degree 1 in (v, k): v the value of a
 mail to him when rested, k what a mail costs (its price at the provider, λ). So one table of V/v by hazard, k/v and fatigue serves
-everybody (`learning/index` solves it). Restless bandits and their Lagrangian prices: Whittle, "Restless bandits", J. Appl. Prob. 25A
+everybody (`pacing/solve` makes it). Restless bandits and their Lagrangian prices: Whittle, "Restless bandits", J. Appl. Prob. 25A
 (1988); index policies of weakly coupled problems: arXiv 2406.04751, 2412.12641. Shapes: n rows; H hazards, K costs, F fatigues.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from revenue_engine.arrays import Floats, Ints
+from revenue_engine.errors import Refused
+from revenue_engine.prediction import archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,26 @@ class Habits:
     """How readers tire and leave: what the table was solved for. Days are between one chance to mail and the next."""
 
     half_life_days: float = 4.0  # of fatigue: the sum of past mails, each fading
-    value_per_mail: float = 0.20  # a mail's value falls by exp(−this · fatigue)
-    exits_per_mail: float = 0.25  # the hazard of leaving grows as 1 + this · fatigue
-    lapse_per_mail: float = 0.002  # chance that a mail, beside everything else, makes its reader fall silent
-    lapse_grows: float = 0.35  # and how it grows with fatigue, likewise
+    value_per_mail: float = 0.10  # a mail's value falls by exp(−this · fatigue)
+    exits_per_mail: float = 0.15  # the hazard of leaving grows as 1 + this · fatigue
+    lapse_per_mail: float = 0.0006  # chance that a mail, beside everything else, makes its reader fall silent
+    lapse_grows: float = 0.5  # and how it grows with fatigue, likewise
     kept_of_lapsed: float = 0.3  # of a silent reader's value
     gone_per_day: float = 0.0005  # readers are lost without any mail of ours
     yearly_discount: float = 0.10
+
+    @property
+    def kept_per_day(self) -> float:
+        """What tomorrow's dollar is worth today: readers are lost, and money has a price."""
+        return float((1.0 - self.gone_per_day) / (1.0 + self.yearly_discount) ** (1 / 365))
+
+    def leaves(self, exits: Floats, fatigue: Floats) -> Floats:
+        """Chance that a mail makes somebody so tired leave, who would with chance `exits` when rested."""
+        return np.asarray(np.minimum(exits * (1.0 + self.exits_per_mail * fatigue), 1.0))
+
+    def lost_by_lapse(self, fatigue: Floats) -> Floats:
+        """Share of a reader's value that a mail loses by making him fall silent."""
+        return np.asarray(np.minimum(self.lapse_per_mail * (1.0 + self.lapse_grows * fatigue), 1.0) * (1.0 - self.kept_of_lapsed))
 
     def worth(self, fatigue: Floats) -> Floats:
         """Of a mail to somebody so tired, over its worth to him when rested."""
@@ -52,6 +67,22 @@ class ValueTable:
     def __post_init__(self) -> None:
         if self.value.shape != (len(self.hazard), len(self.cost), len(self.fatigue)):
             raise ValueError("a value for every hazard, cost and fatigue")
+
+
+def dump(table: ValueTable) -> bytes:
+    """One archive, the same bytes for the same table."""
+    arrays = {name: getattr(table, name) for name in ("hazard", "cost", "fatigue", "value")}
+    return archive.dump({"habits": archive.text(asdict(table.habits)), **arrays})
+
+
+def load(data: bytes) -> ValueTable:
+    """The table of these bytes. Raises Refused: `archive_corrupt` or `index_corrupt` (D5)."""
+    arrays = archive.load(data)
+    try:
+        habits = Habits(**archive.document(arrays.pop("habits")))
+        return ValueTable(habits, **arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused("index_corrupt", repr(error)[:300]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +134,12 @@ def prices(
     rested = scale * look(fatigue * fades)
     mailed = scale * look((fatigue + 1.0) * fades)
     now = scale * look(fatigue)
-    daily = (1.0 - habits.gone_per_day) / (1.0 + habits.yearly_discount) ** (1 / 365)
-    tired = 1.0 + habits.exits_per_mail * fatigue
-    lapse = np.minimum(habits.lapse_per_mail * (1.0 + habits.lapse_grows * fatigue), 1.0) * (1.0 - habits.kept_of_lapsed)
+    daily = habits.kept_per_day
     return Prices(
-        hazard=daily * np.minimum(exits * tired, 1.0) * mailed,
+        hazard=daily * habits.leaves(exits, fatigue) * mailed,
         fatigue=daily * np.maximum(rested - mailed, 0.0),
-        complaint=np.minimum(complaint * tired, 1.0) * np.maximum(kappa, daily * mailed),
-        lapse=daily * lapse * mailed,
+        complaint=habits.leaves(complaint, fatigue) * np.maximum(kappa, daily * mailed),
+        lapse=daily * habits.lost_by_lapse(fatigue) * mailed,
         value_now=now,
         value_after=mailed,
     )
