@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import numpy as np
+from revenue_engine.prediction.bundle import PRIOR_RATES
 
 from benchmarks.bandit_worlds import BINS, STEPS, Market, Offers, Seen
 from revenue_engine.arrays import Floats
@@ -15,7 +15,6 @@ from revenue_engine.draws import generator
 from revenue_engine.learning.delay import Clicks, fit_delays
 from revenue_engine.offers.choice import even_shares, preference, tally
 from revenue_engine.offers.posterior import FORGETTING_PER_DAY, fold, joint_draws
-from revenue_engine.prediction.bundle import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay, Rates
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.offer import Creative, Offer

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
-from revenue_engine.audit import UNBUILT, decision_id, receipts, replay
+from revenue_engine.audit import decision_id, receipts, replay
 from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.errors import Refused
@@ -148,14 +148,20 @@ def test_every_line_has_every_field_of_the_decision_record_and_of_the_specificat
         *("value_micros", "h_unsubscribe", "h_complaint", "lambda_micros", "price_version", "index_micros", "runner_up_offer"),
         *("runner_up_content", "runner_up_index_micros", "reason", "ghost", "holdout", "model_version", "controls_version"),
         *("code_version", "churn_risk", "complaint_risk", "engagement_score", "offer_name", "subject_line", "expected_roi"),
-        *UNBUILT,
+        *(
+            "ltv_micros",
+            "v_after_micros",
+            "hazard_price_micros",
+            "fatigue_price_micros",
+            "complaint_price_micros",
+            "kappa_micros",
+        ),
     }
     assert all(wanted <= record.keys() for record in lines(RECEIPTS))
 
 
-def test_what_is_not_built_or_not_reached_is_empty_never_invented() -> None:
+def test_what_is_not_reached_is_empty_never_invented() -> None:
     for record in lines(RECEIPTS):
-        assert all(record[name] is None for name in UNBUILT)
         if record["action"] == "skip":
             assert record["offer"] is record["p_click"] is record["expected_revenue_micros"] is record["scheduled_at"] is None
             assert record["propensity_joint"] == 1
@@ -167,7 +173,11 @@ def test_a_sent_line_says_what_was_chosen_and_why() -> None:
     assert record["subject_line"] == f"Subject {record['content']} {record['offer']}"
     assert record["offer_name"] == f"Offer {record['offer']}"
     assert record["expected_revenue_micros"] == round(record["p_click"] * record["p_conversion"] * record["payout_micros"])
-    assert record["index_micros"] == record["value_micros"] == record["expected_revenue_micros"] - 1_000
+    assert record["value_micros"] == record["expected_revenue_micros"] - 1_000
+    prices = [record[f"{name}_price_micros"] for name in ("hazard", "fatigue", "complaint", "lapse")]
+    assert record["index_micros"] == pytest.approx(record["value_micros"] - sum(prices), abs=2)
+    assert record["row_index_micros"] == pytest.approx(record["row_value_micros"] - sum(prices), abs=2)
+    assert record["ltv_micros"] > record["v_after_micros"] > 0
     assert record["expected_roi"] == pytest.approx(record["value_micros"] / 1_000)
     joint = record["propensity_send"] * record["propensity_offer"] * record["propensity_content"]
     assert record["propensity_joint"] == pytest.approx(joint)

@@ -12,15 +12,18 @@ from revenue_engine import bundle as module
 from revenue_engine.bundle import MANIFEST, Bundle, dump, load, prior_bundle, seal
 from revenue_engine.errors import Refused
 from revenue_engine.learning.export import export
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction.cross_line import CrossLine
 from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
-from revenue_engine.prediction.funnel import FunnelTables, StageTables, chances
+from revenue_engine.prediction.funnel import FunnelTables, Served, StageTables
 from revenue_engine.prediction.platt import Platt
 from revenue_engine.prediction.prior import PRIOR_RATES
 from tests.boosters import written
 from tests.core_cases import NOW
 
-RATES, FUNNEL = "rates.json", "funnel.npz"
+RATES, INDEX, FUNNEL = "rates.json", "index.npz", "funnel.npz"
+TABLE = solve(Habits())
 
 
 def a_funnel(seed: int = 1) -> FunnelTables:
@@ -33,13 +36,18 @@ def a_funnel(seed: int = 1) -> FunnelTables:
     )
     trees = export(text, subscriber=SUBSCRIBER, offer=OFFER)
     return FunnelTables(
-        CrossLine((0.1, 0.2, -0.3, 0.05)), StageTables(trees, Platt(0.1, 0.9)), StageTables(None, Platt()), Platt(-0.2, 1.1)
+        CrossLine((0.1, 0.2, -0.3, 0.05, 0.3, -0.1)),
+        StageTables(trees, Platt(0.1, 0.9)),
+        CrossLine((-0.1, 0.2, 0.0, 0.0, 0.0, 0.0)),
+        StageTables(None, Platt()),
+        Platt(-0.2, 1.1),
     )
 
 
 def learned(funnel: FunnelTables | None = None) -> Bundle:
     return seal(
         PRIOR_RATES,
+        TABLE,
         funnel=funnel or a_funnel(),
         trained_at=NOW,
         code_version="1",
@@ -73,13 +81,13 @@ def test_a_stored_funnel_says_what_it_said() -> None:
     cross, p = random.random((40, 6, len(CROSS))).astype(np.float32), random.uniform(0.01, 0.2, (40, 6))
     stored = load(dump(BUNDLE)).funnel
     assert stored is not None
-    told, again = (chances(funnel, people, arms, cross, p_click=p, p_sale=p) for funnel in (a_funnel(), stored))
+    told, again = (Served(funnel, arms).chances(people, cross, p_click=p, p_sale=p) for funnel in (a_funnel(), stored))
     for name in ("click", "sale_of_click", "sale"):
         assert getattr(told, name).tobytes() == getattr(again, name).tobytes()
 
 
 def test_what_was_not_learned_has_no_file() -> None:
-    assert set(dump(prior_bundle(NOW))) == {MANIFEST, RATES}
+    assert set(dump(prior_bundle(NOW))) == {MANIFEST, RATES, INDEX}
     assert load(dump(prior_bundle(NOW))).funnel is None
 
 
@@ -97,6 +105,16 @@ def test_same_inputs_same_version_any_other_input_another() -> None:
         prior_bundle(NOW + timedelta(seconds=1), code_version="1"),
         seal(
             PRIOR_RATES.model_copy(update={"prior_clicks": 13.0}),
+            TABLE,
+            trained_at=NOW,
+            code_version="1",
+            prior=True,
+            data_fingerprint="",
+            metrics={},
+        ),
+        seal(
+            PRIOR_RATES,
+            solve(Habits(half_life_days=5.0)),
             trained_at=NOW,
             code_version="1",
             prior=True,
@@ -107,7 +125,7 @@ def test_same_inputs_same_version_any_other_input_another() -> None:
     assert len({b.version for b in [first, *others]}) == 1 + len(others)
 
 
-@pytest.mark.parametrize("missing", [MANIFEST, RATES, FUNNEL])
+@pytest.mark.parametrize("missing", [MANIFEST, RATES, INDEX, FUNNEL])
 def test_half_a_bundle_is_none(missing: str) -> None:
     assert refusal({name: raw for name, raw in dump(BUNDLE).items() if name != missing}) == "bundle_missing"
 
@@ -142,7 +160,7 @@ def test_a_touched_bundle_is_refused(name: str, old: bytes, new: bytes) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100])
-@pytest.mark.parametrize("name", [MANIFEST, RATES, FUNNEL])
+@pytest.mark.parametrize("name", [MANIFEST, RATES, INDEX, FUNNEL])
 def test_a_truncated_file_is_refused(name: str, cut: int) -> None:
     files = dump(BUNDLE)
     files[name] = files[name][:cut]
@@ -151,13 +169,15 @@ def test_a_truncated_file_is_refused(name: str, cut: int) -> None:
 
 @pytest.mark.parametrize(
     "files",
-    [{RATES: b"{}"}, {FUNNEL: b"no archive"}, {"strange.bin": b"1"}, {RATES: None}],
-    ids=["rates", "funnel", "strange", "none"],
+    [{RATES: b"{}"}, {INDEX: b"no archive"}, {FUNNEL: b"no archive"}, {"strange.bin": b"1"}, {RATES: None}, {INDEX: None}],
+    ids=["rates", "index", "funnel", "strange", "no rates", "no index"],
 )
 def test_a_bundle_sealed_over_what_is_none_is_refused(files: dict[str, bytes | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Right hashes over wrong content: the parts themselves are still looked at."""
     parts = {
-        name: raw for name, raw in (module._files({"rates": PRIOR_RATES, "funnel": None}) | files).items() if raw is not None
+        name: raw
+        for name, raw in (module._files({"rates": PRIOR_RATES, "index": TABLE, "funnel": None}) | files).items()
+        if raw is not None
     }
     monkeypatch.setattr(module, "_files", lambda given: parts)
     bundle = prior_bundle(NOW)

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from revenue_engine.bundle import prior_bundle
 from revenue_engine.context import Price
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.errors import Refused
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
+from revenue_engine.prospects import look, offers_open
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
@@ -92,13 +96,30 @@ def test_each_reason_has_its_cause(row: dict[str, Any], cycle: dict[str, Any], r
     assert decisions.send[0] == (reason == "revenue_opportunity")
 
 
-def test_a_mail_must_beat_the_shadow_price_and_its_cost() -> None:
-    """The best arm is worth 25,000 micros here and costs 1,000."""
-    for price, reason in ((23_999, "revenue_opportunity"), (24_000, "below_shadow_price")):
-        controls = Controls(ghost_share=0, epsilon_per_day=0.001)
-        decisions = decided(many(1), controls=controls, price=Price(price, "p"))
-        assert decisions.best_index_micros.tolist() == [24_000]
-        assert names(decisions.reason) == [reason]
+def test_a_mail_must_beat_the_shadow_price_its_cost_and_what_it_costs_its_reader_s_future() -> None:
+    """Two arms are worth 25,000 micros here, the others 20,000; which of them is drawn is open, so a row is worth something between."""
+    controls = Controls(ghost_share=0, epsilon_per_day=0.001)
+    free = decided(many(1), controls=controls)
+    net, index = int(free.row_value_micros[0]), int(free.row_index_micros[0])
+    prices = [getattr(free, f"{name}_price_micros")[0] for name in ("hazard", "fatigue", "complaint", "lapse")]
+    assert 19_000 < net < 24_000
+    assert min(prices) > 0
+    assert index == pytest.approx(net - sum(prices), abs=2)
+    for price, reason in ((0, "revenue_opportunity"), (net + 1, "below_shadow_price")):
+        assert names(decided(many(1), controls=controls, price=Price(price, "p")).reason) == [reason]
+
+
+def test_who_was_just_mailed_a_lot_is_left_alone_for_the_sake_of_later_mails() -> None:
+    """Caps and gaps would let it through."""
+    often = {"recent_sends": tuple(T - 90_000 - n * 40_000 for n in range(8))}
+    controls = Controls(ghost_share=0, max_emails_per_subscriber_per_week=7, min_hours_between_emails=12)
+    table = solve(Habits(exits_per_mail=1.0))
+    bundle = replace(prior_bundle(NOW), index=table)
+    tired = decided(many(1, **often), controls=controls, bundle=bundle)
+    assert names(tired.reason) in (["negative_long_term_value"], ["subscriber_frequency_limit"])
+    rested = decided(many(1), controls=controls, bundle=bundle)
+    assert names(rested.reason) == ["revenue_opportunity"]
+    assert rested.ltv_micros[0] > rested.v_after_micros[0] > 0
 
 
 def test_the_first_failing_rail_is_the_reason() -> None:
@@ -173,7 +194,7 @@ def test_the_revenue_floor_looks_at_the_optimistic_bound_so_unknown_offers_are_t
     page = many(2_000)
     decisions = decide_batch(page, cycle)
     assert decisions.send.all()
-    assert decisions.best_index_micros.max() + 1_000 < 30_000 <= decisions.upper_micros.min()
+    assert decisions.row_index_micros.max() + 1_000 < 30_000 <= decisions.upper_micros.min()
     new = np.array([cycle.book.arms[a][0] == "103" for a in decisions.arm])
     assert new.mean() > 0.9
     known_only = decided(page, offers=offers[:1], evidence=HOPELESS, controls=Controls(min_revenue_per_email_micros=30_000))
@@ -191,13 +212,18 @@ def test_whether_a_mail_is_sent_does_not_depend_on_the_arm_that_was_drawn() -> N
 
 
 def test_the_runner_up_is_the_best_arm_that_was_not_chosen() -> None:
-    cycle = a_cycle()
-    decisions = decide_batch(many(3_000), cycle)
-    best = cycle.revenue[1].argsort(kind="stable")[::-1]
+    cycle, page = a_cycle(), many(3_000)
+    decisions = decide_batch(page, cycle)
+    one = Batch(page.subscriber[:1], page.rows[:1], page.decided_at[:1])
+    seen = look(one, cycle, decisions.segment[:1].astype(np.intp), offers_open(one, cycle))
     assert (decisions.runner_up != decisions.arm).all()
-    top = decisions.index_micros == decisions.best_index_micros
-    assert (decisions.runner_up_index_micros[~top] == decisions.best_index_micros[~top]).all()
-    assert decisions.best_index_micros[0] == round(cycle.revenue[1, best[0]]) - 1_000
+    assert set(decisions.arm.tolist()) >= {seen.first[0], seen.second[0]}
+    top = decisions.arm == seen.first[0]
+    assert (decisions.runner_up == np.where(top, seen.second[0], seen.first[0])).all()
+    best = round(seen.revenue[0, seen.first[0]])
+    assert decisions.expected_revenue_micros[top][0] == best
+    toll = decisions.expected_revenue_micros - decisions.index_micros
+    assert (decisions.runner_up_index_micros[~top] + toll[~top] == best).all()
 
 
 def test_money_is_whole_micros() -> None:

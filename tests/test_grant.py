@@ -33,7 +33,7 @@ def test_never_more_mails_than_granted_and_the_best_are_kept(granted: int) -> No
     engine = before.mail & (before.policy == 0)
     kept, cut = engine & after.mail, engine & ~after.mail
     if kept.any() and cut.any():
-        assert before.best_index_micros[kept].min() >= before.best_index_micros[cut].max()
+        assert before.row_index_micros[kept].min() >= before.row_index_micros[cut].max()
     assert set(names(after.reason[before.mail & ~after.mail])) <= {"daily_limit_reached"}
 
 

@@ -12,13 +12,15 @@ import pytest
 from scipy import stats
 
 from revenue_engine.audit import receipts, replay
-from revenue_engine.context import CycleContext, prepare
+from revenue_engine.context import Cycle, CycleContext, prepare
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.evaluation.decided import SKIP, Decided, decided
 from revenue_engine.evaluation.receipts import Receipt
 from revenue_engine.mixture import mixture, with_policy
+from revenue_engine.prospects import Prospects, look, offers_open
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
+from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.subscriber import ARMS
 from revenue_engine.snapshot import save_context, save_page
@@ -34,17 +36,26 @@ OTHER = a_context(
     controls=CONTROLS, offers=(*OFFERS[1:], an_offer(104, variants=("bold",))), cycle_id="2026-03-04T12:15", now=NOW
 )
 LATER = T + 4 * 86_400.0
+CROWD = a_crowd(300)
 
 
 def on_record(context: CycleContext, page: Batch, granted: int = 10_000) -> list[Receipt]:
     cycle = prepare(context)
     decisions = grant(decide_batch(page, cycle), page, cycle, granted)
-    lines = receipts(decisions, page, cycle, page_key="p", context_key=context.cycle_id, granted=granted)
+    lines = receipts(
+        decisions, page, cycle, page_key=f"page of {context.cycle_id}", context_key=context.cycle_id, granted=granted
+    )
     return [Receipt.model_validate_json(line) for line in lines.splitlines()]
 
 
-def stored(*contexts: CycleContext) -> Callable[[str], bytes | None]:
-    return {context.cycle_id: save_context(context) for context in contexts}.get
+def stored(*contexts: CycleContext, page: Batch = CROWD) -> Callable[[str], bytes | None]:
+    files = {context.cycle_id: save_context(context) for context in contexts}
+    return (files | {f"page of {context.cycle_id}": save_page(page) for context in contexts}).get
+
+
+def prospects(cycle: Cycle, page: Batch, decisions: Decisions, rows: np.ndarray) -> Prospects:
+    some = Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
+    return look(some, cycle, decisions.segment[rows].astype(np.intp), offers_open(some, cycle))
 
 
 def seen(*read: Receipt) -> Decided:
@@ -52,10 +63,10 @@ def seen(*read: Receipt) -> Decided:
 
 
 def test_replayed_rows_add_up_to_one_and_hold_the_logged_propensity_of_what_was_done() -> None:
-    page = a_crowd(1_000)
+    page = a_crowd(1_500)
     decisions, _, cycle = replay(save_page(page), save_context(CONTEXT), PRIOR, granted=150)
     rows = np.flatnonzero((decisions.arm >= 0) & (decisions.policy == ENGINE))
-    whole = mixture(cycle, segment=decisions.segment[rows], eligible=decisions.eligible[rows], epsilon=decisions.epsilon[rows])
+    whole = mixture(prospects(cycle, page, decisions, rows), cycle, decisions.epsilon[rows])
     done = np.where(decisions.ghost[rows], len(cycle.book.arms), decisions.arm[rows])
     assert {"send", "ghost"} == {"ghost" if ghost else "send" for ghost in decisions.ghost[rows]}
     assert len(rows) > 100
@@ -71,7 +82,7 @@ def test_arms_are_drawn_as_often_as_the_mixture_says() -> None:
     for number in range(8):
         cycle = prepare(replace(CONTEXT, cycle_id=f"cycle {number}"))
         got = decide_batch(page, cycle)
-        whole = mixture(cycle, segment=got.segment[:1], eligible=got.eligible[:1], epsilon=got.epsilon[:1])[0]
+        whole = mixture(prospects(cycle, page, got, np.arange(1)), cycle, got.epsilon[:1])[0]
         counts = np.bincount(np.where(got.ghost, len(whole) - 1, got.arm), minlength=len(whole))
         statistic += float(stats.chisquare(counts, whole * len(page)).statistic)
         degrees += len(whole) - 1
@@ -79,14 +90,14 @@ def test_arms_are_drawn_as_often_as_the_mixture_says() -> None:
 
 
 def test_cycles_of_different_catalogues_share_one_list_of_arms() -> None:
-    read = on_record(CONTEXT, a_crowd(300)) + on_record(OTHER, a_crowd(300))
+    read = on_record(CONTEXT, CROWD) + on_record(OTHER, CROWD)
     log = with_policy(seen(*read), stored(CONTEXT, OTHER), PRIOR)
     assert log.policy is not None
     assert log.arms == ("101/soft", "101/standard", "102/soft", "102/standard", "103/standard", "104/bold", SKIP)
     rows = np.arange(len(log))
     assert np.abs(log.policy.logging[rows, log.action] - log.propensity).max() <= 1e-12
     assert np.abs(log.policy.logging.sum(axis=1) - 1).max() <= 1e-9
-    first = log.context == 0
+    first = log.page == 0
     assert not log.policy.eligible[first, log.arms.index("104/bold")].any()
     assert log.policy.eligible[~first, log.arms.index("104/bold")].any()
     assert not log.policy.eligible[:, -1].any()
@@ -101,9 +112,9 @@ def test_cycles_of_different_catalogues_share_one_list_of_arms() -> None:
 
 
 def test_without_the_stored_inputs_rows_are_left_out_and_counted() -> None:
-    read = on_record(CONTEXT, a_crowd(300)) + on_record(OTHER, a_crowd(300))
+    read = on_record(CONTEXT, CROWD) + on_record(OTHER, CROWD)
     plain = seen(*read)
-    of_other = int((plain.context == 1).sum())
+    of_other = int((plain.page == 1).sum())
     log = with_policy(plain, stored(CONTEXT), PRIOR)
     assert len(log) == len(plain) - of_other > 0
     assert log.left_out == {**plain.left_out, "inputs_missing": of_other}
@@ -112,7 +123,7 @@ def test_without_the_stored_inputs_rows_are_left_out_and_counted() -> None:
 
 
 def test_a_context_that_did_not_decide_these_rows_is_not_believed() -> None:
-    read = on_record(CONTEXT, a_crowd(300))
+    read = on_record(CONTEXT, CROWD)
     plain = seen(*read)
     for changed in (
         replace(CONTEXT, controls=Controls(ghost_share=0.05, epsilon_per_day=0.2)),
@@ -126,7 +137,7 @@ def test_a_context_that_did_not_decide_these_rows_is_not_believed() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_few_rows_and_none_break_nothing(rows: int) -> None:
-    log = with_policy(seen(*on_record(CONTEXT, many(1))[:rows]), stored(CONTEXT), PRIOR)
+    log = with_policy(seen(*on_record(CONTEXT, many(1))[:rows]), stored(CONTEXT, page=many(1)), PRIOR)
     assert log.policy is not None
     assert log.policy.logging.shape == (rows, len(log.arms))
 

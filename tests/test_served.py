@@ -22,7 +22,7 @@ from tests.core_cases import DAY, PRIOR, T, a_crowd, a_cycle
 
 LATER = T + 60 * DAY
 SENT_AT = float(T + 60)
-CYCLE, PAGE = a_cycle(), a_crowd(300)
+CYCLE, PAGE = a_cycle(), a_crowd(600)
 DECISIONS = grant(decide_batch(PAGE, CYCLE), PAGE, CYCLE, 1_000)
 MAILED = np.flatnonzero(DECISIONS.mail)
 IDS = [decision_id(CYCLE.context.cycle_id, key) for key in DECISIONS.subscriber[MAILED].tolist()]
@@ -151,7 +151,7 @@ def test_order_and_pages_make_no_difference() -> None:
     whole = dataset([_stored()], PRIOR, outcomes, by)
     pages = [
         _stored(Batch(PAGE.subscriber[part], PAGE.rows[part], PAGE.decided_at[part]))
-        for part in np.array_split(np.arange(300), 7)
+        for part in np.array_split(np.arange(600), 7)
     ]
     for order in (pages, pages[::-1]):
         again = dataset(order, PRIOR, outcomes, by)

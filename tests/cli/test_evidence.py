@@ -22,7 +22,7 @@ from revenue_engine.context import prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.services.engage import engage_message
-from revenue_engine.snapshot import save_context
+from revenue_engine.snapshot import save_context, save_page
 from tests.builders import DAY, NOW, Org
 from tests.cli.conftest import Run
 from tests.core_cases import T, a_context, many
@@ -120,13 +120,21 @@ def a_log(folder: Path, *, people: int = 12_000, contexts: bool = True) -> Path:
             now=NOW + timedelta(hours=2, days=days),
         )
         page, cycle = many(people if number == 0 else 20), prepare(context)
-        raw = receipts(decide_batch(page, cycle), page, cycle, page_key="p", context_key=CYCLE, granted=people)
+        raw = receipts(
+            decide_batch(page, cycle),
+            page,
+            cycle,
+            page_key=f"{CYCLE.removesuffix('context.json')}page-0000.npz",
+            context_key=CYCLE,
+            granted=people,
+        )
         lines.append(raw)
         if number == 0:
             path = folder / CYCLE
             path.parent.mkdir(parents=True)
             if contexts:
                 path.write_bytes(save_context(context))
+                path.with_name("page-0000.npz").write_bytes(save_page(page))
                 for name, body in dump(context.bundle).items():
                     place = folder / "models" / context.bundle.version / name
                     place.parent.mkdir(parents=True, exist_ok=True)

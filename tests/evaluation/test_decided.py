@@ -21,14 +21,14 @@ from revenue_engine.evaluation.receipts import Became, Receipt
 from revenue_engine.evaluation.targets import target_of
 from revenue_engine.mixture import with_policy
 from revenue_engine.records.controls import Autonomy, Controls
-from revenue_engine.snapshot import save_context
+from revenue_engine.snapshot import save_context, save_page
 from tests.core_cases import PRIOR, T, a_context, a_crowd, many
 
 LATER = T + MATURE_SECONDS + 900.0
 LINE: dict[str, Any] = {
     "decision_id": "c.s1", "ts": "2026-03-04T12:00:00.000Z", "subscriber": "s1", "autonomy": "full", "canary": False, "arm": "engine",
-    "action": "send", "offer": "1", "content": "a", "segment": "new", "eligible": "e0", "epsilon": 0.05, "propensity_joint": 0.3,
-    "propensity_send": 0.98, "p_conversion": 0.1, "payout_micros": 20_000_000, "currency": "USD", "context": "c",
+    "action": "send", "offer": "1", "content": "a", "segment": "new", "epsilon": 0.05, "propensity_joint": 0.3,
+    "propensity_send": 0.98, "p_conversion": 0.1, "payout_micros": 20_000_000, "currency": "USD", "context": "c", "page": "p", "row": 0,
     "off_policy_support": True,
 }  # fmt: skip
 MAIL = Became(T + 60.0, None, None, None, 0)
@@ -96,7 +96,7 @@ def test_a_receipt_that_cannot_be_is_refused_by_its_field() -> None:
     for changes, field in (
         ({"propensity_joint": 0.0}, "propensity_joint"),
         ({"segment": "rich"}, "segment"),
-        ({"eligible": "zz"}, "eligible"),
+        ({"row": -1}, "row"),
         ({"ts": "2026-03-04T12:00:00"}, "ts"),
         ({"offer": None}, "off_policy_support"),
     ):
@@ -119,7 +119,7 @@ def market(n: int = 40_000, seed: int = 4) -> tuple[Decided, np.ndarray[Any, Any
         for one in read
         if not one.ghost
     }
-    log = with_policy(of(*read, became=became), lambda name: save_context(context), PRIOR)
+    log = with_policy(of(*read, became=became), {"c": save_context(context), "p": save_page(page)}.get, PRIOR)
     worth = {one.arm_name: one.p_conversion * one.payout_micros for one in read}  # type: ignore[operator]
     return log, np.array([rates[arm] * worth.get(arm, 0.0) for arm in log.arms])
 

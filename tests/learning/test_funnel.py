@@ -12,24 +12,28 @@ from revenue_engine.evaluation.calibration import auc, calibration
 from revenue_engine.learning.funnel import Funnel, fit_funnel, thinned
 from revenue_engine.learning.rows import Rows
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
-from revenue_engine.prediction.features import OFFER, SUBSCRIBER
-from revenue_engine.prediction.funnel import chances
+from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
+from revenue_engine.prediction.funnel import Served
 from revenue_engine.prediction.platt import logistic, logit
 
 NAMES = ("click_rate", "open_rate", "payout_dollars")
 
 
 def _rows(n: int, seed: int) -> Rows:
-    """Interest (+0.8), another's category (−0.4) and a keen kind of reader move clicks; payers are another kind."""
+    """Interest (+0.8), another's category (−0.4), earlier clicks and a keen kind of reader move clicks; payers are another kind, and
+    interest moves them too."""
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((n, 3)).astype(np.float32)
     kind = rng.integers(0, 3, n)
     since = np.where(rng.random(n) < 0.3, np.nan, rng.integers(1, 60, n))
-    cross = np.stack([kind == 0, kind == 1, since], axis=1).astype(np.float32)
+    clicks, others = rng.integers(0, 4, (2, n))
+    cross = np.stack([kind == 0, kind == 1, since, clicks, others], axis=1).astype(np.float32)
     p_click, p_sale = np.full(n, 0.03), np.full(n, 0.08)
-    click = logistic(logit(p_click) + 0.8 * (kind == 0) - 0.4 * (kind == 1) + 1.0 * (features[:, 0] > 0.5))
+    click = logistic(
+        logit(p_click) + 0.8 * (kind == 0) - 0.4 * (kind == 1) + 0.5 * np.log1p(clicks) + 1.0 * (features[:, 0] > 0.5)
+    )
     clicked = rng.random(n) < click
-    sold = clicked & (rng.random(n) < logistic(logit(p_sale) + 1.2 * (features[:, 1] > 0)))
+    sold = clicked & (rng.random(n) < logistic(logit(p_sale) + 0.6 * (kind == 0) + 1.2 * (features[:, 1] > 0)))
     return Rows(features, cross, p_click, p_sale, clicked, sold, np.ones(n), np.ones(n))
 
 
@@ -40,9 +44,11 @@ def _fitted() -> Funnel:
 
 def test_the_cross_line_finds_what_interest_is_worth_and_needs_no_trees_for_it() -> None:
     rows = _rows(80_000, 1)
-    line = fit_cross_line(rows.cross, rows.clicked, logit(rows.p_click), rows.weight)
-    _, declared, other, since = line.coefficients
+    line = fit_cross_line(rows.cross, rows.clicked, logit(rows.p_click), rows.weight, ridge_events=10.0, free_level=True)
+    _, declared, other, since, clicks, others = line.coefficients
     assert declared == pytest.approx(0.8, abs=0.12) and other == pytest.approx(-0.4, abs=0.12) and abs(since) < 0.08
+    assert clicks == pytest.approx(0.5, abs=0.08) and abs(others) < 0.08
+    assert _fitted().sale_cross.coefficients[1] == pytest.approx(0.6, abs=0.3)
     assert CrossLine()(rows.cross[:5]).tolist() == [0.0] * 5
 
 
@@ -78,14 +84,14 @@ def test_tables_say_of_every_pair_what_the_funnel_says_of_it_as_a_send() -> None
     rng = np.random.default_rng(6)
     people, arms = (rng.standard_normal((n, len(names))).astype(np.float32) for n, names in ((200, SUBSCRIBER), (7, OFFER)))
     people[::9, SUBSCRIBER.index("open_rate")] = np.nan
-    cross = rng.integers(0, 2, (200, 7, 3)).astype(np.float32)
+    cross = rng.integers(0, 2, (200, 7, len(CROSS))).astype(np.float32)
     p_click, p_sale = rng.uniform(0.01, 0.05, (200, 7)), rng.uniform(0.02, 0.2, (200, 7))
-    got = chances(_fitted().tables(), people, arms, cross, p_click=p_click, p_sale=p_sale)
+    got = Served(_fitted().tables(), arms).chances(people, cross, p_click=p_click, p_sale=p_sale)
     columns = [people[:, SUBSCRIBER.index(name)][:, None].repeat(7, axis=1) for name in NAMES[:2]]
     columns.append(arms[:, OFFER.index("payout_dollars")][None, :].repeat(200, axis=0))
     sends = Rows(
         np.stack(columns, axis=2).reshape(-1, 3),
-        cross.reshape(-1, 3),
+        cross.reshape(-1, len(CROSS)),
         p_click.ravel(),
         p_sale.ravel(),
         *(np.zeros(1_400, dtype=bool) for _ in range(2)),

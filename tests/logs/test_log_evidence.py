@@ -54,5 +54,7 @@ def test_a_name_that_leads_out_of_the_folder_finds_nothing(tmp_path: Path) -> No
     (tmp_path / "secret").write_bytes(b"secret")
     find = stored_in(tmp_path / "log")
     assert find("cycles/main/c/context.json") == b"{}"
+    (tmp_path / "log" / "cycles" / "main" / "c" / "page-0000.npz").write_bytes(b"rows")
+    assert find("cycles/main/c/page-0000.npz") == b"rows"
     for name in ("../secret", "cycles/main/d/context.json", "cycles/main/../../../secret", "cycles/main/../c/context.json"):
         assert find(name) is None

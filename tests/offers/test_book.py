@@ -40,7 +40,6 @@ def test_arms_have_one_order_whatever_the_catalogue_had() -> None:
         ({"live_until": NOW}, "offer_expired"),
         ({"creatives": ()}, "no_approved_creative"),
         ({"currency": "EUR"}, "currency_not_converted"),
-        ({"payout_micros": None}, "payout_unknown"),
         ({"payout_micros": 0}, "payout_unknown"),
         ({"payout_micros": 3_000_000_000}, "payout_above_limit"),
         ({"suppression_list": "never taken in"}, "suppression_list_stale"),
@@ -54,6 +53,18 @@ def test_each_closed_offer_says_why(changes: dict[str, Any], reason: str) -> Non
     assert book.closed == (("101", reason),)
     assert not book.open_offers[book.offer_of_arm][:-2].any()
     assert book.open_offers[book.offer_of_arm][-2:].all()
+
+
+def test_an_offer_that_hides_its_payout_is_expected_to_pay_what_its_category_does() -> None:
+    """The lower middle of what is listed in the category, of all offers where none is; nothing where nobody lists anything."""
+    listed = [an_offer(102, payout_micros=9), an_offer(103, payout_micros=5), an_offer(104, payout_micros=2, category="health")]
+    book = book_of(
+        an_offer(101, payout_micros=None), *listed, an_offer(105, payout_micros=None, category="home"), mean_payouts={"105": 7}
+    )
+    assert dict(zip((offer for offer, _ in book.arms), book.payout_micros.tolist(), strict=True))["101"] == 5
+    assert book.payout_micros[-1] == 7, "what was seen comes first"
+    assert book_of(an_offer(105, payout_micros=None, category="home"), *listed).payout_micros[-1] == 5
+    assert book_of(an_offer(101, payout_micros=None)).closed == (("101", "payout_unknown"),)
 
 
 def test_an_offer_that_has_reached_a_cap_says_which() -> None:

@@ -16,7 +16,7 @@ from revenue_engine.prediction.features import (
     schema_hash,
     subscriber_features,
 )
-from revenue_engine.records.subscriber import Row, topic_mask
+from revenue_engine.records.subscriber import Row, topic_mask, topic_number
 from revenue_engine.records.zones import zone_number
 from tests.core_cases import DAY, HOUR, NOW, T, a_page, a_row
 
@@ -87,6 +87,14 @@ def test_a_declared_interest_meets_its_category_and_a_lately_mailed_offer_is_rem
     assert cross[0, :, 0].tolist() == [1, 0, 1] and cross[0, :, 1].tolist() == [0, 1, 0]
     assert cross[1, :, :2].sum() == 0, "who declared nothing has neither"
     assert cross[0, :2, 2].tolist() == [3.0, 1.0] and np.isnan(cross[0, 2, 2]) and np.isnan(cross[1, :, 2]).all()
+
+
+def test_clicks_are_remembered_by_the_topic_of_their_offer() -> None:
+    row = a_row(1, recent_clicks=(topic_number("finance"), topic_number("home"), topic_number("finance"), *(0,) * 5))
+    cross = cross_features(a_page([row, a_row(2)]), T, np.array([101, 102]), ["Finance", "health"])
+    assert cross[0, :, 3:].tolist() == [[2, 1], [0, 3]]
+    assert cross[1, :, 3:].sum() == 0
+    assert cross_features(a_page([row]), T, np.array([101]), [""])[0, 0, 3:].tolist() == [0, 3], "no category is no topic"
 
 
 def test_offers_have_their_money_and_their_tone() -> None:

@@ -67,7 +67,7 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
             raise BadInput("worth", "negative", worth)
         outcomes, known = read_log(folder), survey(folder)
         log = decided(read_receipts(folder), became(outcomes, known.currency), as_of=known.until, worth_micros=worth_micros)
-        with display.bar("policies", len(log.contexts)) as advance:
+        with display.bar("policies", len(log.pages)) as advance:
             log = with_policy(log, stored_in(folder), bundles_in(folder), progress=advance)
         policy = log.policy
         assert policy is not None

@@ -21,7 +21,7 @@ from revenue_engine.evaluation.receipts import Became, Receipt
 from workbench.logs.files import DECISIONS, MODELS, Log, read_decisions
 
 _VERSION = re.compile(r"[0-9a-f]{32}")
-_CONTEXT = re.compile(r"cycles/[a-z0-9-]+/[0-9A-Za-z:-]+/context\.json")
+_INPUTS = re.compile(r"cycles/[a-z0-9-]+/[0-9A-Za-z:-]+/(context\.json|page-\d{4}\.npz)")
 
 
 def read_receipts(folder: Path) -> Iterator[Receipt]:
@@ -60,11 +60,11 @@ def survey(folder: Path) -> Known:
 
 
 def stored_in(folder: Path) -> Callable[[str], bytes | None]:
-    """Finds a cycle's context by the name that its receipts have for it."""
+    """Finds a cycle's context, or a page of it, by the name that its receipts have for it."""
 
     def find(name: str) -> bytes | None:
         path = folder / name
-        return path.read_bytes() if _CONTEXT.fullmatch(name) and path.is_file() else None
+        return path.read_bytes() if _INPUTS.fullmatch(name) and path.is_file() else None
 
     return find
 

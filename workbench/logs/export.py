@@ -38,6 +38,8 @@ def export(
             _put(folder / key, raw)
             counts["contexts"] += 1
             counts["bundles"] += _bundle(w, org, folder, raw)
+        for key, raw in export_log.pages(w, org, day):
+            _put(folder / key, raw)
         progress(f"decisions of {day}")
 
     def outcomes() -> Iterator[MailOutcome]:

@@ -24,7 +24,13 @@ DAYS, PEOPLE = 75, 300
 def played() -> tuple[Memory, list[DayEvents]]:
     world = World(HOT, 8, PEOPLE)
     seen = world.observables(0)
-    memory = Memory(rows_of(seen, int(START.timestamp())), start=START, days=DAYS, payout_micros=seen.offer_payout_micros)
+    memory = Memory(
+        rows_of(seen, int(START.timestamp())),
+        start=START,
+        days=DAYS,
+        payout_micros=seen.offer_payout_micros,
+        category=seen.offer_category,
+    )
     told = []
     for day in range(DAYS):
         mailing = everybody(world, offer=day % 3, content=day % 5)

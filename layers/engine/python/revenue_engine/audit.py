@@ -27,16 +27,7 @@ from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.subscriber import ARMS, PROVIDERS, SCHEMA
 from revenue_engine.snapshot import controls_version, load_context, load_page
 
-POLICIES = ("thompson-tally-1", "fixed-weekly-1", "no-mail")  # beside ARMS: who decided, and by which rules
-# Named by the decision record, not built yet: empty, never invented.
-UNBUILT = (
-    "ltv_micros",
-    "v_after_micros",
-    "hazard_price_micros",
-    "fatigue_price_micros",
-    "complaint_price_micros",
-    "kappa_micros",
-)
+POLICIES = ("index-tally-1", "fixed-weekly-1", "no-mail")  # beside ARMS: who decided, and by which rules
 
 
 def decision_id(cycle_id: str, subscriber: str) -> str:
@@ -92,13 +83,13 @@ def _records(
         "lambda_micros": context.price.lambda_micros,
         "cost_micros": controls.cost_per_email_micros,
         "currency": controls.currency,
-        **dict.fromkeys(UNBUILT),
+        "kappa_micros": context.price.kappa_micros,
     }
     arm = _arm_columns(cycle, decisions.arm.tolist())
     runner_up = _arm_columns(cycle, decisions.runner_up.tolist())
     has_arm = decisions.arm >= 0
     cost = controls.cost_per_email_micros
-    roi = np.where(has_arm & (cost > 0), decisions.index_micros / max(cost, 1), np.nan)
+    roi = np.where(has_arm & (cost > 0), (decisions.expected_revenue_micros - cost) / max(cost, 1), np.nan)
     columns: dict[str, list[Any]] = {
         "decision_id": [decision_id(context.cycle_id, key) for key in decisions.subscriber.tolist()],
         "subscriber": decisions.subscriber.tolist(),
@@ -140,9 +131,16 @@ def _records(
         "payout_micros": _where(has_arm, decisions.payout_micros),
         "expected_revenue_micros": _where(has_arm, decisions.expected_revenue_micros),
         "value_micros": _where(has_arm, decisions.expected_revenue_micros - cost),
+        "row_value_micros": decisions.row_value_micros.tolist(),
+        "hazard_price_micros": decisions.hazard_price_micros.tolist(),
+        "fatigue_price_micros": decisions.fatigue_price_micros.tolist(),
+        "complaint_price_micros": decisions.complaint_price_micros.tolist(),
+        "lapse_price_micros": decisions.lapse_price_micros.tolist(),
+        "ltv_micros": decisions.ltv_micros.tolist(),
+        "v_after_micros": decisions.v_after_micros.tolist(),
         "expected_roi": roi.tolist(),
         "index_micros": _where(has_arm, decisions.index_micros),
-        "best_index_micros": decisions.best_index_micros.tolist(),
+        "row_index_micros": decisions.row_index_micros.tolist(),
         "upper_revenue_micros": decisions.upper_micros.tolist(),
         "runner_up_offer": runner_up["offer"],
         "runner_up_content": runner_up["variant"],

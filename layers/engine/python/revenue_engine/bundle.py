@@ -106,7 +106,7 @@ def seal(
     metrics: Mapping[str, float],
 ) -> Bundle:
     """The bundle of these parts, its version computed."""
-    parts = {"rates": rates, "index": index, "funnel": funnel}
+    parts: dict[str, Any] = {"rates": rates, "index": index, "funnel": funnel}
     manifest = Manifest(
         version="",
         row_schema=SCHEMA,
@@ -174,4 +174,6 @@ def _manifest(raw: bytes) -> Manifest:
 
 def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
     """The published day-one prior, marked as such: an org can decide from its first cycle on."""
-    return seal(PRIOR_RATES, solve(Habits()), trained_at=now, code_version=code_version, prior=True, data_fingerprint="", metrics={})
+    return seal(
+        PRIOR_RATES, solve(Habits()), trained_at=now, code_version=code_version, prior=True, data_fingerprint="", metrics={}
+    )

@@ -18,6 +18,7 @@ from revenue_engine.context import Cycle
 from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
 from revenue_engine.pacing.hours import in_hours
+from revenue_engine.pacing.index import Prices, fatigue_of, prices
 from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
 from revenue_engine.pacing.next_time import next_decision_at
 from revenue_engine.pacing.spread import minutes
@@ -30,7 +31,6 @@ from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
-from revenue_engine.pacing.index import Prices, fatigue_of, prices
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))
@@ -114,7 +114,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         index_micros=of_chosen(expected - toll, 0),
         runner_up_index_micros=of_chosen(np.where(second >= 0, _micros(seen.revenue[go, second]) - toll, 0), 0),
         row_index_micros=of_asked(index, 0),
-        value_micros=of_asked(net, 0),
+        row_value_micros=of_asked(net, 0),
         upper_micros=of_asked(_micros(seen.upper), 0),
         hazard_price_micros=of_asked(_micros(future.hazard), 0),
         fatigue_price_micros=of_asked(_micros(future.fatigue), 0),
@@ -261,7 +261,7 @@ def _future(those: Batch, cycle: Cycle, seen: Prospects, facts: Facts, asked: In
         fatigue=fatigue,
         exits=facts.exits[asked],
         complaint=facts.complaint_risk[asked],
-        cost_micros=np.float64(controls.cost_per_email_micros + cycle.context.price.lambda_micros),
+        cost_micros=float(controls.cost_per_email_micros + cycle.context.price.lambda_micros),
         kappa=float(cycle.context.price.kappa_micros),
     )
 

@@ -12,13 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from revenue_engine.arrays import Bools, Codes, Floats, Ints
+from revenue_engine.arrays import Floats, Ints
 from revenue_engine.bundle import Finder
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.errors import Refused
 from revenue_engine.evaluation.decided import SKIP, Decided, Policy
-from revenue_engine.offers.choice import even_shares, mixed, tally
-from revenue_engine.snapshot import load_context
+from revenue_engine.prediction.segments import segment_of
+from revenue_engine.prospects import Prospects, look, offers_open
+from revenue_engine.records.batch import Batch
+from revenue_engine.snapshot import load_context, load_page
 
 _AGREES = 1e-9  # of a propensity worked out again with the one on record: the same but for rounding
 
@@ -35,16 +37,16 @@ def mixture(prospects: Prospects, cycle: Cycle, epsilon: Floats) -> Floats:
 def with_policy(
     log: Decided, stored: Callable[[str], bytes | None], bundle_of: Finder, *, progress: Callable[[], None] = lambda: None
 ) -> Decided:
-    """The decisions whose cycle's context `stored` finds by its name, and its bundle `bundle_of` by its version, with the whole policy.
+    """The decisions whose page and context `stored` finds by their names, and its bundle `bundle_of` by its version, with the whole policy.
 
     The others are left out and counted: `inputs_missing`, `inputs_unreadable`, and `inputs_disagree` when what was worked out is not
     what is on record (another NumPy may draw otherwise), for then nothing of that cycle can be trusted.
     """
     parts: list[tuple[Ints, tuple[str, ...], Policy]] = []
     left_out = Counter(log.left_out)
-    for number, name in enumerate(log.contexts):
-        rows = np.flatnonzero(log.context == number)
-        found = _of_cycle(log, rows, stored(name), bundle_of)
+    for number, (context, page) in enumerate(log.pages):
+        rows = np.flatnonzero(log.page == number)
+        found = _of_page(log, rows, stored(context), stored(page), bundle_of)
         if isinstance(found, str):
             left_out[found] += len(rows)
         else:
@@ -65,26 +67,32 @@ def with_policy(
     return replace(those, arms=arms, action=number_of[those.action], left_out=dict(left_out), policy=policy)
 
 
-def _of_cycle(log: Decided, rows: Ints, raw: bytes | None, bundle_of: Finder) -> tuple[tuple[str, ...], Policy] | str:
-    """Names of the cycle's arms and the policy of these rows of it; or why there is none."""
-    if raw is None:
+def _of_page(
+    log: Decided, rows: Ints, context: bytes | None, stored: bytes | None, bundle_of: Finder
+) -> tuple[tuple[str, ...], Policy] | str:
+    """Names of the cycle's arms and the policy of these rows of a page of it; or why there is none."""
+    if context is None or stored is None:
         return "inputs_missing"
     try:
-        cycle = prepare(load_context(raw, bundle_of))
+        cycle, whole = prepare(load_context(context, bundle_of)), load_page(stored)
     except Refused as refused:
         return "inputs_missing" if refused.reason == "bundle_missing" else "inputs_unreadable"
     names = tuple(f"{offer}/{variant}" for offer, variant in cycle.book.arms)
     place = {name: i for i, name in enumerate((*names, SKIP))}
     played = np.array([place.get(log.arms[action], -1) for action in log.action[rows].tolist()])
-    bits = [log.eligible[row] for row in rows.tolist()]
-    if (played < 0).any() or {len(each) for each in bits} != {-(-len(names) // 8)}:
+    of_page = log.row[rows]
+    if (played < 0).any() or of_page.max() >= len(whole):
         return "inputs_disagree"
-    eligible = np.frombuffer(b"".join(bits), dtype=np.uint8).reshape(len(rows), -1)
-    logging = mixture(cycle, segment=log.segment[rows], eligible=eligible, epsilon=log.epsilon[rows])
+    page = Batch(whole.subscriber[of_page], whole.rows[of_page], whole.decided_at[of_page])
+    seen = look(page, cycle, segment_of(page, cycle.now).astype(np.intp), offers_open(page, cycle))
+    if not seen.votes.any(axis=1).all():
+        return "inputs_disagree"
+    logging = mixture(seen, cycle, log.epsilon[rows])
     if not (np.abs(logging[np.arange(len(rows)), played] - log.propensity[rows]) <= _AGREES).all():
         return "inputs_disagree"
+    nothing = np.zeros(len(rows))
     return names, Policy(
         logging=logging,
-        eligible=np.column_stack([unpacked(eligible, len(names)), np.zeros(len(rows), dtype=np.bool_)]),
-        expected=np.column_stack([cycle.revenue[log.segment[rows]], np.zeros(len(rows))]),
+        eligible=np.column_stack([seen.eligible, nothing.astype(np.bool_)]),
+        expected=np.column_stack([seen.revenue, nothing]),
     )

@@ -131,7 +131,9 @@ class Engine:
         self._decided_at[due] = cycle.now
         leaves = np.flatnonzero(decisions.mail)
         self._notes.sent(
-            day, due[leaves], inputs(batch, cycle, leaves, decisions.arm[leaves].astype(np.int64), decisions.segment[leaves])
+            day,
+            due[leaves],
+            inputs(batch, cycle, leaves, decisions.arm[leaves].astype(np.int64), decisions.segment[leaves].astype(np.int64)),
         )
         return self._leave(
             memory,

@@ -45,9 +45,9 @@ class Decided:
     rewards: Surrogate  # micros
     revenue_micros: Ints  # approved by now
     complained: Bools
-    contexts: tuple[str, ...]  # names of the cycles' stored inputs, and of each decision:
-    context: Ints  # which of them,
-    eligible: tuple[bytes, ...]  # the arms it might have chosen, as bits in that cycle's order, first arm highest,
+    pages: tuple[tuple[str, str], ...]  # names of the stored inputs, a cycle's context and a page, and of each decision:
+    page: Ints  # which of them,
+    row: Ints  # its row there,
     epsilon: Floats  # and its share of exploration
     left_out: Mapping[str, int]  # by reason
     policy: Policy | None = None  # where the stored inputs are at hand
@@ -57,13 +57,12 @@ class Decided:
 
     def only(self, rows: Ints) -> Decided:
         """These decisions, without a policy."""
-        columns = ("action", "propensity", "subscriber", "segment", "revenue_micros", "complained", "context", "epsilon")
+        columns = ("action", "propensity", "subscriber", "segment", "revenue_micros", "complained", "page", "row", "epsilon")
         of_rewards = ("reward", "expected_revenue", "expected_square")
         return replace(
             self,
             **{name: getattr(self, name)[rows] for name in columns},
             rewards=Surrogate(*(getattr(self.rewards, name)[rows] for name in of_rewards)),
-            eligible=tuple(self.eligible[row] for row in rows.tolist()),
             policy=None,
         )
 
@@ -91,8 +90,8 @@ def decided(receipts: Iterable[Receipt], became: Mapping[str, Became], *, as_of:
     played = [SKIP if row.ghost else row.arm_name for row in rows]
     arms = (*sorted(set(played) - {SKIP}), SKIP)
     number = {name: i for i, name in enumerate(arms)}
-    contexts = tuple(dict.fromkeys(row.context for row in rows))
-    place = {name: i for i, name in enumerate(contexts)}
+    pages = tuple(dict.fromkeys((row.context, row.page) for row in rows))
+    place = {name: i for i, name in enumerate(pages)}
     outcomes = [became.get(row.decision_id) for row in rows]
     clicked, unsubscribed, complained = (
         np.array([outcome is not None and outcome.within(MATURE_SECONDS, what) for outcome in outcomes], dtype=np.bool_)
@@ -115,9 +114,9 @@ def decided(receipts: Iterable[Receipt], became: Mapping[str, Became], *, as_of:
         ),
         revenue_micros=np.array([0 if outcome is None else outcome.approved_micros for outcome in outcomes], dtype=np.int64),
         complained=complained,
-        contexts=contexts,
-        context=np.array([place[row.context] for row in rows], dtype=np.int64),
-        eligible=tuple(row.eligible for row in rows),
+        pages=pages,
+        page=np.array([place[row.context, row.page] for row in rows], dtype=np.int64),
+        row=np.array([row.row for row in rows], dtype=np.int64),
         epsilon=np.array([row.epsilon for row in rows], dtype=np.float64),
         left_out=dict(left_out),
     )

@@ -13,12 +13,6 @@ from revenue_engine.records.evidence import SEGMENTS
 _Probability = Annotated[float, Field(gt=0, le=1)]
 
 
-def _bits(text: object) -> bytes:
-    if not isinstance(text, str):
-        raise ValueError("no text of hexadecimal digits")
-    return bytes.fromhex(text)
-
-
 def _segment(text: object) -> str:
     if text not in SEGMENTS:
         raise ValueError("no such segment")
@@ -40,7 +34,6 @@ class Receipt(BaseModel):
     offer: str | None
     content: str | None
     segment: Annotated[str, PlainValidator(_segment)]
-    eligible: Annotated[bytes, PlainValidator(_bits)]
     epsilon: Annotated[float, Field(ge=0, le=1)]
     propensity_joint: _Probability
     propensity_send: _Probability
@@ -48,6 +41,8 @@ class Receipt(BaseModel):
     payout_micros: int | None
     currency: str
     context: str
+    page: str
+    row: Annotated[int, Field(ge=0)]
     off_policy_support: bool
 
     @model_validator(mode="after")

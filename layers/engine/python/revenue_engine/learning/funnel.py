@@ -54,13 +54,17 @@ def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed
     """The funnel of these rows, whose outcomes must be final; `names` of their features, in order."""
     newest = np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows))
     before = logit(rows.p_click)
-    cross = fit_cross_line(rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest])
+    cross = fit_cross_line(
+        rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest], ridge_events=10.0, free_level=True
+    )
     offset = before + cross(rows.cross)
     click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, names=names, seed=seed)
     of_clicks = rows.where(rows.clicked)
     bought = logit(of_clicks.p_sale)
     old = np.arange(len(of_clicks)) < int(CALIBRATED_FROM * len(of_clicks))
-    sale_cross = fit_cross_line(of_clicks.cross[old], of_clicks.sold[old], bought[old], of_clicks.weight[old])
+    sale_cross = fit_cross_line(
+        of_clicks.cross[old], of_clicks.sold[old], bought[old], of_clicks.weight[old], ridge_events=50.0, free_level=False
+    )
     bought = bought + sale_cross(of_clicks.cross)
     sale = fit_stage(of_clicks.features, of_clicks.sold, bought, shape=SALE, weight=of_clicks.weight, names=names, seed=seed)
     bare = Funnel(cross, click, sale_cross, sale, Platt())

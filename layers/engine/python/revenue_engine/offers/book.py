@@ -66,7 +66,9 @@ def make_book(
     """
     ordered = sorted_offers(offers)
     usual = _usual_payouts(ordered)
-    payouts = [o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer, usual.get(o.category)) for o in ordered]
+    payouts = [
+        o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer, usual.get(o.category)) for o in ordered
+    ]
     reasons = [
         _closed_reason(offer, payout, controls, now, list_refreshed_at, caps_reached)
         for offer, payout in zip(ordered, payouts, strict=True)

@@ -67,7 +67,9 @@ def pool(
     seen = np.maximum(conversions, 0.0)
     offers, categories = len(prior_mean), int(category_of_offer.max(initial=-1)) + 1
     doubt = (1.0 + 1.0 / (prior_clicks * prior_mean)) / ((1.0 + 1.0 / CATEGORY_STRENGTH) * (1.0 + CELL_VARIANCE)) - 1.0
-    doubt = np.clip(doubt, LEAST_VARIANCE, None)  # (O,) what is left of it for offers, after categories and cells have had their share
+    doubt = np.clip(
+        doubt, LEAST_VARIANCE, None
+    )  # (O,) what is left of it for offers, after categories and cells have had their share
     due = clicks * prior_mean[offer_of_arm]  # (S, A) of the prior alone
     seen_of, v_offer = _sums(offer_of_arm, seen.sum(axis=0), offers), doubt
     segment, category = np.ones(len(seen)), np.ones(categories)

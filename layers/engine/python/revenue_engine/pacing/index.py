@@ -109,7 +109,14 @@ def fatigue_of(recent_sends: Ints, now: int, half_life_days: float) -> Floats:
 
 
 def prices(
-    table: ValueTable, *, value_micros: Floats, fatigue: Floats, exits: Floats, complaint: Floats, cost_micros: Floats, kappa: float
+    table: ValueTable,
+    *,
+    value_micros: Floats,
+    fatigue: Floats,
+    exits: Floats,
+    complaint: Floats,
+    cost_micros: float,
+    kappa: float,
 ) -> Prices:
     """What it costs to mail each row now.
 
@@ -122,7 +129,7 @@ def prices(
     exits, complaint
         (n,) chances that a mail makes him leave when rested (opting out, complaining or bouncing), and that he complains.
     cost_micros
-        (n,) or (): k, what each mail costs now and later: the provider's price and λ.
+        k, what each mail costs now and later: the provider's price and λ.
     kappa
         Micros of a complaint above the loss of the person; never less than that loss once more, which is the specification's 2 · LTV.
     """

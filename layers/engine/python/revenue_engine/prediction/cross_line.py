@@ -15,7 +15,6 @@ from revenue_engine.prediction.features import CROSS
 from revenue_engine.prediction.platt import logistic
 
 _NEVER_DAYS = 30.0  # an offer not remembered counts as one mailed so long ago
-_RIDGE = 10.0  # events that no effect is worth
 _STEPS = 40
 _LOGARITHMS = ("days_since_offer", "clicks_of_topic", "clicks_of_others")
 
@@ -41,13 +40,15 @@ class CrossLine:
         return total
 
 
-def fit_cross_line(cross: npt.NDArray[np.float32], happened: Bools, offset: Floats, weight: Floats) -> CrossLine:
+def fit_cross_line(
+    cross: npt.NDArray[np.float32], happened: Bools, offset: Floats, weight: Floats, *, ridge_events: float, free_level: bool
+) -> CrossLine:
     """Of rows (n, len(CROSS)), outcomes (n,), log odds without the line (n,) and weights (n,): ridge logistic regression by Newton's
-    method."""
+    method. `ridge_events`: what it takes to believe an effect. `free_level`: everybody's coefficient is drawn towards nothing as little as if there were no ridge."""
     x = np.stack([np.ones(len(cross)), *(_column(cross, place) for place in range(len(CROSS)))], axis=1)
     at = np.zeros(x.shape[1])
-    ridge = np.full(x.shape[1], _RIDGE)
-    ridge[0] = 0.0
+    ridge = ridge_events * np.maximum((x * x).mean(axis=0), 1e-9)  # in each column's own unit
+    ridge[0] = 0.0 if free_level else ridge_events
     for _ in range(_STEPS):
         p = logistic(offset + x @ at)
         curve = (weight * p * (1 - p))[:, None] * x

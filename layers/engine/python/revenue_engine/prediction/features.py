@@ -108,7 +108,9 @@ def cross_features(batch: Batch, at: int, offer_numbers: npt.NDArray[np.int64], 
     last = np.where(same, sends[:, None, :], 0).max(axis=2)
     since = np.where(last > 0, np.minimum((at - last) / DAY, _MOST_DAYS), np.nan)
     clicked = batch.column("recent_clicks")[:, None, :]
-    here = (clicked == np.array([topic_number(category) for category in categories], dtype=np.uint8)[None, :, None]) & (clicked > 0)
+    here = (clicked == np.array([topic_number(category) for category in categories], dtype=np.uint8)[None, :, None]) & (
+        clicked > 0
+    )
     of_topic = here.sum(axis=2)
     others = (clicked > 0).sum(axis=2) - of_topic
     return np.stack([hit, (declared != 0) & ~hit, since, of_topic, others], axis=2).astype(np.float32)

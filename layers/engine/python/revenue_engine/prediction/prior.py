@@ -8,8 +8,8 @@ from revenue_engine.records.evidence import SEGMENTS
 PRIOR_RATES = Rates(
     click_level=dict(zip(SEGMENTS, (0.012, 0.05, 0.02, 0.006, 0.002), strict=True)),
     open_level=dict(zip(SEGMENTS, (0.20, 0.50, 0.40, 0.10, 0.03), strict=True)),
-    unsubscribe_hazard=dict(zip(SEGMENTS, (0.003, 0.001, 0.001, 0.002, 0.003), strict=True)),
-    complaint_hazard=dict(zip(SEGMENTS, (0.0004, 0.0001, 0.0002, 0.0004, 0.0006), strict=True)),
+    unsubscribe_hazard=dict(zip(SEGMENTS, (0.002, 0.0008, 0.0008, 0.0012, 0.0016), strict=True)),
+    complaint_hazard=dict(zip(SEGMENTS, (0.0003, 0.0001, 0.0001, 0.0002, 0.0003), strict=True)),
     click_ratio={},
     open_ratio={},
     conversions_per_click={"*": 0.02},

@@ -46,7 +46,7 @@ class Decisions:
     index_micros: Ints  # of the chosen arm
     runner_up_index_micros: Ints
     row_index_micros: Ints  # of the row as its arm would be drawn: what meets the price and the budget, whatever arm was
-    value_micros: Ints  # that without the prices of the future: expected revenue less the cost of the mail
+    row_value_micros: Ints  # that without the prices of the future: expected revenue less the cost of the mail
     upper_micros: Ints  # optimistic expected revenue of the row: what meets the floor
     hazard_price_micros: Ints  # what the mail costs the reader's future: exits,
     fatigue_price_micros: Ints  # what later mails lose,
