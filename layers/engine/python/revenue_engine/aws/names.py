@@ -62,6 +62,7 @@ LEDGER_BY_DAY_INDEX = "by_day"  # Ledger: org_day (S) / booked_at (N, epoch mill
 ORG_DAY = "org_day"
 ORG_STATE = "org_state"
 CLAIMED_AT = "claimed_at"
+ENGAGEMENTS = "engagements"  # Sends: how often its deliveries, opens and clicks were booked; the guard of the next booking
 BOOKED_AT = "booked_at"
 
 # --- Parameter Store -------------------------------------------------------------------------------------------------

@@ -120,6 +120,23 @@ class Sends:
             ),
         )
 
+    def engaging(
+        self, send_id: str, *, read: int, facts: Mapping[str, Any], gone: Sequence[str], first_click_moved: bool
+    ) -> dict[str, Any]:
+        """What the mail's readers come to, if nobody booked any since `read` bookings; `gone`: what does not hold (any more).
+
+        `first_click_revision` tells which of two readings of `first_human_click_at` is the later one.
+        """
+        expression = changes(
+            set_={**facts, names.ENGAGEMENTS: read + 1},
+            add={"first_click_revision": 1} if first_click_moved else None,
+            remove=gone,
+            condition="#engagements = :read" if read else "attribute_exists(pk) AND attribute_not_exists(#engagements)",
+            names={"#engagements": names.ENGAGEMENTS},
+            values={":read": read} if read else {},
+        )
+        return self.table.updating(send_id, None, expression)
+
     def in_state(self, org: str, state: SendState, *, claimed_before: int, limit: int) -> list[str]:
         """Send ids that have been in a watched state for long: the 1-minute judge's sweep."""
         found = self.table.query(
