@@ -116,6 +116,9 @@ METRIC_SUPPRESSION_FILES_REFUSED = "SuppressionFilesRefused"
 METRIC_ANOMALIES = "Anomalies"
 METRIC_FX_RATE_MISSING = "FxRateMissing"
 
+# --- sending ----------------------------------------------------------------------------------------------------------
+MAIL_WORKERS = 5  # messages of sends worked on at once: each has its part of the provider's rate
+
 # --- routes (HTTP API, payload 2.0) -----------------------------------------------------------------------------------
 ROUTE_POSTBACK = "/everflow/v1/{org}/{token}"
 ROUTE_UNSUBSCRIBE = "/u/{org}/{token}"

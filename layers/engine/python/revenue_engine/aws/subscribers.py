@@ -14,6 +14,7 @@ from revenue_engine.records.subscriber import Row, pack, unpack
 
 ACTIVE = "active"
 GRANTED = "granted"
+ERASED = "erased"
 
 
 def due_shard(org: str, subscriber: str) -> str:
