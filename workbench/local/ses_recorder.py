@@ -169,7 +169,7 @@ class SesRecorder:
 
 
 def broken_limit(asked: Mapping[str, Any]) -> str | None:
-    """Which of SES's limits a request breaks (contracts 3.3, 3.4), or None. Of a raw mail its own headers are held to those of `Headers`."""
+    """Which of SES's limits a request breaks (contracts 3.3, 3.4), or None. A raw mail's own headers are held to those of `Headers`."""
     raw = asked["Content"].get("Raw")
     if raw is not None:
         mime = base64.b64decode(raw["Data"])

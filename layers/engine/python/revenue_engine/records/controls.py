@@ -124,6 +124,9 @@ class Controls(BaseModel):
     sends_per_minute: int = Field(default=100, ge=10, le=1_000)
     warm_up_start_per_day: int = Field(default=5_000, ge=10, le=5_000_000)
 
+    # engagement
+    invisible_link: bool = True
+
     # autonomy
     canary_share: Share = 0.05
     approval_valid_hours: int = Field(default=12, ge=1, le=72)

@@ -112,6 +112,7 @@ class Composer:
                 offer_url=tracking_link(offer.tracking_url, offer.sub_slot, tracking),
                 unsubscribe_url=unsubscribe_url,
                 postal_address=sender.postal_address,
+                invisible_link=self.controls.invisible_link,
             )
             mime = build_mail(
                 content,
