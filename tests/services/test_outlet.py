@@ -57,10 +57,11 @@ def test_each_worker_keeps_to_its_part_of_the_accounts_rate(org: Org) -> None:
 @pytest.mark.parametrize("account", [Account(enabled=False), Account(enforcement="SHUTDOWN"), Account(sends_per_second=0)])
 def test_an_account_that_may_not_send_sends_nothing(org: Org, account: Account) -> None:
     org.system.ses.account = account
-    (plan,) = plans(org, 1)
-    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=1, cap=10, expires_at=epoch_seconds(NOW))
-    assert org.execute([plan]).outcomes == {"provider_stopped": 1}
-    assert (org.mails, org.reserved(), org.send(plan)["reason"]) == ([], 0, "provider_stopped")
+    planned = plans(org, 2)
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=2, cap=10, expires_at=epoch_seconds(NOW))
+    assert org.execute(planned).outcomes == {"provider_stopped": 2}
+    assert (org.mails, org.reserved(), org.send(planned[0])["reason"]) == ([], 0, "provider_stopped")
+    assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 1  # one a message: the judge opens the breaker
 
 
 def test_an_account_that_nobody_can_read_sends_nothing(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.aws.items import Item
-from revenue_engine.aws.subscribers import row_of
+from revenue_engine.aws.subscribers import ERASED, row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, from_epoch
 from revenue_engine.errors import BadInput, Contention
@@ -146,7 +146,7 @@ def _apply_conversion(w: Wiring, message: Item) -> str:
     org, subscriber, at = message["org"], message["subscriber"], from_epoch(message["at"])
     for _ in range(ATTEMPTS):
         person = w.subscribers.get(org, subscriber)
-        if person is None:
+        if person is None or person["status"] == ERASED:
             return "erased"
         row: Row = apply_conversion(
             row_of(person), at=message["at"], revenue_micros=message["revenue_micros"], conversions=message["conversions"]

@@ -25,7 +25,7 @@ from revenue_engine.services import send_messages
 from revenue_engine.services.compose import Composer, Mail
 from revenue_engine.services.drops import Drops, with_budget_back
 from revenue_engine.services.gate import Gate
-from revenue_engine.services.outlet import Outlet
+from revenue_engine.services.outlet import ACCOUNT_REFUSALS, Outlet
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,11 @@ def _one(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
     reason = run.gate.refusal(plan)
     if reason is None and plan.budget_day != _day(run):
         reason = "day_over"  # D6: another day's budget does not pay for it
-    reason = reason or run.outlet.refusal()
+    if reason is None:
+        reason = run.outlet.refusal()
+        if reason in ACCOUNT_REFUSALS:  # counts as a refused mail, so that the breaker opens and a person hears of it (D5)
+            run.failures_in_a_row += 1
+            run.gate.stop(reason)
     if reason is not None:
         return _drop(run, plan, reason)
     for _ in range(CLAIM_ATTEMPTS):

@@ -13,6 +13,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.pacing import warm_up
 from revenue_engine.records.controls import Controls
 
+ACCOUNT_REFUSALS = ("provider_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
 AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
 SHARE_OF_RATE = 0.9  # the account's other senders, and clocks that differ
 _KEEP_DAYS = 30

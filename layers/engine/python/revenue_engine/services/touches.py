@@ -12,7 +12,7 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.queues import Message
-from revenue_engine.aws.subscribers import row_of
+from revenue_engine.aws.subscribers import ERASED, row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, parse_iso, utc_hour
 from revenue_engine.errors import Contention
@@ -156,7 +156,7 @@ def _row_actions(
     w: Wiring, org: str, subscriber: str, before: Engagement, after: Engagement, *, delivered_at: datetime | None
 ) -> list[dict[str, Any]]:
     person = w.subscribers.get(org, subscriber)
-    if person is None:  # erased: the mail's outcome still counts
+    if person is None or person["status"] == ERASED:  # the mail's outcome still counts
         return []
     row = read = row_of(person)
     if delivered_at is not None:
