@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.intake.human import MACHINE_CLICK_WINDOW
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.safety.anomalies import INSTANT_HOLD_SECONDS
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import FIRST_NUMBER
-from workbench.simulation.worlds import Agent, DayEvents, Kind
+from workbench.simulation.study.engine.machines import machine_clicks, machine_opens
+from workbench.simulation.worlds import DayEvents, Kind
 from workbench.simulation.worlds.spec import TONES
 
 _NAMES = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "unsubscribes", "complaints")
@@ -63,8 +63,8 @@ class Memory:
         self._delivered_s[deliveries.sent_day, deliveries.row] = deliveries.at - _DAY * deliveries.sent_day
         packed.touched(self.rows, "deliveries", deliveries.row, self._at(deliveries))
         self._count("deliveries", deliveries, deliveries.sent_day)
-        self._opens(events.of(Kind.OPEN))
-        clicks = self._clicks(events.of(Kind.CLICK))
+        clicks, burst = self._clicks(events.of(Kind.CLICK))
+        self._opens(events.of(Kind.OPEN), burst)
         for kind, name in ((Kind.UNSUBSCRIBE, "unsubscribes"), (Kind.COMPLAINT, "complaints")):
             some = events.of(kind)
             self._count(name, some, some.sent_day)
@@ -100,26 +100,27 @@ class Memory:
         segment = self._segment[events.sent_day, events.row]
         np.add.at(self._counts[name], (day, events.offer, events.content % len(TONES), segment), amount)
 
-    def _opens(self, events: DayEvents) -> None:
-        human = events.where((events.agent != Agent.APPLE_PROXY) & (events.agent != Agent.SCANNER))
-        machine = events.where((events.agent == Agent.APPLE_PROXY) | (events.agent == Agent.SCANNER))
+    def _opens(self, events: DayEvents, burst: DayEvents) -> None:
+        by_machine = machine_opens(events, burst)
+        human, machine = events.where(~by_machine), events.where(by_machine)
         packed.touched(self.rows, "machine_opens", machine.row, self._at(machine))
         packed.touched(self.rows, "human_opens", human.row, self._at(human))
         first = human.where(_first(human) & ~self._opened[human.sent_day, human.row])
         self._opened[first.sent_day, first.row] = True
         self._count("opens", first, first.sent_day)
 
-    def _clicks(self, events: DayEvents) -> DayEvents:
+    def _clicks(self, events: DayEvents) -> tuple[DayEvents, DayEvents]:
+        """Those of people, and the bursts of machines."""
         waited = events.at - _DAY * events.sent_day - self._delivered_s[events.sent_day, events.row]
-        too_fast = waited < MACHINE_CLICK_WINDOW.total_seconds()
-        human = events.where(~too_fast & (events.agent != Agent.SCANNER))
+        by_machine, burst = machine_clicks(events, waited.astype(np.float64))
+        human = events.where(~by_machine)
         packed.touched(self.rows, "human_clicks", human.row, self._at(human))
         first = human.where(_first(human) & (self._clicked_on[human.sent_day, human.row] == _NEVER))
         today = (first.at // _DAY).astype(np.int64)
         self._clicked_on[first.sent_day, first.row] = today
         self._clicked_s[first.sent_day, first.row] = first.at - _DAY * first.sent_day
         self._count("clicks", first, today)
-        return human
+        return human, events.where(burst)
 
     def _money(self, events: DayEvents) -> None:
         sales = events.of(Kind.CONVERSION)
