@@ -28,8 +28,8 @@ class Sending(Construct):
             self, "Engage", name="engage", settings=settings, layers=packages, timeout=Duration.seconds(30), memory_mb=512
         )
         self.sends = EngineQueue(self, "SendQueue", consumer_timeout=self.execute.timeout)
-        # One message is one minute of one mailbox provider; the cap keeps the sum of all copies under the SES rate.
-        self.sends.feed(self.execute, batch_size=1, max_concurrency=5)
+        # One message is one minute of one mailbox provider; each copy keeps to its part of the SES rate.
+        self.sends.feed(self.execute, batch_size=1, max_concurrency=names.MAIL_WORKERS)
         self.engagement = EngineQueue(self, "EngagementQueue", consumer_timeout=self.engage.timeout)
         self.engagement.feed(self.engage, batch_size=10)
 

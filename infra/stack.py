@@ -205,6 +205,7 @@ class EngineStack(Stack):
         identities = self._arn("ses", "identity/*")
         own_set = self._arn("ses", f"configuration-set/{self.sending.configuration_set.configuration_set_name}")
         self._allow(execute, ("ses:SendEmail", "ses:SendRawEmail"), identities, own_set)
+        self._allow(execute, ("ses:GetAccount",), "*")  # it knows no resource: rate, quota and whether the account may send
         execute.function.add_environment(names.CONFIGURATION_SET, self.sending.configuration_set.configuration_set_name)
         execute.function.add_environment(names.PUBLIC_BASE_URL, self.api.base_url)
 

@@ -23,7 +23,7 @@ reports = st.builds(
     Reported, minutes, st.just("c1"), st.integers(0, 3), st.just("USD"), st.just("7"), minutes, st.none(), st.booleans()
 )
 touches = st.builds(
-    Touch, st.sampled_from(["open", "click"]), minutes, st.sampled_from(["s1", "s2"]), st.booleans(), st.just(0.5)
+    Touch, st.sampled_from(["open", "click"]), minutes, st.sampled_from(["s1", "s2"]), st.booleans(), st.sampled_from([0.3, 0.5])
 )
 CREDIT = Credit("s1", "p1", "7", "standard", "new", "k", "engine", "USD", AT, None)
 
@@ -33,7 +33,7 @@ def facts() -> st.SearchStrategy[Facts]:
         Facts,
         claims=st.lists(claims, max_size=1).map(tuple),
         reported=st.none() | reports,
-        credit=st.sampled_from([None, CREDIT, replace(CREDIT, click_at=AT)]),
+        credit=st.sampled_from([None, CREDIT, replace(CREDIT, click_at=AT, click_revision=1), replace(CREDIT, click_revision=2)]),
         touches=st.lists(touches, max_size=2).map(tuple),
         rejected_at=st.none() | minutes,
         held_for=st.lists(st.sampled_from("xyz"), max_size=2, unique=True).map(lambda s: tuple(sorted(s))),
@@ -113,3 +113,20 @@ def test_times_are_kept_as_they_are_read_back() -> None:
     said = postback(1, received_at=AT + timedelta(microseconds=1_234), converted_at=AT + timedelta(microseconds=999))
     assert said.standing is not None
     assert (said.standing.received_at, said.standing.converted_at) == (AT + timedelta(milliseconds=1), AT)
+
+
+def test_a_touch_that_turned_out_a_machines_stays_one() -> None:
+    person, machine = Touch("click", AT, "s1", True, 0.95), Touch("click", AT, "s1", False, 0.02)
+    for order in ((person, machine), (machine, person)):
+        assert reduce(merge, [Facts(touches=(one,)) for one in order]).touches == (machine,)
+
+
+def test_the_later_reading_of_a_mails_first_click_counts() -> None:
+    """It was a scanner's; then there was none; then a person's."""
+    readings = [
+        Facts(credit=replace(CREDIT, click_at=AT, click_revision=1)),
+        Facts(credit=replace(CREDIT, click_revision=2)),
+        Facts(credit=replace(CREDIT, click_at=AT + timedelta(hours=2), click_revision=3)),
+    ]
+    assert reduce(merge, readings[:2]).credit == readings[1].credit
+    assert reduce(merge, reversed(readings)).credit == readings[2].credit

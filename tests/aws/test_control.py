@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from revenue_engine.aws.control import Control
+from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.clock import epoch_seconds
 from tests.builders import DAY, NOW, Org
 from workbench.local.ministack_backend import MiniStackBackend
@@ -62,14 +63,23 @@ def test_attempts_of_one_page_at_once_reserve_once(org: Org) -> None:
     assert org.reserved() == 7
 
 
-def test_a_dropped_send_gives_its_budget_back_but_never_below_nothing(org: Org, control: Control) -> None:
-    reserve(org, 0, wanted=1, cap=10)
-    control.give_back(org.name, DAY)
-    control.give_back(org.name, DAY)
-    assert org.reserved() == 0
-    control.give_back(org.name, "2026-03-05")
-    assert org.reserved("2026-03-05") == 0
-    assert reserve(org, 1, wanted=99, cap=10) == 10
+def test_budget_goes_back_to_its_own_day_and_never_below_nothing(org: Org, control: Control) -> None:
+    reserve(org, 0, wanted=3, cap=10)
+    commit([control.giving_back(org.name, DAY, 2)])
+    assert org.reserved() == 1
+    for day, n in ((DAY, 2), ("2026-03-05", 1)):
+        with pytest.raises(TransactionCancelled):
+            commit([control.giving_back(org.name, day, n)])
+    assert (org.reserved(), org.reserved("2026-03-05")) == (1, 0)
+    assert reserve(org, 1, wanted=99, cap=10) == 9
+
+
+def test_what_a_cap_leaves_is_taken_by_several_at_once_and_never_more(org: Org, control: Control) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        granted = list(pool.map(lambda _: control.take(org.name, "room", wanted=7, cap=40, expires_at=T), range(12)))
+    assert sum(granted) == 40 and all(0 <= n <= 7 for n in granted)
+    control.put_back(org.name, "room", 5)
+    assert control.take(org.name, "room", wanted=7, cap=40, expires_at=T) == 5
 
 
 # --- cycles -----------------------------------------------------------------------------------------------------------

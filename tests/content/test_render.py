@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +78,22 @@ def test_a_subject_cannot_carry_a_line_break_in() -> None:
 def test_the_text_part_leaves_out_what_is_not_read() -> None:
     html = "<head><title>t</title></head><style>p {}</style><h1>One</h1><p>Two <b>three</b><br>four</p><script>x()</script>"
     assert plain_text(html) == "One\nTwo three\nfour\n"
+
+
+@pytest.mark.parametrize("end", ["<!-- </body>", "<style></body>", "<script></body>", "<!-- </body> -->", "<head>"])
+def test_a_creative_that_would_hide_the_footer_is_refused(end: str) -> None:
+    with pytest.raises(BadInput, match="hides_the_footer"):
+        rendered("<html><body>{{ offer_url }}" + end)
+
+
+def test_the_invisible_link_is_tracked_and_stands_in_no_text() -> None:
+    creative = Creative("standard", "Shop", "Hi", "<html><body>{{ offer_url }}</body></html>")
+    plain, trapped = (
+        render(creative, fields={}, offer_url=URL, unsubscribe_url=OUT, postal_address="1 Main St", invisible_link=on)
+        for on in (False, True)
+    )
+    assert "honeypot" not in plain.html
+    assert trapped.text == plain.text
+    (link,) = re.findall(r"<a[^>]*honeypot[^>]*>", trapped.html)
+    assert "display:none" in link and f'href="{OUT}"' in link and "no-track" not in link
+    assert trapped.html.index("honeypot") < trapped.html.index("</body>")

@@ -6,7 +6,7 @@ WILDCARD = "AwsSolutions::AwsSolutions-IAM5"
 
 REASONS = {
     # --- wildcards in policies: each is its own finding
-    f"{WILDCARD}[Resource::*]": "X-Ray and the log delivery of Step Functions know no resource; a test allows no other action",
+    f"{WILDCARD}[Resource::*]": "X-Ray, the log delivery of Step Functions and SES's account know no resource; a test allows nothing else",
     f"{WILDCARD}[Resource::<StatePostbacksAF4D494B.Arn>/*]": "objects of one bucket that holds nothing else",
     f"{WILDCARD}[Resource::<StatePostbacksAF4D494B.Arn>/unqueued/*]": "the one prefix reconcile may clear",
     f"{WILDCARD}[Resource::<StateModels823E5067.Arn>/*]": "objects of one bucket that holds nothing else",

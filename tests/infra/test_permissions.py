@@ -11,6 +11,7 @@ from tests.infra.template import Template, as_list, flatten
 
 # actions that AWS gives no resource to scope by
 UNSCOPED = {
+    "ses:GetAccount",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
     "xray:GetSamplingRules",
@@ -75,7 +76,7 @@ def test_the_arms_are_read_from_their_index_alone(golden: Template) -> None:
 
 
 def test_only_execute_may_send_mail(golden: Template) -> None:
-    assert _holders(golden, "ses:SendEmail") == {"execute"}
+    assert _holders(golden, "ses:SendEmail") == _holders(golden, "ses:GetAccount") == {"execute"}
 
 
 def test_only_the_console_writes_parameters_and_never_a_secret(golden: Template) -> None:

@@ -94,6 +94,45 @@ def test_an_injected_refusal_accepts_nothing(plane: Plane, fault: Fault, status:
     assert plane.ses.mails == []
 
 
+def raw(head: bytes, body: bytes = b"Hi") -> dict[str, Any]:
+    return {"Content": {"Raw": {"Data": MIME.split(b"\r\n\r\n")[0] + b"\r\n" + head + b"\r\n\r\n" + body}}}
+
+
+def simple(*headers: tuple[str, str]) -> dict[str, Any]:
+    listed = [{"Name": name, "Value": value} for name, value in headers]
+    return {"Content": {"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}, "Headers": listed}}}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        simple(*((f"X-{n}", "v") for n in range(16))),
+        simple(("X-Long", "v" * 996)),
+        raw(b"\r\n".join(b"X-%d: v" % n for n in range(15))),  # with List-Unsubscribe-Post it makes 16
+        raw(b"X-Long: " + b"v" * 991),
+        raw(b"X-Accent: \xc3\xa9"),
+        raw(b"X: v", b"a" * 999),
+        {"EmailTags": [{"Name": "send_id", "Value": "a b"}]},
+        {"EmailTags": [{"Name": "offer.id", "Value": "1"}]},
+        {"EmailTags": [{"Name": "send_id", "Value": "a" * 257}]},
+        {"Destination": {"ToAddresses": [f"p{n}@recipient.example" for n in range(51)]}},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_what_ses_does_not_take_is_refused(plane: Plane, asked: dict[str, Any]) -> None:
+    with pytest.raises(ClientError) as caught:
+        client().send_email(**request(**asked))
+    assert caught.value.response["Error"]["Code"] == "BadRequestException"
+    assert plane.ses.mails == []
+
+
+def test_an_account_tells_its_quota_and_whether_it_may_send(plane: Plane) -> None:
+    plane.ses.account.sends_per_second, plane.ses.account.enabled = 14.0, False
+    answer = client().get_account()
+    assert (answer["SendQuota"]["MaxSendRate"], answer["SendQuota"]["Max24HourSend"]) == (14.0, -1.0)
+    assert (answer["SendingEnabled"], answer["EnforcementStatus"]) == (False, "HEALTHY")
+
+
 @pytest.mark.parametrize(("fault", "accepted"), [(Fault.LOST_ANSWER, 1), (Fault.LOST_REQUEST, 0)])
 def test_a_time_out_does_not_tell_whether_the_mail_is_on_its_way(plane: Plane, fault: Fault, accepted: int) -> None:
     plane.ses.fault = lambda asked: fault

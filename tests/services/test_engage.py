@@ -85,8 +85,12 @@ EFFECTS: dict[str, Effect] = {
         facts={"bounce_type": "Permanent", "bounce_subtype": "General"},
         status="bounced",
     ),
-    "bounce-suppressed": Effect("bounce", {"soft_bounces": 1}, {"bounced_at": 5}, status="bounced"),
-    "bounce-transient": Effect("bounce", {"soft_bounces": 1}, {"bounced_at": 5}, facts={"bounce_subtype": "MailboxFull"}),
+    "bounce-suppressed": Effect(
+        "bounce", {"suppressed_bounces": 1, "suppressed_bounces#other": 1}, {"bounced_at": 5}, status="bounced"
+    ),
+    "bounce-transient": Effect(
+        "bounce", {"soft_bounces": 1, "soft_bounces#other": 1}, {"bounced_at": 5}, facts={"bounce_subtype": "MailboxFull"}
+    ),
     "complaint": Effect(
         "complaint",
         {"complaints": 1, "complaints#other": 1},
@@ -229,7 +233,7 @@ def test_two_first_clicks_read_at_once_are_one_clicked_mail_even_when_the_person
     stale = org.send(plan)
     for minute in (40, 41):
         event = parse_event(ses_event("ses-event-click.json", plan, timestamp=f"2026-03-04T12:{minute}:00.000Z"))
-        assert apply_event(org.w, event, stale, now=NOW) == "human_click"
+        assert apply_event(org.w, event, stale) == "human_click"
     assert (org.counters()["human_clicks"], org.counters()["clicked_mails"]) == (2, 1)
     assert org.evidence() == {DAY: {"clicks": 1}}
 

@@ -19,7 +19,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.clock import cycle_id_at, epoch_seconds
 from revenue_engine.records.send import PlannedSend
-from revenue_engine.services import send_messages
+from revenue_engine.services import drops, send_messages
 from revenue_engine.services.engage import engage_message, opt_out
 from revenue_engine.services.judge import judge
 from tests.builders import COUNTED_SENT, CYCLE, DAY, NOW, Org, parsed
@@ -116,7 +116,8 @@ def test_a_plan_leaves_on_the_day_that_pays_for_it_or_never(org: Org) -> None:
     org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=1, cap=10, expires_at=T)
     org.w.control.heartbeat(org.name, at=T + 86_400)
     assert org.execute([plan], now=NOW + timedelta(days=1)).outcomes == {"day_over": 1}
-    assert (org.send(plan)["state"], org.send(plan)["reason"], org.reserved()) == ("DROPPED", "day_over", 1)
+    assert (org.send(plan)["state"], org.send(plan)["reason"], org.reserved()) == ("DROPPED", "day_over", 0)
+    assert org.reserved(f"{NOW + timedelta(days=1):%Y-%m-%d}") == 0  # its own day has it back, and no other
 
 
 def test_a_redelivered_message_mails_nobody_twice(org: Org) -> None:
@@ -215,6 +216,40 @@ def test_a_crash_after_the_provider_took_the_mail_sends_no_second_and_the_event_
     engage_message(org.w, ses_event("ses-event-delivery.json", plan), now=later)
     assert org.send(plan)["state"] == "SENT"
     assert org.counters()["sent"] == 1
+
+
+def test_a_worker_that_dies_ending_a_plan_gives_its_budget_back_once(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = [org.plan(org.add_person()) for _ in range(3)]
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=3, cap=10, expires_at=T)
+    fail_with(org, Fault.REJECTED)
+
+    def killed(actions: object) -> None:
+        raise ConnectionError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drops, "commit", killed)
+        with pytest.raises(ConnectionError):
+            org.execute(plans[:1])
+    assert (org.send(plans[0])["state"], org.reserved()) == ("CLAIMED", 3)  # whether it left is not known here: the sweep ends it
+    org.set_autonomy("off")
+    with monkeypatch.context() as patch:
+        patch.setattr(drops, "commit", killed)
+        with pytest.raises(ConnectionError):
+            org.execute(plans[1:])
+    assert org.reserved() == 3
+    for _ in range(2):
+        assert org.execute(plans[1:]).outcomes == {"autonomy_off": 2}
+        assert org.reserved() == 1
+
+
+def test_many_plans_end_together_and_those_that_ended_before_give_nothing_back_again(org: Org) -> None:
+    org.set_autonomy("off")
+    plans = [org.plan("a" * 26, decision=f"d{n}") for n in range(2 * drops.TOGETHER + 7)]
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=len(plans), cap=1_000, expires_at=T)
+    org.execute(plans[::3])
+    assert org.execute(plans).outcomes == {"autonomy_off": len(plans)}
+    assert org.reserved() == 0
+    assert {org.send(plan)["reason"] for plan in plans} == {"autonomy_off"}
 
 
 # --- the provider -----------------------------------------------------------------------------------------------------

@@ -226,6 +226,9 @@ def test_without_a_tracking_key_nothing_leaves(org: Org) -> None:
 def test_controls_that_cannot_be_read_stop_the_whole_message(org: Org, document: str) -> None:
     plans = [org.plan(org.add_person()), org.plan(org.add_person())]
     org.w.parameters.put(names.controls_parameter(org.w.stage, org.name), document)
-    assert org.execute(plans).outcomes == {"controls_unreadable": 2}
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=5, cap=10, expires_at=T)
+    for _ in range(2):
+        assert org.execute(plans).outcomes == {"controls_unreadable": 2}
+        assert org.reserved() == 3
     assert org.mails == []
     assert {org.send(plan)["reason"] for plan in plans} == {"controls_unreadable"}

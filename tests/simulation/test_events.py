@@ -9,7 +9,7 @@ import pytest
 
 from revenue_engine.content.mime import build_mail
 from revenue_engine.content.render import render
-from revenue_engine.intake.human import judge
+from revenue_engine.intake.human import interaction_of, judge
 from revenue_engine.intake.ses import parse_event
 from revenue_engine.records.offer import Creative
 from tests.shared_data import shared_path
@@ -99,6 +99,8 @@ def test_an_event_has_the_shape_of_its_fixture(name: str, mail: Received) -> Non
 def test_the_engine_understands_every_event_as_it_was_meant(mail: Received) -> None:
     made = {name: parse_event(json.dumps(event)) for name, event in _made(mail).items()}
     assert {event.send_id for event in made.values()} == {"s1"}
-    human = {name: judge(e, delivered_at=AT).human for name, e in made.items() if e.kind in ("open", "click")}
+    touches = {name: event for name, event in made.items() if event.kind in ("open", "click")}
+    alone = {name: judge([interaction_of(e)], mail_at=e.mail_at, delivered_at=AT) for name, e in touches.items()}
+    human = {name: verdict.human for name, (verdict,) in alone.items()}
     assert human == {"open": True, "open-apple-mpp": False, "open-gmail-proxy": True, "click": True, "click-scanner": False}
     assert {name for name, e in made.items() if e.suppression_status is not None} == {"bounce-permanent", "complaint"}

@@ -20,7 +20,7 @@ def report(found: Outcome, truth: Truth, *, currency: str, seconds: float) -> No
     dropped = {name: n for name, n in found.sends.items() if name != "SENT"}
     booked = sum(found.books.kept(kind).get(currency, 0) for kind in ("provisional", "approved"))
     clicked = f"{counters['machine_clicks']:,} more by machines; {_share(counters['clicked_mails'], sent)} of mails"
-    disguised = truth.disguised_clicks + max(counters["human_clicks"] - truth.human_clicks, 0)
+    disguised = truth.disguised_clicks
     scanned = f"{disguised:,} of these by scanners that looked like people; " if disguised else ""
     per_mail = format_micros(booked // sent, currency, decimals=4) if sent else "-"
     sums = f"{found.books.entries} ledger entries = counters = allocations + unattributed = what the world paid"

@@ -16,6 +16,7 @@ from workbench.cli.demo import demo
 from workbench.cli.evidence import evaluate, incremental_command, logs
 from workbench.cli.fx import fx
 from workbench.cli.lift import lift
+from workbench.cli.person import person
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
 
@@ -57,6 +58,7 @@ for command in (
     importing.group,
     syncing.group,
     operating.init,
+    person,
     secret,
     operating.autonomy,
     operating.controls,

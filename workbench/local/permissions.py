@@ -157,6 +157,8 @@ def _sns(operation: str, p: Parameters) -> list[Needed] | None:
 
 def _sesv2(operation: str, p: Parameters) -> list[Needed] | None:
     """A raw mail is another action than a simple one; identity and configuration set are both looked at."""
+    if operation == "GetAccount":
+        return [("ses:GetAccount", "*")]
     if operation != "SendEmail":
         return None
     action = "ses:SendRawEmail" if "Raw" in p["Content"] else "ses:SendEmail"

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import enum
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ from workbench.local.backend import Wire, body_of, own_client, response
 from workbench.local.clock import SimulatedClock
 from workbench.local.deployment import Deployment, EventDestination
 
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+_MOST_HEADERS, _LONGEST_LINE, _MOST_RECIPIENTS = 15, 998, 50
+# what SES composes itself of a simple mail, so that `Headers` cannot hold it
+_COMPOSED = frozenset({"from", "to", "cc", "subject", "reply-to", "date", "message-id", "mime-version", "content-type"})
 _MOST_PER_PUBLISH = 10
 _MOST_BYTES_PER_PUBLISH = 200_000  # of 262,144
 
@@ -35,6 +41,17 @@ class Fault(enum.Enum):
     REJECTED = (400, "MessageRejected", "Email address is not verified.")
     LOST_REQUEST = (0, "", "never arrived; the caller sees a time-out")
     LOST_ANSWER = (0, "ok", "accepted, but the answer never arrives; the caller sees the same time-out")
+
+
+@dataclass
+class Account:
+    """What `GetAccount` answers. As fast as a machine can by default: what waits for the provider's rate is real time."""
+
+    sends_per_second: float = 10_000.0
+    sends_per_day: float = -1.0  # SES's word for no limit
+    sent_last_day: float = 0.0
+    enabled: bool = True
+    enforcement: str = "HEALTHY"
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,7 @@ class SesRecorder:
     def __init__(self, deployment: Deployment, wire: Wire, clock: SimulatedClock, outbox: Path | None) -> None:
         self.mails: list[Mail] = []
         self.subscribers: list[Callable[[Mail], None]] = []
+        self.account = Account()
         self.fault: Callable[[Mapping[str, Any]], Fault | None] = lambda request: None
         self._sns: Any = own_client("sns")
         self._clock = clock
@@ -72,6 +90,7 @@ class SesRecorder:
         if outbox is not None:
             outbox.mkdir(parents=True, exist_ok=True)
         wire.respond("sesv2.SendEmail", self._send_email)
+        wire.respond("sesv2.GetAccount", self._get_account)
 
     def publish_event(self, event: Mapping[str, Any]) -> int:
         """Publish one SES event; the number of topics that took it."""
@@ -99,6 +118,9 @@ class SesRecorder:
         name = asked.get("ConfigurationSetName")
         if name is not None and name not in self._sets:
             return _error(request, 404, "NotFoundException", f"Configuration set <{name}> does not exist.")
+        broken = broken_limit(asked)
+        if broken is not None:
+            return _error(request, 400, "BadRequestException", broken)
         fault = self.fault(asked)
         if fault in (Fault.LOST_REQUEST, Fault.LOST_ANSWER):
             if fault is Fault.LOST_ANSWER:
@@ -108,6 +130,20 @@ class SesRecorder:
             return _error(request, *fault.value)
         mail = self._accept(asked)
         return response(request, 200, {"content-type": "application/json"}, json.dumps({"MessageId": mail.message_id}).encode())
+
+    def _get_account(self, request: AWSPreparedRequest) -> AWSResponse:
+        account = self.account
+        answer = {
+            "SendQuota": {
+                "Max24HourSend": account.sends_per_day,
+                "MaxSendRate": account.sends_per_second,
+                "SentLast24Hours": account.sent_last_day,
+            },
+            "SendingEnabled": account.enabled,
+            "EnforcementStatus": account.enforcement,
+            "ProductionAccessEnabled": True,
+        }
+        return response(request, 200, {"content-type": "application/json"}, json.dumps(answer).encode())
 
     def _accept(self, asked: Mapping[str, Any]) -> Mail:
         now = self._clock.now()
@@ -130,6 +166,29 @@ class SesRecorder:
         for subscriber in self.subscribers:
             subscriber(mail)
         return mail
+
+
+def broken_limit(asked: Mapping[str, Any]) -> str | None:
+    """Which of SES's limits a request breaks (contracts 3.3, 3.4), or None. A raw mail's own headers are held to those of `Headers`."""
+    raw = asked["Content"].get("Raw")
+    if raw is not None:
+        mime = base64.b64decode(raw["Data"])
+        if any(len(line) > _LONGEST_LINE for line in mime.split(b"\r\n")):
+            return "a line is longer than RFC 5322 allows"
+        head = message_from_bytes(mime.split(b"\r\n\r\n", 1)[0] + b"\r\n\r\n")
+        headers = [(name, str(value)) for name, value in head.items() if name.lower() not in _COMPOSED]
+    else:
+        headers = [(header["Name"], header["Value"]) for header in asked["Content"].get("Simple", {}).get("Headers", [])]
+    if len(headers) > _MOST_HEADERS:
+        return f"{len(headers)} headers"
+    for name, value in headers:
+        if not 1 <= len(name) <= 126 or not 1 <= len(value) <= 995 or not value.isascii() or not value.isprintable():
+            return f"header {name}"
+    for tag in asked.get("EmailTags", []):
+        if not _TAG.fullmatch(tag["Name"]) or not _TAG.fullmatch(tag["Value"]):
+            return f"tag {tag['Name']}"
+    recipients = sum(len(asked.get("Destination", {}).get(f"{kind}Addresses", [])) for kind in ("To", "Cc", "Bcc"))
+    return None if recipients <= _MOST_RECIPIENTS else f"{recipients} recipients"
 
 
 def _mime(asked: Mapping[str, Any]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,7 +53,6 @@ class Truth:
     hard_bounces: int = 0
     complaints: int = 0
     unsubscribes: int = 0
-    unclear_clicks: int = 0  # neither human nor machine above: of scanners that may, or may not, have been too fast for people
     disguised_clicks: int = 0  # among the human ones: of scanners that nothing gives away
     opted_out_at: dict[str, datetime] = field(default_factory=dict)  # by address: told, and thus never to be mailed again
     deals: list[Deal] = field(default_factory=list)
@@ -61,6 +60,11 @@ class Truth:
     doubtful: int = 0  # postbacks that contradict an earlier one
     postbacks: int = 0
     refused: list[str] = field(default_factory=list)  # answers that were not what the outside world relies on
+
+    def add(self, change: Mapping[str, int]) -> None:
+        """Changes of tallies, by name."""
+        for name, n in change.items():
+            setattr(self, name, getattr(self, name) + n)
 
     def opt_out(self, address: str, at: datetime) -> None:
         """The first opt-out counts."""

@@ -431,3 +431,29 @@ def test_what_is_left_of_a_cap_is_read_where_it_is_said() -> None:
     for nothing in silences:
         silent = detail(daily_conversion_cap=9, r_remaining_caps=nothing).offer
         assert (silent.caps[0].left, silent.caps_read_at) == (None, None)
+
+
+STYLED = """<html><head><style>p { color: red } .cta { padding: 3px } @media (max-width: 600px) { p { color: blue } }</style></head>
+<body><p>Hi {{ first_name }}</p><a href="{{ offer_url }}" class="cta" ses:tags="slot:cta1;" alt="{{ first_name }}">Go</a></body></html>"""
+
+
+def test_style_sheets_come_in_as_style_attributes_and_media_queries_stay() -> None:
+    (creative,) = one(r_creatives={"entries": [{**EMAIL, "html_code": STYLED}]}).creatives
+    assert '<p style="color: red;">Hi {{ first_name }}</p>' in creative.html
+    assert 'style="padding: 3px;"' in creative.html and 'href="{{ offer_url }}"' in creative.html
+    assert "@media (max-width: 600px)" in creative.html and 'ses:tags="slot:cta1;"' in creative.html
+
+
+def test_a_template_without_a_style_sheet_comes_in_as_it_is() -> None:
+    html = "<p>{% if 1 < 2 %}{{ offer_url }}{% endif %}</p>"
+    assert one(r_creatives={"entries": [{**EMAIL, "html_code": html}]}).creatives[0].html == html
+
+
+@pytest.mark.parametrize(
+    "body", ["{% if 2 > 1 %}{{ offer_url }}{% endif %}", "<table>{% for i in x %}<tr><td>{{ i }}</td></tr>{% endfor %}</table>"]
+)
+def test_a_style_sheet_whose_inlining_would_change_the_template_is_refused_by_name(body: str) -> None:
+    html = f"<style>p {{ color: red }}</style>{body}"
+    got = imported(changed(r_creatives={"entries": [EMAIL, {**EMAIL, "name": "soft", "html_code": html}]}))
+    assert [(w.field, w.reason) for w in got.warnings] == [("relationship.creatives[1].html_code", "style_sheet_breaks_template")]
+    assert len(got.offers[0].creatives) == 1

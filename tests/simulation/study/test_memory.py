@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from revenue_engine.intake.human import Interaction, judge
 from revenue_engine.records.evidence import SEGMENTS
 from tests.simulation.worlds.policies import HOT, everybody
+from workbench.simulation.stage.render import AGENTS
 from workbench.simulation.study.engine.catalogue import offers_of
 from workbench.simulation.study.engine.memory import Memory
 from workbench.simulation.study.engine.rows import rows_of
@@ -42,24 +44,39 @@ def played() -> tuple[Memory, list[DayEvents]]:
     return memory, told
 
 
+def people_of(told: list[DayEvents]) -> set[tuple[int, int, int, float, int]]:
+    """`(kind, row, day, at, part)` of the opens and clicks that the engine's own verdict takes for people's."""
+    mails: dict[tuple[int, int], list[tuple[tuple[int, int, int, float, int], Interaction]]] = {}
+    delivered: dict[tuple[int, int], datetime] = {}
+    names = ("kind", "row", "sent_day", "at", "part", "agent")
+    for events in told:
+        for kind, row, day, at, part, agent in zip(*(getattr(events, name).tolist() for name in names), strict=True):
+            moment = START + timedelta(milliseconds=round(1_000 * at))
+            if kind == Kind.DELIVERY:
+                delivered[row, day] = moment
+            elif kind in (Kind.OPEN, Kind.CLICK):
+                link = str(part) if kind == Kind.CLICK else ""
+                shown = Interaction(Kind(kind).name.lower(), moment, AGENTS[Agent(agent)][0], link, False, False)
+                mails.setdefault((row, day), []).append(((kind, row, day, at, part), shown))
+    people = set()
+    for mail, seen in mails.items():
+        verdicts = judge([shown for _, shown in seen], mail_at=delivered[mail], delivered_at=delivered[mail])
+        people |= {key for (key, _), verdict in zip(seen, verdicts, strict=True) if verdict.human}
+    return people
+
+
 def test_the_evidence_of_all_days_adds_up_to_the_events(played: tuple[Memory, list[DayEvents]]) -> None:
     memory, told = played
     cells = list(memory.evidence(since=0, until=DAYS))
-    delivered: dict[tuple[int, int], float] = {}
     wanted: Counter[str] = Counter()
-    opened, clicked = set(), set()
+    people = people_of(told)
+    opened = {(row, day) for kind, row, day, _, _ in people if kind == Kind.OPEN}
+    clicked = {(row, day) for kind, row, day, _, _ in people if kind == Kind.CLICK}
+    assert 0 < len(clicked) < len(people)
     for events in told:
-        for kind, row, day, at, agent in zip(
-            *(getattr(events, name).tolist() for name in ("kind", "row", "sent_day", "at", "agent")), strict=True
-        ):
-            mail = (row, day)
+        for kind in events.kind.tolist():
             if kind == Kind.DELIVERY:
-                delivered[mail] = at
                 wanted["deliveries"] += 1
-            elif kind == Kind.OPEN and agent not in (Agent.APPLE_PROXY, Agent.SCANNER):
-                opened.add(mail)
-            elif kind == Kind.CLICK and agent != Agent.SCANNER and at - delivered[mail] >= 10:
-                clicked.add(mail)
             elif kind == Kind.UNSUBSCRIBE:
                 wanted["unsubscribes"] += 1
             elif kind == Kind.COMPLAINT:
@@ -78,7 +95,7 @@ def _by_hand(
     beside the first click; held when seconds after it or three times the listed payout, until approved; the unconfirmed given up."""
     conversions: Counter[tuple[int, int, int]] = Counter()
     micros_of: Counter[tuple[int, int, int]] = Counter()
-    delivered: dict[tuple[int, int], float] = {}
+    people = people_of(told)
     clicked: dict[tuple[int, int], float] = {}
     paid: dict[tuple[int, int], int] = {}
     held: set[tuple[int, int]] = set()
@@ -91,14 +108,11 @@ def _by_hand(
 
     for number, events in enumerate(told):
         names = ("kind", "row", "sent_day", "at", "part", "offer", "content", "micros")
-        for kind, row, day, at, agent in zip(
-            *(getattr(events, name).tolist() for name in ("kind", "row", "sent_day", "at", "agent")), strict=True
-        ):
-            mail = (row, day)
-            if kind == Kind.DELIVERY:
-                delivered[mail] = at
-            if kind == Kind.CLICK and agent != Agent.SCANNER and at - delivered[mail] >= 10:
-                clicked.setdefault(mail, at)
+        shown = ("kind", "row", "sent_day", "at", "part")
+        for key in zip(*(getattr(events, name).tolist() for name in shown), strict=True):
+            kind, row, day, at, _ = key
+            if kind == Kind.CLICK and key in people:
+                clicked.setdefault((row, day), at)
         for kind, row, day, at, part, offer, content, micros in zip(
             *(getattr(events, name).tolist() for name in names), strict=True
         ):

@@ -26,7 +26,7 @@ from workbench.simulation.stage.reader_clock import ReaderClock
 from workbench.simulation.truth import Deal
 from workbench.simulation.worlds.events import Agent, Facts, Kind
 
-_AGENTS = {
+AGENTS = {  # user agent and address
     Agent.BROWSER: (behaviour.READER, behaviour.HOME_IP),
     Agent.PHONE: (behaviour.PHONE, behaviour.HOME_IP),
     Agent.GMAIL_PROXY: (behaviour.GMAIL_PROXY, behaviour.DATA_CENTRE_IP),
@@ -111,10 +111,10 @@ class Renderer:
                 named = events.feedback_id(self._seed, *key)
                 return events.bounce(mail, at, permanent=kind is Kind.HARD_BOUNCE, feedback_id=named)
             case Kind.OPEN:
-                agent, ip = _AGENTS[Agent(int(facts.agent[fact]))]
+                agent, ip = AGENTS[Agent(int(facts.agent[fact]))]
                 return events.opened(mail, at, agent=agent, ip=ip)
             case Kind.CLICK:
-                agent, ip = _AGENTS[Agent(int(facts.agent[fact]))]
+                agent, ip = AGENTS[Agent(int(facts.agent[fact]))]
                 if facts.human[fact]:
                     self._deals.clicked(sent.person, facts, fact, at)
                 return events.clicked(mail, at, agent=agent, ip=ip, link=mail.links[int(facts.part[fact])])

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import cast
 from urllib.parse import urlencode
 
 import numpy as np
@@ -16,22 +17,19 @@ import numpy as np
 from workbench.local.plane import Plane
 from workbench.local.ses_recorder import Mail
 from workbench.simulation import events
+from workbench.simulation.events import Event
 from workbench.simulation.mail import ONE_CLICK, ONE_CLICK_HEADERS, Received, open_mail
 from workbench.simulation.news import Post, arrivals
 from workbench.simulation.stage.cast import address_of, zone_of
 from workbench.simulation.stage.catalogue import offer_of
 from workbench.simulation.stage.reader_clock import ReaderClock
 from workbench.simulation.stage.render import News, OneClick, Postback, Renderer, Sent
+from workbench.simulation.stage.watched import Watched
 from workbench.simulation.truth import Deal, Truth
-from workbench.simulation.worlds import Agent, Commons, Kind, Mailing, World, WorldSpec
+from workbench.simulation.worlds import Commons, Kind, Mailing, World, WorldSpec
 from workbench.simulation.worlds.events import DAY, Facts
 from workbench.simulation.worlds.people import Profile
 from workbench.simulation.worlds.spec import TONES
-
-# Nobody reads and clicks within ten seconds (contracts 4.6). What the engine knows of a delivery is in whole seconds, and may not
-# have come yet: what is so near the limit may be taken for either.
-_HASTE, _SLACK = timedelta(seconds=10), timedelta(seconds=1)
-_SHOWN_MACHINES = (Agent.APPLE_PROXY, Agent.SCANNER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ class Stage:
         self.commons = Commons(spec, seed, len(profile.ids))
         self._post = Post(self._at, plane.ses.publish_events)
         self._home: dict[str, tuple[Part, int]] = {}
+        self._watched: dict[str, Watched] = {}
         zones = np.array([zone_of(profile, row) for row in range(len(profile.ids))])
         for zone in sorted(set(zones)):
             rows = np.flatnonzero(zones == zone)
@@ -123,13 +122,9 @@ class Stage:
             deal = news.payload.deal
             return lambda: _posted(deal)
         match kind:
-            case Kind.DELIVERY:
-                return self._counting("delivered")
-            case Kind.OPEN:
-                shown = int(facts.agent[news.fact]) in _SHOWN_MACHINES
-                return self._counting("machine_opens" if shown else "human_opens")
-            case Kind.CLICK:
-                return self._counting(*_click(facts, news.fact, sent.mail, sent.clock))
+            case Kind.DELIVERY | Kind.OPEN | Kind.CLICK:
+                human = bool(facts.human[news.fact])
+                return lambda: self._watch(sent.mail, cast("Event", news.payload), human=human)
             case Kind.HARD_BOUNCE:
                 return self._leaving("hard_bounces", sent.mail)
             case Kind.COMPLAINT:
@@ -137,6 +132,11 @@ class Stage:
             case Kind.UNSUBSCRIBE:
                 return self._leaving("unsubscribes", sent.mail)
         return _nothing  # a soft bounce
+
+    def _watch(self, mail: Received, record: Event, *, human: bool) -> None:
+        """What the engine has to see in all that it was told of a mail, whoever it was."""
+        watched = self._watched.setdefault(mail.message_id, Watched(mail.at))
+        self.truth.add(watched.told(record, human=human))
 
     def _counting(self, *names: str) -> Callable[[], None]:
         def count() -> None:
@@ -165,20 +165,6 @@ class Stage:
     def _at(self, moment: datetime, action: Callable[[], object]) -> None:
         if moment <= self._end:
             self._plane.at(moment, action)
-
-
-def _click(facts: Facts, fact: int, mail: Received, clock: ReaderClock) -> tuple[str, ...]:
-    """What a click counts as, by what the engine can see of it."""
-    agent = int(facts.agent[fact])
-    if agent == Agent.SCANNER:
-        return ("machine_clicks",)
-    if agent != Agent.QUIET_SCANNER:
-        return ("human_clicks",)
-    at = clock.moment(float(facts.at[fact]))
-    delivered_at = clock.moment(float(facts.of(Kind.DELIVERY).at[0]))
-    if at - delivered_at >= _HASTE + _SLACK:
-        return ("human_clicks", "disguised_clicks")
-    return ("machine_clicks",) if at - mail.at < _HASTE - _SLACK else ("unclear_clicks",)
 
 
 def _posted(deal: Deal) -> None:

@@ -2,7 +2,7 @@
 
 A click or open is a person's when its agent is none of a machine's and the mail was delivered at least a minute before: scanners
 follow links within seconds, and the quiet ones among them show the agent of a browser. (The engine's own verdict, `intake.human`,
-waits ten seconds and has an invisible link besides, which these worlds have not.)
+looks at all of a mail's events together.)
 
 Money: a conversion is provisional until it is approved with its final amount. What is taken back in full is `rejected` before its
 approval and `reversed` after it; what is taken back in part is settled at the rest. Rebills are never taken back in these worlds and

@@ -14,21 +14,20 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.intake.human import MACHINE_CLICK_WINDOW
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.subscriber import topic_number
 from revenue_engine.safety.anomalies import INSTANT_HOLD_SECONDS
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import FIRST_NUMBER
-from workbench.simulation.worlds import Agent, DayEvents, Kind
+from workbench.simulation.study.engine.machines import machine_clicks, machine_opens
+from workbench.simulation.worlds import DayEvents, Kind
 from workbench.simulation.worlds.spec import TONES
 
 _NAMES = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "unsubscribes", "complaints")
 UNCONFIRMED_DAYS = Controls().provisional_valid_days
 _NOT_USUAL = 3.0  # times the listed payout
 _NEVER = -1
-_BURST_SECONDS = 2.0
 _DAY = 86_400.0
 
 
@@ -66,8 +65,8 @@ class Memory:
         self._delivered_s[deliveries.sent_day, deliveries.row] = deliveries.at - _DAY * deliveries.sent_day
         packed.touched(self.rows, "deliveries", deliveries.row, self._at(deliveries))
         self._count("deliveries", deliveries, deliveries.sent_day)
-        self._opens(events.of(Kind.OPEN))
-        clicks = self._clicks(events.of(Kind.CLICK))
+        clicks, burst = self._clicks(events.of(Kind.CLICK))
+        self._opens(events.of(Kind.OPEN), burst)
         for kind, name in ((Kind.UNSUBSCRIBE, "unsubscribes"), (Kind.COMPLAINT, "complaints")):
             some = events.of(kind)
             self._count(name, some, some.sent_day)
@@ -103,19 +102,20 @@ class Memory:
         segment = self._segment[events.sent_day, events.row]
         np.add.at(self._counts[name], (day, events.offer, events.content % len(TONES), segment), amount)
 
-    def _opens(self, events: DayEvents) -> None:
-        human = events.where((events.agent != Agent.APPLE_PROXY) & (events.agent != Agent.SCANNER))
-        machine = events.where((events.agent == Agent.APPLE_PROXY) | (events.agent == Agent.SCANNER))
+    def _opens(self, events: DayEvents, burst: DayEvents) -> None:
+        by_machine = machine_opens(events, burst)
+        human, machine = events.where(~by_machine), events.where(by_machine)
         packed.touched(self.rows, "machine_opens", machine.row, self._at(machine))
         packed.touched(self.rows, "human_opens", human.row, self._at(human))
         first = human.where(_first(human) & ~self._opened[human.sent_day, human.row])
         self._opened[first.sent_day, first.row] = True
         self._count("opens", first, first.sent_day)
 
-    def _clicks(self, events: DayEvents) -> DayEvents:
+    def _clicks(self, events: DayEvents) -> tuple[DayEvents, DayEvents]:
+        """Those of people, and the bursts of machines."""
         waited = events.at - _DAY * events.sent_day - self._delivered_s[events.sent_day, events.row]
-        too_fast = waited < MACHINE_CLICK_WINDOW.total_seconds()
-        human = events.where(~too_fast & (events.agent != Agent.SCANNER) & ~_burst(events))
+        by_machine, burst = machine_clicks(events, waited.astype(np.float64))
+        human = events.where(~by_machine)
         packed.touched(self.rows, "human_clicks", human.row, self._at(human))
         first = human.where(_first(human) & (self._clicked_on[human.sent_day, human.row] == _NEVER))
         today = (first.at // _DAY).astype(np.int64)
@@ -123,7 +123,7 @@ class Memory:
         self._clicked_s[first.sent_day, first.row] = first.at - _DAY * first.sent_day
         self._count("clicks", first, today)
         packed.clicked(self.rows, first.row, self._topics[first.offer])
-        return human
+        return human, events.where(burst)
 
     def _money(self, events: DayEvents) -> None:
         sales = events.of(Kind.CONVERSION)
@@ -180,20 +180,6 @@ class Memory:
         base = (events.kind != Kind.REBILL) & (events.part == 0)
         np.add.at(self._paid, (events.sent_day[base], events.row[base]), micros[base])
         packed.converted(self.rows, events.row, self._at(events), micros, conversions)
-
-
-def _burst(events: DayEvents) -> Bools:
-    """(n,) clicks of mails of which three links or more were followed within two seconds: a machine's."""
-    order = np.lexsort((events.at, events.row, events.sent_day))
-    mail = events.sent_day[order] * (1 << 32) + events.row[order]
-    at, part = events.at[order], events.part[order]
-    burst = np.zeros(len(events), dtype=bool)
-    third = np.arange(2, len(events))
-    links = [part[third - back] for back in range(3)]
-    distinct = (links[0] != links[1]) & (links[1] != links[2]) & (links[0] != links[2])
-    found = third[(mail[third] == mail[third - 2]) & distinct & (at[third] - at[third - 2] <= _BURST_SECONDS)]
-    burst[order] = np.isin(mail, mail[found])
-    return burst
 
 
 def _first(events: DayEvents) -> Bools:

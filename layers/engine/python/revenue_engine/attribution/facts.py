@@ -57,6 +57,7 @@ class Credit:
     evidence_currency: str
     claimed_at: datetime
     click_at: datetime | None  # the first human click of the mail, when one is known
+    click_revision: int = 0  # how often that had changed when it was read: a click may turn out a machine's
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def merge(a: Facts, b: Facts) -> Facts:
         claims=_merge_claims((*a.claims, *b.claims)),
         reported=_merge_reported(a.reported, b.reported),
         credit=_merge_credit(a.credit, b.credit),
-        touches=tuple(sorted({*a.touches, *b.touches}, key=lambda t: (t.at, t.kind, t.send_id, t.human, t.human_probability))),
+        touches=_merge_touches((*a.touches, *b.touches)),
         rejected_at=_earlier(a.rejected_at, b.rejected_at),
         held_for=tuple(sorted({*a.held_for, *b.held_for})),
         released=tuple(sorted({*a.released, *b.released})),
@@ -167,7 +168,22 @@ def _merge_credit(a: Credit | None, b: Credit | None) -> Credit | None:
         return a or b
     if a.send_id != b.send_id:
         raise ValueError("send_id: credits of two mails")
-    return a if a.click_at or not b.click_at else b
+    return max(a, b, key=_as_clicked)
+
+
+def _as_clicked(credit: Credit) -> tuple[int, bool, datetime]:
+    """The later reading of the mail counts; a tie is broken by content, so that order does not decide."""
+    return credit.click_revision, credit.click_at is not None, credit.click_at or credit.claimed_at
+
+
+def _merge_touches(touches: Iterable[Touch]) -> tuple[Touch, ...]:
+    """A verdict sinks as more is known of a mail, and never rises: of two on one touch the lower is the later."""
+    lowest: dict[tuple[datetime, str, str], Touch] = {}
+    for touch in touches:
+        key = (touch.at, touch.kind, touch.send_id)
+        known = lowest.setdefault(key, touch)
+        lowest[key] = min(known, touch, key=lambda t: (t.human_probability, t.human))
+    return tuple(lowest[key] for key in sorted(lowest))
 
 
 def _earlier(a: datetime | None, b: datetime | None) -> datetime | None:

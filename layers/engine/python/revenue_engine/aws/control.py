@@ -146,18 +146,41 @@ class Control:
                 continue  # another page was faster: read again, ask for less
             return granted
 
-    def give_back(self, org: str, day: str) -> None:
-        """A dropped send returns its budget, on the same org day only."""
-        condition = Expression(
+    def giving_back(self, org: str, day: str, n: int) -> dict[str, Any]:
+        """Sends that did not leave return their budget to the day it was taken from, never to another's (D6)."""
+        return self._lowering(org, f"budget#{day}", n)
+
+    def take(self, org: str, name: str, *, wanted: int, cap: int, expires_at: int) -> int:
+        """Up to `wanted` of what a counter's cap leaves."""
+        while True:
+            taken = int((self.table.get(org, name) or {}).get("reserved", 0))
+            granted = max(0, min(wanted, cap - taken))
+            if not granted:
+                return 0
+            raising = Expression(
+                update="ADD #reserved :n SET #expires = :expires",
+                condition="attribute_not_exists(#reserved) OR #reserved <= :ceiling",
+                names={"#reserved": "reserved", "#expires": "expires_at"},
+                values={":n": granted, ":ceiling": cap - granted, ":expires": expires_at},
+            )
+            try:
+                self.table.update(org, name, raising)
+            except ConditionFailed:
+                continue  # another worker was faster
+            return granted
+
+    def put_back(self, org: str, name: str, n: int) -> None:
+        """What was taken and not used."""
+        commit([self._lowering(org, name, n)])
+
+    def _lowering(self, org: str, name: str, n: int) -> dict[str, Any]:
+        lower = Expression(
             update="ADD #reserved :minus",
-            condition="#reserved > :zero",
+            condition="#reserved >= :n",
             names={"#reserved": "reserved"},
-            values={":minus": -1, ":zero": 0},
+            values={":minus": -n, ":n": n},
         )
-        try:
-            self.table.update(org, f"budget#{day}", condition)
-        except ConditionFailed:
-            return
+        return self.table.updating(org, name, lower)
 
     # --- cycles ------------------------------------------------------------------------------------------------------
     def lease_cycle(self, org: str, cycle_id: str, *, now: datetime, seconds: int) -> Item | None:

@@ -157,6 +157,10 @@ class Table:
         """An Update action."""
         return {"Update": {"TableName": self.name, "Key": key(pk, sk), **expression.arguments()}}
 
+    def deleting(self, pk: str, sk: str | None = None) -> dict[str, Any]:
+        """A Delete action."""
+        return {"Delete": {"TableName": self.name, "Key": key(pk, sk)}}
+
     def checking(self, pk: str, sk: str | None, condition: Expression) -> dict[str, Any]:
         """A ConditionCheck action."""
         return {"ConditionCheck": {"TableName": self.name, "Key": key(pk, sk), **condition.arguments()}}

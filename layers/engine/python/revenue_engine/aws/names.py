@@ -62,6 +62,7 @@ LEDGER_BY_DAY_INDEX = "by_day"  # Ledger: org_day (S) / booked_at (N, epoch mill
 ORG_DAY = "org_day"
 ORG_STATE = "org_state"
 CLAIMED_AT = "claimed_at"
+ENGAGEMENTS = "engagements"  # Sends: how often its deliveries, opens and clicks were booked; the guard of the next booking
 BOOKED_AT = "booked_at"
 
 # --- Parameter Store -------------------------------------------------------------------------------------------------
@@ -114,6 +115,9 @@ METRIC_OFFERS_NOT_UNDERSTOOD = "OffersNotUnderstood"
 METRIC_SUPPRESSION_FILES_REFUSED = "SuppressionFilesRefused"
 METRIC_ANOMALIES = "Anomalies"
 METRIC_FX_RATE_MISSING = "FxRateMissing"
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+MAIL_WORKERS = 5  # messages of sends worked on at once: each has its part of the provider's rate
 
 # --- routes (HTTP API, payload 2.0) -----------------------------------------------------------------------------------
 ROUTE_POSTBACK = "/everflow/v1/{org}/{token}"

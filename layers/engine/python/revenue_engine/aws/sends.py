@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from revenue_engine.aws import names
-from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, TransactionCancelled, changes, commit
+from revenue_engine.aws.dynamo import Expression, Table, TransactionCancelled, changes, commit
 from revenue_engine.aws.items import Item
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.send import NEXT_STATES, PlannedSend, SendState
@@ -74,8 +74,8 @@ class Sends:
             raise
         return True
 
-    def dropping_unclaimed(self, plan: PlannedSend, *, reason: str, now: datetime, day: str) -> bool:
-        """A plan that ends before its claim leaves a row that says why; an existing row is left alone."""
+    def dropping(self, plan: PlannedSend, *, reason: str, now: datetime, day: str) -> dict[str, Any]:
+        """A plan that ends before its claim leaves a row that says why; an existing row refuses it."""
         item = {
             **asdict(plan),
             "pk": plan.send_id,
@@ -85,10 +85,16 @@ class Sends:
             names.ORG_DAY: f"{plan.org}#{day}",
             names.EXPIRES_AT: epoch_seconds(now) + KEEP_DAYS * 86_400,
         }
+        return self.table.putting(item, unless_exists=True)
+
+    def dropping_unclaimed(self, plan: PlannedSend, *, reason: str, now: datetime, day: str) -> bool:
+        """The same by itself. False: there is a row already."""
         try:
-            self.table.put(item, Expression(condition="attribute_not_exists(pk)"))
-        except ConditionFailed:
-            return False
+            commit([self.dropping(plan, reason=reason, now=now, day=day)])
+        except TransactionCancelled as cancelled:
+            if cancelled.codes == ["ConditionalCheckFailed"]:
+                return False
+            raise
         return True
 
     def outcome(
@@ -119,6 +125,23 @@ class Sends:
                 text, condition, placed | dict(guard.names if guard else {}), values | dict(guard.values if guard else {})
             ),
         )
+
+    def engaging(
+        self, send_id: str, *, read: int, facts: Mapping[str, Any], gone: Sequence[str], first_click_moved: bool
+    ) -> dict[str, Any]:
+        """What the mail's readers come to, if nobody booked any since `read` bookings; `gone`: what does not hold (any more).
+
+        `first_click_revision` tells which of two readings of `first_human_click_at` is the later one.
+        """
+        expression = changes(
+            set_={**facts, names.ENGAGEMENTS: read + 1},
+            add={"first_click_revision": 1} if first_click_moved else None,
+            remove=gone,
+            condition="#engagements = :read" if read else "attribute_exists(pk) AND attribute_not_exists(#engagements)",
+            names={"#engagements": names.ENGAGEMENTS},
+            values={":read": read} if read else {},
+        )
+        return self.table.updating(send_id, None, expression)
 
     def in_state(self, org: str, state: SendState, *, claimed_before: int, limit: int) -> list[str]:
         """Send ids that have been in a watched state for long: the 1-minute judge's sweep."""

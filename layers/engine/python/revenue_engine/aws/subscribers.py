@@ -14,6 +14,9 @@ from revenue_engine.records.subscriber import Row, pack, unpack
 
 ACTIVE = "active"
 GRANTED = "granted"
+ERASED = "erased"
+# what an erased person's item keeps: nothing of it tells one person from another
+_OF_NOBODY = ("org", "subscriber", "arm", names.LOT, names.CREATED_AT, "provider", "consent_source", "consent_at")
 
 
 def due_shard(org: str, subscriber: str) -> str:
@@ -159,7 +162,10 @@ class Subscribers:
             return
 
     def opt_out(self, org: str, subscriber: str, *, status: str, at: int, source: str) -> Item | None:
-        """P1, P3: takes effect at once, without reading, and beats every writer that believed the old state. None: nobody by that key."""
+        """P1, P3: takes effect at once, without reading, and beats every writer that believed the old state.
+
+        None: nobody by that key, or somebody who has been erased, whose opt-out is for ever.
+        """
         try:
             person = self.table.update(
                 f"{org}#{subscriber}",
@@ -167,7 +173,7 @@ class Subscribers:
                 Expression(
                     update="SET #status = :status, #consent = :withdrawn, #at = :at, #source = :source"
                     " ADD #version :one REMOVE #shard, #next",
-                    condition="attribute_exists(pk)",
+                    condition="attribute_exists(pk) AND #status <> :erased",
                     names={
                         "#status": "status",
                         "#consent": "consent_status",
@@ -177,13 +183,34 @@ class Subscribers:
                         "#shard": names.DUE_SHARD,
                         "#next": names.NEXT_DECISION_AT,
                     },
-                    values={":status": status, ":withdrawn": "withdrawn", ":at": at, ":source": source, ":one": 1},
+                    values={
+                        ":status": status,
+                        ":withdrawn": "withdrawn",
+                        ":at": at,
+                        ":source": source,
+                        ":one": 1,
+                        ":erased": ERASED,
+                    },
                 ),
             )
         except ConditionFailed:
             return None
         self.table.update(f"{org}#addr#{person['address_hash']}", None, changes(set_={"status": status}))
         return person
+
+    # --- erasure ------------------------------------------------------------------------------------------------------
+    def erasing(self, person: Item, *, at: int) -> list[dict[str, Any]]:
+        """Who it was is gone, with the way from the address to the key; that there was somebody in an arm is not (D4).
+
+        If nobody wrote the person since he was read.
+        """
+        left: Item = {name: person[name] for name in _OF_NOBODY if person.get(name) is not None}
+        left |= {"pk": person["pk"], "status": ERASED, "consent_status": "withdrawn", "erased_at": at}
+        unchanged = Expression(condition="#version = :read", names={"#version": "version"}, values={":read": person["version"]})
+        return [
+            self.table.putting(left, condition=unchanged),
+            self.table.deleting(f"{person['org']}#addr#{person['address_hash']}"),
+        ]
 
 
 def row_of(person: Item) -> Row:

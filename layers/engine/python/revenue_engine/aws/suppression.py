@@ -12,10 +12,11 @@ from typing import Any
 
 from revenue_engine.aws.clients import client
 from revenue_engine.aws.dynamo import Expression, Table
-from revenue_engine.aws.items import encode
+from revenue_engine.aws.items import Item, encode
 from revenue_engine.errors import Contention
 from revenue_engine.ids import advertiser_hashes
 
+ERASED = "erased"
 _META = "#meta"
 _BATCH = 25
 _WRITERS = 8  # batches are written side by side: the calls wait on the network
@@ -42,12 +43,23 @@ class Suppression:
         self.table.put({"pk": f"{org}#own", "sk": address_hash, "reason": reason, "at": at})
 
     def suppressing(self, org: str, address_hash: str, *, reason: str, at: int) -> dict[str, Any]:
-        """The same as part of a transaction."""
-        return self.table.putting({"pk": f"{org}#own", "sk": address_hash, "reason": reason, "at": at})
+        """The same as part of a transaction, which an erased address refuses: nobody by it is to be written again."""
+        unless = Expression(
+            condition="attribute_not_exists(pk) OR #reason <> :erased", names={"#reason": "reason"}, values={":erased": ERASED}
+        )
+        return self.table.putting({"pk": f"{org}#own", "sk": address_hash, "reason": reason, "at": at}, condition=unless)
+
+    def erasing(self, org: str, address_hash: str, *, at: int) -> dict[str, Any]:
+        """A transaction's entry for an address that is to be forgotten: only its hash is left, for ever."""
+        return self.table.putting({"pk": f"{org}#own", "sk": address_hash, "reason": ERASED, "at": at})
+
+    def listed(self, org: str, address_hash: str) -> Item | None:
+        """The entry of our own list: `reason` and `at`."""
+        return self.table.get(f"{org}#own", address_hash)
 
     def is_suppressed(self, org: str, address_hash: str) -> bool:
         """Whether our own list holds the address."""
-        return self.table.get(f"{org}#own", address_hash) is not None
+        return self.listed(org, address_hash) is not None
 
     def checking(self, org: str, address_hash: str) -> dict[str, Any]:
         """The claim's own proof that the address is not on our list (P1)."""

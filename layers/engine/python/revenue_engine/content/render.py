@@ -25,6 +25,10 @@ _FOOTER = """
 <p style="font-size:12px;color:#666">Advertisement. {{ postal_address }}<br>
 <a ses:no-track href="{{ unsubscribe_url }}">Unsubscribe</a></p>
 """
+# No reader sees it; whoever follows it, to the page that a GET of the opt-out address shows, reads mails as scanners do (contracts 4.6).
+_INVISIBLE = """
+<a ses:tags="slot:honeypot;" href="{{ unsubscribe_url }}" style="display:none" aria-hidden="true" tabindex="-1"></a>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,18 @@ class Content:
 
 
 def render(
-    creative: Creative, *, fields: Mapping[str, str], offer_url: str, unsubscribe_url: str, postal_address: str
+    creative: Creative,
+    *,
+    fields: Mapping[str, str],
+    offer_url: str,
+    unsubscribe_url: str,
+    postal_address: str,
+    invisible_link: bool = False,
 ) -> Content:
     """The creative for one person.
 
     Templates may use `offer_url` and the person's merge fields. Raises BadInput("creative", ...) when a field is missing, the template is
-    broken, or the offer link is not in it.
+    broken, the offer link is not in it, or what it leaves open hides the footer.
     """
     merged = {**fields, "offer_url": offer_url}
     try:
@@ -56,7 +66,12 @@ def render(
         raise BadInput("creative.html", "no_offer_link")
     footer = _compiled(_HTML, _FOOTER).render(postal_address=postal_address, unsubscribe_url=unsubscribe_url)
     html = _insert_before_end(body, footer)
-    return Content(subject.strip(), html, plain_text(html))
+    text = plain_text(html)
+    if unsubscribe_url not in text or " ".join(postal_address.split()) not in text:
+        raise BadInput("creative.html", "hides_the_footer")
+    if invisible_link:
+        html = _insert_before_end(html, _compiled(_HTML, _INVISIBLE).render(unsubscribe_url=unsubscribe_url))
+    return Content(subject.strip(), html, text)
 
 
 @lru_cache(maxsize=256)

@@ -39,6 +39,7 @@ _TYPES = {
 }
 _TIMELESS = ("send", "reject", "rendering_failure")  # these carry no time of their own: mail.timestamp stands in
 _ON_ACCOUNT_LIST = "OnAccountSuppressionList"
+_DEFERRALS = ("SpamDetected", "IPFailure", "SendingDeferral")
 _MAX_WRAPPINGS = 3
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -77,6 +78,18 @@ class SesEvent:
     def counts_as_bounce(self) -> bool:
         """A hard bounce that mailbox providers and SES hold against us; one SES suppressed itself is none."""
         return self.kind == "bounce" and self.bounce_type == "Permanent" and self.bounce_subtype != _ON_ACCOUNT_LIST
+
+    @property
+    def bounces_as(self) -> str:
+        """What kind of bounce is counted: bounces | suppressed_bounces | soft_bounces."""
+        if self.bounce_type == "Permanent" and self.bounce_subtype == _ON_ACCOUNT_LIST:
+            return "suppressed_bounces"
+        return "bounces" if self.counts_as_bounce else "soft_bounces"
+
+    @property
+    def counts_as_deferral(self) -> bool:
+        """A delay by which a provider says it wants less of our mail, and not a full mailbox or trouble of its own or of SES."""
+        return self.kind == "delivery_delay" and self.reason in _DEFERRALS
 
     @property
     def counts_as_complaint(self) -> bool:

@@ -122,6 +122,10 @@ class Controls(BaseModel):
     sending_hours_start: int = Field(default=6, ge=0, le=23)
     sending_hours_end: int = Field(default=22, ge=1, le=24)
     sends_per_minute: int = Field(default=100, ge=10, le=1_000)
+    warm_up_start_per_day: int = Field(default=5_000, ge=10, le=5_000_000)
+
+    # engagement
+    invisible_link: bool = True
 
     # autonomy
     canary_share: Share = 0.05

@@ -63,6 +63,7 @@ HALF_LIFE_DAYS = {
     "conversions": 90.0,
 }
 _DAY_SECONDS = 86_400
+_ROUNDING = 1e-5  # of sums in single precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,20 @@ def apply_touch(row: Row, *, kind: str, at: int, topic: int = 0) -> Row:
         row = replace(_add(row, "human_clicks", at, 1.0), last_human_click_at=max(row.last_human_click_at, at))
         return replace(row, recent_clicks=(topic, *row.recent_clicks[:-1])) if topic else row
     return row
+
+
+def retract_touch(row: Row, *, kind: str, at: int, newest: int) -> Row:
+    """An open or click that was judged otherwise before; `newest`: a person's newest one of that sort that stands, 0 = none."""
+    name = {"human_open": "human_opens", "machine_open": "machine_opens", "human_click": "human_clicks"}.get(kind)
+    if name is None:
+        return row
+    row = _add(row, name, at, -1.0)
+    left: Any = max(getattr(row, name), 0.0)
+    changed: dict[str, Any] = {name: left if left > _ROUNDING else 0.0}
+    last = f"last_{kind}_at"
+    if kind.startswith("human_") and getattr(row, last) == at:
+        changed[last] = newest
+    return replace(row, **changed)
 
 
 def apply_conversion(row: Row, *, at: int, revenue_micros: int, conversions: int = 1) -> Row:

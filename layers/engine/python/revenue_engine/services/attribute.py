@@ -289,6 +289,7 @@ def _credit_of(w: Wiring, org: str, send_id: str, known: Offer | None = None) ->
         evidence_currency=mailed.currency if mailed else "",
         claimed_at=from_epoch(send["claimed_at"]),
         click_at=from_epoch(send["first_human_click_at"]) if "first_human_click_at" in send else None,
+        click_revision=send.get("first_click_revision", 0),
     )
 
 

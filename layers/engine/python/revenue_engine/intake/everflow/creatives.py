@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel
@@ -11,6 +12,8 @@ from revenue_engine.intake.everflow.exact import WholeNumber
 from revenue_engine.records.offer import VARIANTS, Creative
 
 _MAX = {"email_from": 100, "email_subject": 250, "html_code": 60_000}  # five bodies stay below DynamoDB's 400 KB an item
+
+_BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 class RawCreative(BaseModel):
@@ -68,4 +71,28 @@ def _creative(entry: RawCreative, where: str, known_variant: str) -> Creative:
             raise BadInput(f"{where}.{field}", "too_long")
         if field != "html_code" and not value.isprintable():
             raise BadInput(f"{where}.{field}", "control_character")  # a line break here would be a header of its own
-    return Creative(variant, entry.email_from.strip(), entry.email_subject.strip(), entry.html_code, entry.asset)
+    html = inlined(entry.html_code, f"{where}.html_code")
+    return Creative(variant, entry.email_from.strip(), entry.email_subject.strip(), html, entry.asset)
+
+
+def inlined(html: str, where: str) -> str:
+    """The template with its style sheets' rules in style attributes: much of mail reading knows no other. Media queries stay as well.
+
+    Done once, when the asset comes in, and not once a mail. Raises BadInput where the parser moved or rewrote something between Jinja's
+    braces: then the asset needs its styles inline from the start.
+    """
+    if "<style" not in html.lower():
+        return html
+    import css_inline  # only where assets come in
+
+    try:
+        styled = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=True).inline(html)
+    except css_inline.InlineError as error:
+        raise BadInput(where, "style_sheet_not_understood", str(error)[:200]) from None
+    before, after = _BRACES.findall(html), _BRACES.findall(styled)
+    moved = before != after if "{%" in html else sorted(before) != sorted(after)  # attributes of one tag may change places
+    if moved:
+        raise BadInput(where, "style_sheet_breaks_template")
+    if len(styled.encode()) > _MAX["html_code"]:
+        raise BadInput(where, "too_long", "with its styles inline")
+    return str(styled)

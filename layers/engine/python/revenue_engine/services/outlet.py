@@ -1,0 +1,98 @@
+"""What may leave to one mailbox provider: the account's rate and quota, and how much the provider is used to from us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from revenue_engine.aws import names
+from revenue_engine.aws.mailer import Account
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.errors import Refused
+from revenue_engine.pacing import warm_up
+from revenue_engine.records.controls import Controls
+
+ACCOUNT_REFUSALS = ("provider_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
+AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
+SHARE_OF_RATE = 0.9  # the account's other senders, and clocks that differ
+_KEEP_DAYS = 30
+
+
+class Outlet:
+    """Of one message, whose sends all go to `provider`."""
+
+    def __init__(
+        self,
+        w: Wiring,
+        org: str,
+        controls: Controls,
+        *,
+        provider: str,
+        now: Callable[[], datetime],
+        pause: Callable[[float], None],
+    ) -> None:
+        self._w, self._org, self._controls, self._provider = w, org, controls, provider
+        self._now, self._pause = now, pause
+        self._day = day_in(now(), controls.zone)
+        self._account: Account | None = None
+        self._sent = 0  # since the account was read
+        self._last: datetime | None = None
+        self._in_hand = 0
+        self._allowance: int | None = None
+
+    def refusal(self) -> str | None:
+        """Why nothing may leave now, or None."""
+        try:
+            account = self._w.mailer.account(now=self._now())
+        except Refused as refused:
+            return refused.reason
+        if account is not self._account:
+            self._account, self._sent = account, 0
+        if account.stopped or account.sends_per_second <= 0:
+            return "provider_stopped"
+        # other workers send at the same time, and the account knows of none of these yet
+        if account.sent_last_day + names.MAIL_WORKERS * self._sent >= account.sends_per_day:
+            return "provider_daily_quota"
+        return None if self._in_hand or self._take() else "provider_warm_up"
+
+    def wait(self) -> None:
+        """Until this worker's part of the account's rate allows the next mail."""
+        if self._last is not None and self._account is not None:
+            apart = timedelta(seconds=names.MAIL_WORKERS / (self._account.sends_per_second * SHARE_OF_RATE))
+            left = (apart - (self._now() - self._last)).total_seconds()
+            if left > 0:
+                self._pause(left)
+        self._last = self._now()
+
+    def used(self) -> None:
+        """One mail was claimed."""
+        self._in_hand -= 1
+        self._sent += 1
+
+    def close(self) -> None:
+        """The message is through: what it did not use is others'. A crash loses that, and never mails more than allowed."""
+        if self._in_hand:
+            self._w.control.put_back(self._org, self._name, self._in_hand)
+            self._in_hand = 0
+
+    @property
+    def _name(self) -> str:
+        return f"warm_up#{self._day}#{self._provider}"
+
+    def _take(self) -> bool:
+        if self._allowance is None:
+            self._allowance = self._read_allowance()
+        expires_at = epoch_seconds(self._now() + timedelta(days=_KEEP_DAYS))
+        self._in_hand = self._w.control.take(self._org, self._name, wanted=AT_ONCE, cap=self._allowance, expires_at=expires_at)
+        return self._in_hand > 0
+
+    def _read_allowance(self) -> int:
+        delivered, deferred = f"delivered#{self._provider}", f"deferrals#{self._provider}"
+        days: list[date] = [self._day - timedelta(days=n) for n in reversed(range(warm_up.DAYS + 1))]
+        counted = self._w.counters.day_counters(self._org, days[0], days[-1], only=(delivered, deferred))
+        return warm_up.daily_allowance(
+            [counted.get(day, {}).get(delivered, 0) for day in days],
+            [counted.get(day, {}).get(deferred, 0) for day in days],
+            start=self._controls.warm_up_start_per_day,
+        )

@@ -1,0 +1,54 @@
+"""How much a provider gets a day: slow growth, and less while it defers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revenue_engine.pacing.warm_up import DAYS, daily_allowance
+
+QUIET = [0] * (DAYS + 1)
+
+
+def days(*last: int) -> list[int]:
+    """The days up to today."""
+    return [*[0] * (DAYS + 1 - len(last)), *last]
+
+
+@pytest.mark.parametrize(
+    ("delivered", "allowed"),
+    [
+        (QUIET, 100),
+        (days(40, 0), 100),
+        (days(100, 0), 200),
+        (days(100, 200, 0), 400),
+        (days(900, 0, 0, 0), 1_800),  # a weekend without mail
+        (days(900, *[0] * DAYS), 1_800),
+        ([900, *QUIET], 100),  # forgotten
+        (days(0, 5_000), 100),  # what has left today teaches nothing yet
+    ],
+)
+def test_twice_the_best_of_seven_days_and_never_less_than_the_start(delivered: list[int], allowed: int) -> None:
+    assert daily_allowance(delivered, QUIET, start=100) == allowed
+
+
+@pytest.mark.parametrize(
+    ("delivered", "deferred", "allowed"),
+    [
+        (days(1_000, 0), days(19, 0), 2_000),  # too few to tell
+        (days(1_000, 0), days(50, 0), 2_000),  # one in twenty and no more
+        (days(1_000, 0), days(40, 30), 500),
+        (days(1_000, 0), days(900, 0, 0), 2_000),  # the day before yesterday is over
+        (days(40, 0), days(30, 0), 20),
+        (days(0, 0), days(0, 25), 1),
+        ([0], [25], 50),
+    ],
+)
+def test_a_provider_that_defers_gets_half_of_yesterday(delivered: list[int], deferred: list[int], allowed: int) -> None:
+    assert daily_allowance(delivered, deferred, start=100) == allowed
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=DAYS + 1, max_size=DAYS + 1), st.integers(10, 10**5))
+def test_a_provider_that_takes_everything_never_gets_more_than_twice_what_it_knows(delivered: list[int], start: int) -> None:
+    assert start <= daily_allowance(delivered, QUIET, start=start) <= max(start, 2 * max(delivered))

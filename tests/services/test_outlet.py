@@ -1,0 +1,123 @@
+"""What the provider's account and the reader's mailbox provider allow (P1, D5): nothing more leaves, and the row says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from revenue_engine.aws import mailer, names
+from revenue_engine.aws.dynamo import commit
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import send_messages
+from revenue_engine.services.engage import engage_message
+from revenue_engine.services.execute import execute_message
+from revenue_engine.services.outlet import SHARE_OF_RATE
+from tests.builders import DAY, NOW, Org
+from tests.ses_events import ses_event
+from workbench.local.ses_recorder import Account, Fault
+
+
+@pytest.fixture(autouse=True)
+def _an_account_in_order(org: Org) -> Iterator[None]:
+    org.w.mailer._accounts.clear()
+    yield
+    org.system.ses.account = Account()
+    org.w.mailer._accounts.clear()
+
+
+def plans(org: Org, n: int, **changes: Any) -> list[PlannedSend]:
+    return [org.plan(org.add_person(), **changes) for _ in range(n)]
+
+
+def used(org: Org, provider: str = "other", day: str = DAY) -> int:
+    return int((org.w.control.table.get(org.name, f"warm_up#{day}#{provider}") or {"reserved": 0})["reserved"])
+
+
+def test_each_worker_keeps_to_its_part_of_the_accounts_rate(org: Org) -> None:
+    org.system.ses.account = Account(sends_per_second=10)
+    times: list[datetime] = []
+    clock = [NOW]
+
+    def pause(seconds: float) -> None:
+        clock[0] += timedelta(seconds=seconds)
+
+    org.system.ses.fault = lambda asked: times.append(clock[0])
+    body = send_messages.encode(plans(org, 4))
+    execute_message(org.w, body, now=lambda: clock[0], remaining_millis=lambda: 300_000, pause=pause)
+    apart = {round((later - earlier).total_seconds(), 3) for earlier, later in pairwise(times)}
+    assert apart == {round(names.MAIL_WORKERS / (10 * SHARE_OF_RATE), 3)}
+
+
+@pytest.mark.parametrize("account", [Account(enabled=False), Account(enforcement="SHUTDOWN"), Account(sends_per_second=0)])
+def test_an_account_that_may_not_send_sends_nothing(org: Org, account: Account) -> None:
+    org.system.ses.account = account
+    planned = plans(org, 2)
+    org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=2, cap=10, expires_at=epoch_seconds(NOW))
+    assert org.execute(planned).outcomes == {"provider_stopped": 2}
+    assert (org.mails, org.reserved(), org.send(planned[0])["reason"]) == ([], 0, "provider_stopped")
+    assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 1  # one a message: the judge opens the breaker
+
+
+def test_an_account_that_nobody_can_read_sends_nothing(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(service: str) -> object:
+        raise EndpointConnectionError(endpoint_url="https://email.example")
+
+    monkeypatch.setattr(mailer, "client", broken)
+    assert org.execute(plans(org, 1)).outcomes == {"provider_account_unreadable": 1}
+
+
+def test_the_accounts_daily_quota_counts_what_other_workers_may_have_sent(org: Org) -> None:
+    org.system.ses.account = Account(sends_per_day=1_000, sent_last_day=1_000 - 2 * names.MAIL_WORKERS)
+    assert org.execute(plans(org, 4)).outcomes == {"sent": 2, "provider_daily_quota": 2}
+
+
+def test_a_provider_that_does_not_know_us_gets_what_it_starts_with(org: Org) -> None:
+    org.set_controls(warm_up_start_per_day=10)
+    gmail = plans(org, 12, provider="gmail")
+    assert org.execute(gmail[:6]).outcomes == {"sent": 6}
+    assert used(org, "gmail") == 6  # what a message took and did not use went back
+    assert org.execute(gmail[6:]).outcomes == {"sent": 4, "provider_warm_up": 2}
+    assert org.execute(plans(org, 1, provider="yahoo")).outcomes == {"sent": 1}  # each provider by itself
+    assert [org.send(plan)["state"] for plan in gmail[-2:]] == ["DROPPED"] * 2
+    assert {org.send(plan)["reason"] for plan in gmail[-2:]} == {"provider_warm_up"}
+
+
+def test_a_mail_that_was_not_claimed_uses_nothing_and_one_that_failed_does(org: Org) -> None:
+    org.system.ses.fault = lambda asked: Fault.REJECTED
+    known = plans(org, 2)
+    assert org.execute([known[0], org.plan("a" * 26)]).outcomes == {"failed": 1, "unknown_subscriber": 1}
+    assert used(org) == 1
+
+
+def delivered(org: Org, day: datetime, n: int, name: str = "delivered") -> None:
+    commit(org.w.counters.counting(org.name, day, {f"{name}#other": n}, zone="UTC", shard_by="x"))
+
+
+def test_the_start_doubles_with_what_was_delivered_yesterday(org: Org) -> None:
+    org.set_controls(warm_up_start_per_day=10)
+    delivered(org, NOW - timedelta(days=1), 11)
+    assert org.execute(plans(org, 24)).outcomes == {"sent": 22, "provider_warm_up": 2}
+
+
+def test_a_provider_that_defers_our_mail_gets_half_of_yesterday(org: Org) -> None:
+    delivered(org, NOW - timedelta(days=1), 30)
+    delivered(org, NOW - timedelta(hours=1), 20, "deferrals")
+    assert org.execute(plans(org, 17)).outcomes == {"sent": 15, "provider_warm_up": 2}
+
+
+@pytest.mark.parametrize(
+    ("delay", "counted"),
+    [("SpamDetected", 1), ("IPFailure", 1), ("SendingDeferral", 1), ("MailboxFull", 0), ("TransientCommunicationFailure", 0)],
+)
+def test_a_delay_counts_as_a_deferral_where_it_is_about_us(org: Org, delay: str, counted: int) -> None:
+    plan = org.mailed()
+    engage_message(org.w, ses_event("ses-event-delivery-delay.json", plan, delayType=delay), now=NOW)
+    assert (org.counters()["delivery_delays"], org.counters().get("deferrals#other", 0)) == (1, counted)
+    (item,) = org.timeline(plan.subscriber)
+    assert item["delay_type"] == delay
