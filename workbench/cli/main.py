@@ -18,6 +18,7 @@ from workbench.cli.fx import fx
 from workbench.cli.lift import lift
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.training import train
 
 
 class Commands(click.Group):
@@ -74,6 +75,7 @@ for command in (
     logs,
     evaluate,
     incremental_command,
+    train,
     demo,
 ):
     main.add_command(command)

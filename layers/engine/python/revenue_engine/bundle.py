@@ -43,17 +43,34 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What was learned; None for a part that was not."""
+
+    rates: rates.Rates
+    funnel: funnel.FunnelTables | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A manifest and its parts. Two bundles are equal when their manifests are: these name all bytes."""
 
     manifest: Manifest
-    rates: rates.Rates = field(compare=False)
-    funnel: funnel.FunnelTables | None = field(default=None, compare=False)
+    parts: Parts = field(compare=False)
 
     @property
     def version(self) -> str:
         """The content hash: same data, seed and inputs, same version."""
         return self.manifest.version
+
+    @property
+    def rates(self) -> rates.Rates:
+        """Smoothed rates: every bundle has them."""
+        return self.parts.rates
+
+    @property
+    def funnel(self) -> funnel.FunnelTables | None:
+        """Per-send trees, which start from the rates."""
+        return self.parts.funnel
 
 
 Finder = Callable[[str], Bundle]  # by version; raises Refused as `load`
@@ -82,14 +99,14 @@ def _content_hash(manifest: Manifest) -> str:
     return hashlib.sha256(_canonical(manifest.model_dump(mode="json", exclude={"version"}))).hexdigest()[:32]
 
 
-def _files(parts: Mapping[str, Any]) -> dict[str, bytes]:
-    return {form.file: form.dump(parts[name]) for name, form in _FORMS.items() if parts[name] is not None}
+def _files(parts: Parts) -> dict[str, bytes]:
+    found = {form.file: (form, getattr(parts, name)) for name, form in _FORMS.items()}
+    return {file: form.dump(part) for file, (form, part) in found.items() if part is not None}
 
 
 def seal(
-    rates: rates.Rates,
+    parts: Parts,
     *,
-    funnel: funnel.FunnelTables | None = None,
     trained_at: datetime,
     code_version: str,
     prior: bool,
@@ -108,17 +125,14 @@ def seal(
         data_fingerprint=data_fingerprint,
         seed=seed,
         metrics=dict(metrics),
-        files={name: hashlib.sha256(raw).hexdigest() for name, raw in _files({"rates": rates, "funnel": funnel}).items()},
+        files={name: hashlib.sha256(raw).hexdigest() for name, raw in _files(parts).items()},
     )
-    return Bundle(manifest.model_copy(update={"version": _content_hash(manifest)}), rates, funnel)
+    return Bundle(manifest.model_copy(update={"version": _content_hash(manifest)}), parts)
 
 
 def dump(bundle: Bundle) -> dict[str, bytes]:
     """The bundle's files by name, deterministic to the byte."""
-    return {
-        MANIFEST: _canonical(bundle.manifest.model_dump(mode="json")),
-        **_files({name: getattr(bundle, name) for name in _FORMS}),
-    }
+    return {MANIFEST: _canonical(bundle.manifest.model_dump(mode="json")), **_files(bundle.parts)}
 
 
 def load(files: Mapping[str, bytes]) -> Bundle:
@@ -147,10 +161,8 @@ def load(files: Mapping[str, bytes]) -> Bundle:
     if unknown or _FORMS["rates"].file not in manifest.files:
         raise Refused("bundle_corrupt", f"files {unknown or 'without rates'}")
     try:
-        return Bundle(
-            manifest,
-            **{name: form.load(files[form.file]) for name, form in _FORMS.items() if form.file in manifest.files},
-        )
+        found = {name: form.load(files[form.file]) for name, form in _FORMS.items() if form.file in manifest.files}
+        return Bundle(manifest, Parts(**found))
     except (ValueError, Refused) as error:
         raise Refused("bundle_corrupt", str(error)[:300]) from None
 
@@ -164,4 +176,4 @@ def _manifest(raw: bytes) -> Manifest:
 
 def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
     """The published day-one prior, marked as such: an org can decide from its first cycle on."""
-    return seal(PRIOR_RATES, trained_at=now, code_version=code_version, prior=True, data_fingerprint="", metrics={})
+    return seal(Parts(PRIOR_RATES), trained_at=now, code_version=code_version, prior=True, data_fingerprint="", metrics={})

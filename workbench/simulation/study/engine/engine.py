@@ -15,7 +15,7 @@ from revenue_engine.arrays import Ints
 from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
-from revenue_engine.learning.train import may_be_champion, train
+from revenue_engine.learning.train import first_passed, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.records.controls import Autonomy, Controls
@@ -101,14 +101,16 @@ class Engine:
 
     def _train(self, memory: Memory, seen: Observables, day: int) -> None:
         categories = {offer.offer: offer.category for offer in offers_of(seen)}
-        bundle = train(
+        candidates = train(
             memory.evidence(since=max(day - 365, 0), until=day + 1),
             categories,
             START + timedelta(days=day),
             code_version=__version__,
+            champion=self._bundle,
         )
-        if may_be_champion(bundle.manifest.metrics):
-            self._bundle = bundle
+        promoted = first_passed(candidates)
+        if promoted is not None:
+            self._bundle = promoted.bundle
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due <= cycle.now))

@@ -114,6 +114,7 @@ METRIC_OFFERS_NOT_UNDERSTOOD = "OffersNotUnderstood"
 METRIC_SUPPRESSION_FILES_REFUSED = "SuppressionFilesRefused"
 METRIC_ANOMALIES = "Anomalies"
 METRIC_FX_RATE_MISSING = "FxRateMissing"
+METRIC_MODEL_DRIFT = "ModelDrift"
 
 # --- routes (HTTP API, payload 2.0) -----------------------------------------------------------------------------------
 ROUTE_POSTBACK = "/everflow/v1/{org}/{token}"

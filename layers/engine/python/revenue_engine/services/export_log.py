@@ -46,6 +46,13 @@ def contexts(w: Wiring, org: str, day: date) -> Iterator[tuple[str, bytes]]:
             yield key, found
 
 
+def inputs(w: Wiring, org: str, receipts_key: str) -> tuple[str, bytes | None]:
+    """`(key, page)` of the rows that a page of receipts was decided from."""
+    cycle_id, page = receipts_key.split("/")[3:]
+    key = f"cycles/{org}/{cycle_id}/{page.removesuffix('.ndjson.gz')}.npz"
+    return key, w.decisions.get(key)
+
+
 def mails(w: Wiring, org: str, day: date) -> Iterator[Item]:
     """The day's outbox rows of mails that left; `hard_bounced` says of those that bounced whether for good."""
     for row in w.sends.on_day(org, day.isoformat()):
