@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -23,6 +24,7 @@ from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.subscriber import SCHEMA
 
 MANIFEST = "manifest.json"
+PRIOR_FOLDER = Path(__file__).parent / "prior"  # what `python -m workbench.simulation.prior` writes
 
 
 class Manifest(BaseModel):

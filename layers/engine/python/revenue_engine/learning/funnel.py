@@ -49,21 +49,23 @@ def _tables(stage: Stage) -> StageTables:
     return StageTables(trees, stage.platt)
 
 
-def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0) -> Funnel:
+def fit_funnel(
+    rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0, click: Shape = CLICK, sale: Shape = SALE
+) -> Funnel:
     """The funnel of these rows, whose outcomes must be final; `names` of their features, in order."""
     newest = np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows))
     before = logit(rows.p_click)
     cross = fit_cross_line(rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest])
     offset = before + cross(rows.cross)
-    click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, names=names, seed=seed)
+    of_click = fit_stage(rows.features, rows.clicked, offset, shape=click, weight=rows.weight, names=names, seed=seed)
     of_clicks = rows.where(rows.clicked)
-    sale = fit_stage(
-        of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=SALE, weight=of_clicks.weight, names=names, seed=seed
+    of_sale = fit_stage(
+        of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=sale, weight=of_clicks.weight, names=names, seed=seed
     )
-    bare = Funnel(cross, click, sale, Platt())
+    bare = Funnel(cross, of_click, of_sale, Platt())
     last = rows.where(newest)
     told = bare.chances(last)
-    return Funnel(cross, click, sale, fit_platt(logit(told.sale), last.sold, last.weight))
+    return Funnel(cross, of_click, of_sale, fit_platt(logit(told.sale), last.sold, last.weight))
 
 
 def thinned(clicked: Bools, share: float, random: np.random.Generator) -> tuple[Bools, Floats]:

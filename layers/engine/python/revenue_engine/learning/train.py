@@ -10,6 +10,7 @@ judge trees.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -67,7 +68,7 @@ def train(
     """
     rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
     rates = fit_rates(rows, categories, now)
-    counted, on_rates = _rates_verdict(rows, rates, categories, now)
+    counted, on_rates = _rates_verdict(rows, rates, champion.rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def made(name: str, funnel: FunnelTables | None, verdict: Verdict) -> Candidate:
@@ -105,20 +106,13 @@ def _day(data: Dataset) -> date:
 
 
 def _rates_verdict(
-    rows: list[Evidence], rates: Rates, categories: Mapping[str, str], now: datetime
+    rows: list[Evidence], rates: Rates, champion: Rates, categories: Mapping[str, str], now: datetime
 ) -> tuple[dict[str, float], Verdict]:
-    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them."""
+    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them. Rates that are still
+    being drawn away from a prior that is far off pass when they are nearer than the champion's."""
     settled = [row for row in rows if row.day < now.date()]
-    arms = sorted({(row.offer, row.variant) for row in settled})
-    rate_of = table(
-        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
-    )
-    place = {arm: a for a, arm in enumerate(arms)}
-    predicted = float(
-        sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled)
-    )
     clicks = sum(row.clicks for row in settled)
-    ratio = predicted / clicks if clicks else 0.0
+    ratio = _predicted(settled, rates, categories) / clicks if clicks else 0.0
     counted = {
         "deliveries": float(sum(row.deliveries for row in settled)),
         "clicks": float(clicks),
@@ -129,5 +123,17 @@ def _rates_verdict(
     if clicks < MIN_CLICKS:
         reasons.append("too_few_clicks")
     elif not CALIBRATED[0] <= ratio <= CALIBRATED[1]:
-        reasons.append("rates_off")
+        before = _predicted(settled, champion, categories) / clicks
+        if abs(math.log(ratio)) >= abs(math.log(before)):
+            reasons.append("rates_off")
     return counted, Verdict(tuple(reasons), {})
+
+
+def _predicted(settled: list[Evidence], rates: Rates, categories: Mapping[str, str]) -> float:
+    """Clicks of these cells, by rates."""
+    arms = sorted({(row.offer, row.variant) for row in settled})
+    rate_of = table(
+        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
+    )
+    place = {arm: a for a, arm in enumerate(arms)}
+    return float(sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled))
