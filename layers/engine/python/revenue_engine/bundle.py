@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -178,4 +179,19 @@ def _manifest(raw: bytes) -> Manifest:
 
 def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
     """The published day-one prior, marked as such: an org can decide from its first cycle on."""
-    return seal(Parts(PRIOR_RATES), trained_at=now, code_version=code_version, prior=True, data_fingerprint="", metrics={})
+    tables, about = _prior()
+    return seal(
+        Parts(PRIOR_RATES, tables),
+        trained_at=now,
+        code_version=code_version,
+        prior=True,
+        data_fingerprint=about["data_fingerprint"],
+        seed=about["seed"],
+        metrics=about["metrics"],
+    )
+
+
+@cache
+def _prior() -> tuple[funnel.FunnelTables, dict[str, Any]]:
+    about: dict[str, Any] = json.loads((PRIOR_FOLDER / "about.json").read_bytes())
+    return funnel.load((PRIOR_FOLDER / "funnel.npz").read_bytes()), about
