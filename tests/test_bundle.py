@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from revenue_engine import bundle as module
-from revenue_engine.bundle import MANIFEST, Bundle, dump, load, prior_bundle, seal
+from revenue_engine.bundle import MANIFEST, Bundle, Parts, dump, load, prior_bundle, seal
 from revenue_engine.errors import Refused
 from revenue_engine.learning.export import export
 from revenue_engine.pacing.index import Habits
@@ -46,9 +46,7 @@ def a_funnel(seed: int = 1) -> FunnelTables:
 
 def learned(funnel: FunnelTables | None = None) -> Bundle:
     return seal(
-        PRIOR_RATES,
-        TABLE,
-        funnel=funnel or a_funnel(),
+        Parts(PRIOR_RATES, TABLE, funnel or a_funnel()),
         trained_at=NOW,
         code_version="1",
         prior=False,
@@ -104,8 +102,7 @@ def test_same_inputs_same_version_any_other_input_another() -> None:
         prior_bundle(NOW, code_version="2"),
         prior_bundle(NOW + timedelta(seconds=1), code_version="1"),
         seal(
-            PRIOR_RATES.model_copy(update={"prior_clicks": 13.0}),
-            TABLE,
+            Parts(PRIOR_RATES, solve(Habits(half_life_days=5.0))),
             trained_at=NOW,
             code_version="1",
             prior=True,
@@ -113,8 +110,7 @@ def test_same_inputs_same_version_any_other_input_another() -> None:
             metrics={},
         ),
         seal(
-            PRIOR_RATES,
-            solve(Habits(half_life_days=5.0)),
+            Parts(PRIOR_RATES.model_copy(update={"prior_clicks": 13.0}), TABLE),
             trained_at=NOW,
             code_version="1",
             prior=True,
@@ -174,11 +170,8 @@ def test_a_truncated_file_is_refused(name: str, cut: int) -> None:
 )
 def test_a_bundle_sealed_over_what_is_none_is_refused(files: dict[str, bytes | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Right hashes over wrong content: the parts themselves are still looked at."""
-    parts = {
-        name: raw
-        for name, raw in (module._files({"rates": PRIOR_RATES, "index": TABLE, "funnel": None}) | files).items()
-        if raw is not None
-    }
+    whole = module._files(Parts(PRIOR_RATES, TABLE)) | files
+    parts = {name: raw for name, raw in whole.items() if raw is not None}
     monkeypatch.setattr(module, "_files", lambda given: parts)
     bundle = prior_bundle(NOW)
     assert refusal({MANIFEST: dump(bundle)[MANIFEST], **parts}) == "bundle_corrupt"

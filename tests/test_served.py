@@ -37,7 +37,7 @@ def _stored(page: Batch = PAGE) -> Stored:
 def _gathered(clicked_at: float | None = None, sales: tuple[tuple[float, int], ...] = (), ids: list[str] = IDS) -> Outcomes:
     """Of all mails alike."""
     mails = [Mail(name, f"m-{name}", SENT_AT, clicked_at) for name in ids]
-    return gather(mails, [Sale(f"m-{name}", at, micros) for name in ids for at, micros in sales])
+    return gather(mails, [Sale(f"m-{name}", at, micros > 0, micros) for name in ids for at, micros in sales])
 
 
 def _whole(as_of: float = LATER) -> Plan:
@@ -123,10 +123,10 @@ def test_two_mails_of_one_decision_are_refused() -> None:
 
 def test_outcomes_are_found_by_decision_whatever_their_order() -> None:
     mails = [Mail(f"d{i}", f"m{i}", 1e6 + i, 1e6 + i + 5 if i % 3 == 0 else None) for i in range(50)]
-    sales = [Sale(f"m{i}", 1e6 + i + 9, i) for i in range(0, 50, 5)] + [
-        Sale("m7", 1e9, 3),
-        Sale("strange", 1e6, 3),
-        Sale("", 1e6, 3),
+    sales = [Sale(f"m{i}", 1e6 + i + 9, i > 0, i) for i in range(0, 50, 5)] + [
+        Sale("m7", 1e9, True, 3),
+        Sale("strange", 1e6, True, 3),
+        Sale("", 1e6, True, 3),
     ]
     one, other = gather(mails, sales), gather(mails[::-1], sales[::-1])
     for field in fields(Outcomes):

@@ -1,4 +1,4 @@
-"""Once a week: evidence → rates → bundle → champion, if it is no worse."""
+"""Once a night: evidence and mails → bundles → champion, if one is better."""
 
 from __future__ import annotations
 

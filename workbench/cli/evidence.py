@@ -38,8 +38,9 @@ def logs() -> None:
 @logs.command("export")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True, help="UTC days, today among them.")
+@click.option("--inputs", is_flag=True, help="Also what training needs: the rows people were decided by, and the evidence.")
 @click.pass_obj
-def logs_export(connection: Connection, folder: Path, days: int) -> None:
+def logs_export(connection: Connection, folder: Path, days: int, inputs: bool) -> None:
     """Write the org's log into FOLDER, which must be empty. It names nobody: subscribers are opaque keys."""
     with _bad_input():
         counts = export(
@@ -48,6 +49,7 @@ def logs_export(connection: Connection, folder: Path, days: int) -> None:
             folder,
             days=days,
             now=connection.now(),
+            inputs=inputs,
             progress=lambda what: click.echo(what, err=True),
         )
     click.echo(", ".join(f"{n:,} {what}" for what, n in counts.items()))

@@ -19,6 +19,7 @@ from workbench.cli.lift import lift
 from workbench.cli.person import person
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.training import train
 
 
 class Commands(click.Group):
@@ -76,6 +77,7 @@ for command in (
     logs,
     evaluate,
     incremental_command,
+    train,
     demo,
 ):
     main.add_command(command)

@@ -12,6 +12,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -26,6 +28,7 @@ from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.subscriber import SCHEMA
 
 MANIFEST = "manifest.json"
+PRIOR_FOLDER = Path(__file__).parent / "prior"  # what `python -m workbench.simulation.prior` writes
 
 
 class Manifest(BaseModel):
@@ -46,18 +49,40 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What was learned; None for a part that was not."""
+
+    rates: rates.Rates
+    index: index.ValueTable
+    funnel: funnel.FunnelTables | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A manifest and its parts. Two bundles are equal when their manifests are: these name all bytes."""
 
     manifest: Manifest
-    rates: rates.Rates = field(compare=False)
-    index: index.ValueTable = field(compare=False)
-    funnel: funnel.FunnelTables | None = field(default=None, compare=False)
+    parts: Parts = field(compare=False)
 
     @property
     def version(self) -> str:
         """The content hash: same data, seed and inputs, same version."""
         return self.manifest.version
+
+    @property
+    def rates(self) -> rates.Rates:
+        """Smoothed rates: every bundle has them."""
+        return self.parts.rates
+
+    @property
+    def index(self) -> index.ValueTable:
+        """What a mail costs its reader's future: every bundle has it."""
+        return self.parts.index
+
+    @property
+    def funnel(self) -> funnel.FunnelTables | None:
+        """Per-send trees, which start from the rates."""
+        return self.parts.funnel
 
 
 Finder = Callable[[str], Bundle]  # by version; raises Refused as `load`
@@ -89,15 +114,14 @@ def _content_hash(manifest: Manifest) -> str:
     return hashlib.sha256(_canonical(manifest.model_dump(mode="json", exclude={"version"}))).hexdigest()[:32]
 
 
-def _files(parts: Mapping[str, Any]) -> dict[str, bytes]:
-    return {form.file: form.dump(parts[name]) for name, form in _FORMS.items() if parts[name] is not None}
+def _files(parts: Parts) -> dict[str, bytes]:
+    found = {form.file: (form, getattr(parts, name)) for name, form in _FORMS.items()}
+    return {file: form.dump(part) for file, (form, part) in found.items() if part is not None}
 
 
 def seal(
-    rates: rates.Rates,
-    index: index.ValueTable,
+    parts: Parts,
     *,
-    funnel: funnel.FunnelTables | None = None,
     trained_at: datetime,
     code_version: str,
     prior: bool,
@@ -106,7 +130,6 @@ def seal(
     metrics: Mapping[str, float],
 ) -> Bundle:
     """The bundle of these parts, its version computed."""
-    parts: dict[str, Any] = {"rates": rates, "index": index, "funnel": funnel}
     manifest = Manifest(
         version="",
         row_schema=SCHEMA,
@@ -119,15 +142,12 @@ def seal(
         metrics=dict(metrics),
         files={name: hashlib.sha256(raw).hexdigest() for name, raw in _files(parts).items()},
     )
-    return Bundle(manifest.model_copy(update={"version": _content_hash(manifest)}), **parts)
+    return Bundle(manifest.model_copy(update={"version": _content_hash(manifest)}), parts)
 
 
 def dump(bundle: Bundle) -> dict[str, bytes]:
     """The bundle's files by name, deterministic to the byte."""
-    return {
-        MANIFEST: _canonical(bundle.manifest.model_dump(mode="json")),
-        **_files({name: getattr(bundle, name) for name in _FORMS}),
-    }
+    return {MANIFEST: _canonical(bundle.manifest.model_dump(mode="json")), **_files(bundle.parts)}
 
 
 def load(files: Mapping[str, bytes]) -> Bundle:
@@ -157,10 +177,8 @@ def load(files: Mapping[str, bytes]) -> Bundle:
     if unknown or missing:
         raise Refused("bundle_corrupt", f"unknown {unknown}, missing {missing}")
     try:
-        return Bundle(
-            manifest,
-            **{name: form.load(files[form.file]) for name, form in _FORMS.items() if form.file in manifest.files},
-        )
+        found = {name: form.load(files[form.file]) for name, form in _FORMS.items() if form.file in manifest.files}
+        return Bundle(manifest, Parts(**found))
     except (ValueError, Refused) as error:
         raise Refused("bundle_corrupt", str(error)[:300]) from None
 
@@ -174,6 +192,19 @@ def _manifest(raw: bytes) -> Manifest:
 
 def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
     """The published day-one prior, marked as such: an org can decide from its first cycle on."""
+    tables, about = _prior()
     return seal(
-        PRIOR_RATES, solve(Habits()), trained_at=now, code_version=code_version, prior=True, data_fingerprint="", metrics={}
+        Parts(PRIOR_RATES, solve(Habits()), tables),
+        trained_at=now,
+        code_version=code_version,
+        prior=True,
+        data_fingerprint=about["data_fingerprint"],
+        seed=about["seed"],
+        metrics=about["metrics"],
     )
+
+
+@cache
+def _prior() -> tuple[funnel.FunnelTables, dict[str, Any]]:
+    about: dict[str, Any] = json.loads((PRIOR_FOLDER / "about.json").read_bytes())
+    return funnel.load((PRIOR_FOLDER / "funnel.npz").read_bytes()), about

@@ -103,6 +103,8 @@ def prepare(context: CycleContext) -> Cycle:
         (p_click / p_click.mean(axis=1, keepdims=True)).mean(axis=0),
         context.posteriors.segment_share @ context.posteriors.mean,
         [variant for _, variant in book.arms],
+        [category for _, _, category in arms],
+        list(book.creatives),
     )
     worth = p_click * book.payout_micros * (1.0 - book.refund_rate) * context.posteriors.mean
     return Cycle(

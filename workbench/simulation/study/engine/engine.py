@@ -15,16 +15,14 @@ from revenue_engine.arrays import Ints
 from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
-from revenue_engine.learning.train import may_be_champion, train
+from revenue_engine.learning.train import first_passed, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.prospects import look
 from revenue_engine.records.controls import Autonomy, Controls
-from revenue_engine.served import inputs
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import offers_of
 from workbench.simulation.study.engine.memory import Memory
-from workbench.simulation.study.engine.notes import Notes
 from workbench.simulation.study.policy import COST_MICROS, NO_MAIL, Calendar, Setting, best
 from workbench.simulation.worlds import DayEvents, Mailing, Observables
 from workbench.simulation.worlds.spec import TONES
@@ -57,7 +55,6 @@ class Engine:
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
         self._calendar = Calendar(setting)
-        self._notes = Notes()
 
     def mail(self, seen: Observables, day: int) -> Mailing:
         memory = self._known(seen)
@@ -111,14 +108,16 @@ class Engine:
 
     def _train(self, memory: Memory, seen: Observables, day: int) -> None:
         categories = {offer.offer: offer.category for offer in offers_of(seen)}
-        bundle = train(
+        candidates = train(
             memory.evidence(since=max(day - 365, 0), until=day + 1),
             categories,
             START + timedelta(days=day),
             code_version=__version__,
+            champion=self._bundle,
         )
-        if may_be_champion(bundle.manifest.metrics):
-            self._bundle = bundle
+        promoted = first_passed(candidates)
+        if promoted is not None:
+            self._bundle = promoted.bundle
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due <= cycle.now))

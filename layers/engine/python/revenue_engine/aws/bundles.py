@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from revenue_engine.aws.objects import Bucket
 from revenue_engine.errors import Refused
+
+REPORT = "report.json"  # no part of the bundle, and not in its hash
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,16 @@ class Bundles:
         """Writes a version's files, always the same: contexts name it for good. The pointer is another step."""
         for name, body in files.items():
             self.bucket.put(f"models/{org}/{version}/{name}", body)
+
+    def put_report(self, org: str, versions: Sequence[str], report: bytes) -> None:
+        """What a training run found, beside each bundle it made, and as the org's last one."""
+        for key in (*(f"models/{org}/{version}/{REPORT}" for version in versions), f"models/{org}/last_training.json"):
+            self.bucket.put(key, report)
+
+    def last_report(self, org: str) -> dict[str, Any] | None:
+        """Of the last training run, None before the first."""
+        raw = self.bucket.get(f"models/{org}/last_training.json")
+        return json.loads(raw) if raw else None
 
     def promote(self, org: str, version: str, *, at: str) -> None:
         """Makes a version the champion."""

@@ -19,6 +19,8 @@ from revenue_engine.draws import mix
 from revenue_engine.learning.outcomes import SALE_SECONDS, Outcomes
 from revenue_engine.learning.rows import Rows
 
+ROWS_DAYS = 90  # mails older than these teach nothing any more: offers and readers have changed
+EVIDENCE_DAYS = 365
 TEST_SHARE = 0.2
 MOST_ROWS = 1_500_000  # to learn from, and half as many to test on
 _SALT = np.uint64(0x7E57_5E7)

@@ -50,7 +50,9 @@ def _tables(stage: Stage) -> StageTables:
     return StageTables(trees, stage.platt)
 
 
-def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0) -> Funnel:
+def fit_funnel(
+    rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0, click: Shape = CLICK, sale: Shape = SALE
+) -> Funnel:
     """The funnel of these rows, whose outcomes must be final; `names` of their features, in order."""
     newest = np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows))
     before = logit(rows.p_click)
@@ -58,7 +60,7 @@ def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed
         rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest], ridge_events=10.0, free_level=True
     )
     offset = before + cross(rows.cross)
-    click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, names=names, seed=seed)
+    of_click = fit_stage(rows.features, rows.clicked, offset, shape=click, weight=rows.weight, names=names, seed=seed)
     of_clicks = rows.where(rows.clicked)
     bought = logit(of_clicks.p_sale)
     old = np.arange(len(of_clicks)) < int(CALIBRATED_FROM * len(of_clicks))
@@ -66,11 +68,11 @@ def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed
         of_clicks.cross[old], of_clicks.sold[old], bought[old], of_clicks.weight[old], ridge_events=50.0, free_level=False
     )
     bought = bought + sale_cross(of_clicks.cross)
-    sale = fit_stage(of_clicks.features, of_clicks.sold, bought, shape=SALE, weight=of_clicks.weight, names=names, seed=seed)
-    bare = Funnel(cross, click, sale_cross, sale, Platt())
+    of_sale = fit_stage(of_clicks.features, of_clicks.sold, bought, shape=sale, weight=of_clicks.weight, names=names, seed=seed)
+    bare = Funnel(cross, of_click, sale_cross, of_sale, Platt())
     last = rows.where(newest)
     told = bare.chances(last)
-    return Funnel(cross, click, sale_cross, sale, fit_platt(logit(told.sale), last.sold, last.weight))
+    return Funnel(cross, of_click, sale_cross, of_sale, fit_platt(logit(told.sale), last.sold, last.weight))
 
 
 def thinned(clicked: Bools, share: float, random: np.random.Generator) -> tuple[Bools, Floats]:

@@ -1,7 +1,7 @@
 """What became of the mails of a log, as arrays: a look-up by decision that holds ten million of them in half a gigabyte.
 
 Outcomes count inside a horizon alone: a click within 72 hours of the mail, sales within 14 days of it. Clicks are those of people. A sale
-counts what the books hold of it by now: nothing when it was rejected or taken back.
+counts while the books hold it: no more when it was rejected or taken back.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class Mail(NamedTuple):
 
 
 class Sale(NamedTuple):
-    """A conversion as the books have it."""
+    """A conversion as the books have it by now, approved or still provisional."""
 
     send_id: str
     converted_at: float
-    micros: int  # approved or still provisional; 0 for what was taken back
+    stands: bool  # not rejected, not taken back, not held as suspicious
+    micros: int  # of the org's currency, 0 where no rate was known
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Outcomes:
     key: Keys  # `key_of` the decision
     sent_at: Floats
     clicked: Bools
-    sales: Ints  # conversions with money
+    sales: Ints  # conversions that stand
     micros: Ints  # and theirs
 
     def __len__(self) -> int:
@@ -101,11 +102,11 @@ def gather(mails: Iterable[Mail], sales: Iterable[Sale]) -> Outcomes:
 
 
 def _paid(send: Keys, sent_at: Floats, sales: Iterable[Sale]) -> tuple[Ints, Ints]:
-    """Conversions with money inside the horizon, and their micros, of mails by rising send key; (n,) each."""
+    """Conversions that stand inside the horizon, and their micros, of mails by rising send key; (n,) each."""
     counts, micros = np.zeros(len(send), dtype=np.int64), np.zeros(len(send), dtype=np.int64)
     keys, times, amounts = array("Q"), array("d"), array("q")
     for sale in sales:
-        if sale.send_id and sale.micros > 0:
+        if sale.send_id and sale.stands:
             keys.append(key_of(sale.send_id))
             times.append(sale.converted_at)
             amounts.append(sale.micros)

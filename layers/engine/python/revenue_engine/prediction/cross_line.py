@@ -44,15 +44,27 @@ def fit_cross_line(
     cross: npt.NDArray[np.float32], happened: Bools, offset: Floats, weight: Floats, *, ridge_events: float, free_level: bool
 ) -> CrossLine:
     """Of rows (n, len(CROSS)), outcomes (n,), log odds without the line (n,) and weights (n,): ridge logistic regression by Newton's
-    method. `ridge_events`: what it takes to believe an effect. `free_level`: everybody's coefficient is drawn towards nothing as little as if there were no ridge."""
-    x = np.stack([np.ones(len(cross)), *(_column(cross, place) for place in range(len(CROSS)))], axis=1)
-    at = np.zeros(x.shape[1])
-    ridge = ridge_events * np.maximum((x * x).mean(axis=0), 1e-9)  # in each column's own unit
+    method.
+
+    Parameters
+    ----------
+    ridge_events
+        What it takes to believe an effect, in events.
+    free_level
+        Whether everybody's coefficient goes where the rows want it, for there are many of them.
+    """
+    x = [np.ones(len(cross)), *(_column(cross, place) for place in range(len(CROSS)))]
+    at = np.zeros(len(x))
+    # in each column's own unit
+    ridge = ridge_events * np.array([max(float((one * one).sum()) / max(len(one), 1), 1e-9) for one in x])
     ridge[0] = 0.0 if free_level else ridge_events
     for _ in range(_STEPS):
-        p = logistic(offset + x @ at)
-        curve = (weight * p * (1 - p))[:, None] * x
-        step = np.linalg.solve(curve.T @ x + np.diag(ridge + 1e-9), x.T @ (weight * (happened - p)) - ridge * at)
+        p = logistic(offset + sum(a * one for a, one in zip(at, x, strict=True)))
+        curve, left = weight * p * (1 - p), weight * (happened - p)
+        # sums, not products of matrices: the same bits whatever BLAS there is, and with however many threads
+        curves = np.array([[(curve * one * other).sum() for other in x] for one in x])
+        gradient = np.array([(left * one).sum() for one in x])
+        step = np.linalg.solve(curves + np.diag(ridge + 1e-9), gradient - ridge * at)
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         at = at + step
         if np.abs(step).max() < 1e-9:

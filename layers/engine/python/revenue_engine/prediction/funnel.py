@@ -12,7 +12,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.prediction import archive
 from revenue_engine.prediction.cross_line import CrossLine
 from revenue_engine.prediction.platt import Platt, logit
-from revenue_engine.prediction.scorer import Scorer
+from revenue_engine.prediction.scorer import Scorer, raw_of_pairs
 from revenue_engine.prediction.tables import TreeTables, from_arrays, to_arrays
 
 SCHEMA = 1
@@ -83,6 +83,22 @@ def _raw(scorer: Scorer | None, people: npt.NDArray[np.float32]) -> Floats | flo
 
 # Too little is known for trees and lines: the rates and posteriors stand as they are.
 RATES_ALONE = FunnelTables(CrossLine(), StageTables(None, Platt()), CrossLine(), StageTables(None, Platt()), Platt())
+
+
+def chances_of_sends(
+    tables: FunnelTables, features: npt.NDArray[np.float32], cross: npt.NDArray[np.float32], *, p_click: Floats, p_sale: Floats
+) -> Chances:
+    """Of n given sends, (n,) each: `features` (n, Fs + Fo) of the person, then of the arm; the rest as `chances`, a row per send."""
+
+    def raw(stage: StageTables) -> Floats | float:
+        if stage.trees is None:
+            return 0.0
+        people = len(stage.trees.subscriber.features)
+        return raw_of_pairs(stage.trees, features[:, :people], features[:, people:])
+
+    click = tables.click.platt(logit(p_click) + tables.cross(cross) + raw(tables.click))
+    sale = tables.sale.platt(logit(p_sale) + tables.sale_cross(cross) + raw(tables.sale))
+    return Chances(click, sale, tables.product(logit(click * sale)))
 
 
 def dump(tables: FunnelTables) -> bytes:

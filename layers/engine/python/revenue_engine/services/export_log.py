@@ -36,24 +36,21 @@ def receipts(w: Wiring, org: str, day: date) -> Iterator[tuple[str, bytes]]:
         yield key, w.decisions.get(key) or b""
 
 
-def pages(w: Wiring, org: str, day: date) -> Iterator[tuple[str, bytes]]:
-    """`(key, page)` of the rows that the day's cycles decided on: opaque keys, counters and times, no address."""
-    for cycle_id in _cycles(w, org, day):
-        for key in w.decisions.keys(f"cycles/{org}/{cycle_id}/page-"):
-            yield key, w.decisions.get(key) or b""
-
-
 def contexts(w: Wiring, org: str, day: date) -> Iterator[tuple[str, bytes]]:
     """`(key, context)` of every cycle of a UTC day: what its policy is worked out from, beside the pages."""
-    for cycle_id in _cycles(w, org, day):
+    cycles = {key.split("/")[3] for key in w.decisions.keys(f"decisions/{org}/{day.isoformat()}/")}
+    for cycle_id in sorted(cycles):
         key = f"cycles/{org}/{cycle_id}/context.json"
         found = w.decisions.get(key)
         if found is not None:
             yield key, found
 
 
-def _cycles(w: Wiring, org: str, day: date) -> list[str]:
-    return sorted({key.split("/")[3] for key in w.decisions.keys(f"decisions/{org}/{day.isoformat()}/")})
+def inputs(w: Wiring, org: str, receipts_key: str) -> tuple[str, bytes | None]:
+    """`(key, page)` of the rows that a page of receipts was decided from."""
+    cycle_id, page = receipts_key.split("/")[3:]
+    key = f"cycles/{org}/{cycle_id}/{page.removesuffix('.ndjson.gz')}.npz"
+    return key, w.decisions.get(key)
 
 
 def mails(w: Wiring, org: str, day: date) -> Iterator[Item]:
