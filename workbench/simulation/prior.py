@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from revenue_engine.arrays import Floats, Ints
-from revenue_engine.bundle import PRIOR_FOLDER
+from revenue_engine.bundle import PRIOR_FOLDER, Parts, seal
 from revenue_engine.context import Cycle
 from revenue_engine.evaluation.calibration import auc, losses
 from revenue_engine.learning.funnel import fit_funnel
@@ -30,8 +30,11 @@ from revenue_engine.learning.gate import mean_over_people, meant
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.rows import Rows
 from revenue_engine.learning.stage import Shape
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction import funnel as stored
 from revenue_engine.prediction.funnel import FunnelTables, chances_of_sends
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import table
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.served import inputs
@@ -44,7 +47,7 @@ from workbench.simulation.study.trial import CAP_SHARE
 from workbench.simulation.worlds import Mailing, Observables, World, WorldSpec, named
 from workbench.simulation.worlds.spec import TONES, drawn
 
-WORLDS, PEOPLE, DAYS = 24, 6_000, 42
+WORLDS, PEOPLE, DAYS = 16, 4_000, 42
 SETTLING_DAYS = 20  # without mail, until what was clicked has been bought
 MAILED_SHARE = 0.15  # of a list, a day, where chance mails
 UNSEEN = ("default", "fatigued")
@@ -54,11 +57,22 @@ CLICK = Shape(leaves=8, rows_per_leaf=600, rate=0.06, ridge=30.0)  # few and bro
 SALE = Shape(leaves=4, rows_per_leaf=300, rate=0.03, ridge=50.0)
 
 
+# what there is before anything was learned in worlds: the engine must not start from the very prior that is made here
+_UNLEARNED = seal(
+    Parts(PRIOR_RATES, solve(Habits())),
+    trained_at=START,
+    code_version="",
+    prior=True,
+    data_fingerprint="",
+    metrics={},
+)
+
+
 class Noted(Engine):
     """The engine, its sends noted as they are served."""
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
+        super().__init__(setting, bundle=_UNLEARNED)
         self._notes: list[tuple[np.ndarray[Any, Any], ...]] = []
 
     def rows(self, seen: Observables, days: int) -> tuple[Rows, Ints]:

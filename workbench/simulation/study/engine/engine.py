@@ -39,7 +39,8 @@ class Engine:
 
     hours: tuple[int, ...] = HOURS
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, *, bundle: Bundle | None = None) -> None:
+        """`bundle`: what it starts with instead of the published prior."""
         self._setting = setting
         self._controls = Controls(
             max_daily_emails=setting.daily_cap,
@@ -50,7 +51,7 @@ class Engine:
             no_mail_share=0.0,
             sends_per_minute=1_000,
         )
-        self._bundle: Bundle = prior_bundle(START, code_version=__version__)
+        self._bundle: Bundle = bundle or prior_bundle(START, code_version=__version__)
         self._memory: Memory | None = None
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
@@ -129,11 +130,6 @@ class Engine:
         self._due[due] = decisions.next_decision_at
         self._decided_at[due] = cycle.now
         leaves = np.flatnonzero(decisions.mail)
-        self._notes.sent(
-            day,
-            due[leaves],
-            inputs(batch, cycle, leaves, decisions.arm[leaves].astype(np.int64), decisions.segment[leaves].astype(np.int64)),
-        )
         return self._leave(
             memory,
             cycle,
