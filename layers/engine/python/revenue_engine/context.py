@@ -12,7 +12,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats
 from revenue_engine.bundle import Bundle
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.draws import Stream, uniforms
+from revenue_engine.draws import Stream, generator, uniforms
 from revenue_engine.errors import Refused
 from revenue_engine.ids import stable_hash
 from revenue_engine.offers import choice
@@ -27,6 +27,8 @@ from revenue_engine.records.offer import Offer
 
 JOINT_DRAWS = 256
 UPPER_QUANTILE = 0.95
+# how far offers' clicks per mail, and those of an offer's assets, lie from what the rates say while nothing was seen, as shares
+OFFER_SPREAD, ASSET_SPREAD = 0.5, 0.2
 _TIE = 1e-6
 
 
@@ -97,7 +99,7 @@ def prepare(context: CycleContext) -> Cycle:
     arms = [(offer, variant, book.offers[o].category) for (offer, variant), o in zip(book.arms, book.offer_of_arm, strict=True)]
     p_click = table(rates.click_level, rates.click_ratio, arms)
     key = stable_hash("cycle", context.org, context.cycle_id)
-    factors = _factors(context, key)
+    factors = _factors(context, book, key)
     of_arms = offer_features(
         book.payout_micros.astype(np.float64),
         (p_click / p_click.mean(axis=1, keepdims=True)).mean(axis=0),
@@ -125,9 +127,15 @@ def prepare(context: CycleContext) -> Cycle:
     )
 
 
-def _factors(context: CycleContext, key: int) -> choice.Tables:
-    """(S, A, M): joint draws over their means, each moved by a millionth at random so that no two arms are ever equal."""
-    drawn = joint_draws(context.posteriors, org=context.org, cycle_id=context.cycle_id, draws=JOINT_DRAWS)
+def _factors(context: CycleContext, book: OfferBook, key: int) -> choice.Tables:
+    """(S, A, M): joint draws over their means. Conversions per click are a segment's, clicks per mail an offer's and its asset's; each
+    is moved by a millionth at random so that no two arms are ever equal."""
+    posteriors, who = context.posteriors, (context.org, context.cycle_id)
+    drawn = joint_draws(posteriors, org=context.org, cycle_id=context.cycle_id, draws=JOINT_DRAWS) / posteriors.mean[:, None, :]
+    of_offer = np.bincount(book.offer_of_arm, posteriors.clicks, len(book.offers)) + OFFER_SPREAD**-2
+    of_asset = posteriors.clicks + ASSET_SPREAD**-2
+    offers = generator("offers", *who).gamma(of_offer, 1.0 / of_offer, (JOINT_DRAWS, len(of_offer)))
+    assets = generator("assets", *who).gamma(of_asset, 1.0 / of_asset, (JOINT_DRAWS, len(of_asset)))
     ties = uniforms(key, np.arange(drawn.size, dtype=np.uint64), Stream.RANK).reshape(drawn.shape)
-    relative = drawn / context.posteriors.mean[:, None, :] * (1.0 + _TIE * ties)
+    relative = drawn * (offers[:, book.offer_of_arm] * assets)[None, :, :] * (1.0 + _TIE * ties)
     return np.ascontiguousarray(relative.transpose(0, 2, 1), dtype=np.float32)

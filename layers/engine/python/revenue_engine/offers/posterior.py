@@ -40,6 +40,7 @@ class Posteriors:
     arms: tuple[Arm, ...]
     shape: Floats  # (S, A) α, conversions
     rate: Floats  # (S, A) α + β, clicks
+    clicks: Floats  # (A,) of people, faded, over all segments
     mean_payouts: dict[str, int]  # micros per conversion, of offers with enough of them
     segment_share: Floats  # (S,) of deliveries, sums to 1
 
@@ -110,6 +111,9 @@ def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, no
         arms=arms,
         shape=pooled.shape[:, : len(arms)],
         rate=pooled.rate[:, : len(arms)],
+        clicks=np.bincount(where % len(cell), weight.fading * [row.clicks for row in rows], len(cell))[: len(arms)]
+        if cell
+        else np.zeros(0),
         mean_payouts=_mean_payouts(rows),
         segment_share=_segment_share(rows, now),
     )
