@@ -93,5 +93,5 @@ def _plan(key: bytes, subscriber: str, offer: str, number: int) -> PlannedSend:
     return PlannedSend(
         org=ORG, cycle_id="20260304T1000", budget_day=day, decision_id=decision, subscriber=subscriber, offer=offer,
         send_id=ids.send_id(key, org=ORG, subscriber=subscriber, decision_id=decision), variant="standard",
-        campaign=f"20260304-{offer}-standard", segment="new", provider="other", policy="engine", propensity=0.5, **facts,
+        campaign=f"20260304-{offer}-standard", segment="new", topic=0, provider="other", policy="engine", propensity=0.5, **facts,
     )  # fmt: skip

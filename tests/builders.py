@@ -87,6 +87,8 @@ def a_record(email: str = "pat@recipient.example", **changes: Any) -> Subscriber
         topics=(),
         price_sensitivity=None,
         peak_hour=None,
+        purchases=None,
+        last_purchase_at=None,
         created_at=datetime(2025, 1, 1, tzinfo=UTC),
         profile={},
     )
@@ -175,6 +177,7 @@ class Org:
             variant="standard",
             campaign=f"20260304-{offer}-standard",
             segment="new",
+            topic=0,
             provider="other",
             policy="engine",
             approval_id="",

@@ -33,10 +33,11 @@ def problems(lines: list[Line]) -> list[tuple[int, str, str]]:
 
 def test_a_full_row_is_read() -> None:
     got = record(
-        "email,consent_at,consent_source,zone,first_name,last_name,country,topics,price_sensitivity,peak_hour,created_at,status,"
+        "email,consent_at,consent_source,zone,first_name,last_name,country,topics,price_sensitivity,peak_hour,purchases,last_purchase_at,"
+        "created_at,status,"
         "profile.plan\n"
         " Pat@X.example ,2025-05-01T10:00:00+02:00,landing page,America/New_York,Pat,Ö,us,"
-        "Health; Travel;health,0.25,20,2024-12-31,ACTIVE,gold\n"
+        "Health; Travel;health,0.25,20,7,2025-04-30,2024-12-31,ACTIVE,gold\n"
     )
     assert got == SubscriberRecord(
         email="pat@x.example",
@@ -50,6 +51,8 @@ def test_a_full_row_is_read() -> None:
         topics=("health", "travel"),
         price_sensitivity=0.25,
         peak_hour=20,
+        purchases=7,
+        last_purchase_at=datetime(2025, 4, 30, tzinfo=UTC),
         created_at=datetime(2024, 12, 31, tzinfo=UTC),
         profile={"plan": "gold"},
     )
@@ -125,6 +128,9 @@ def test_a_header_that_cannot_carry_the_import_stops_it_before_any_row(
         ("email,price_sensitivity", "a@x.example,1.1", "price_sensitivity", "out_of_range"),
         ("email,price_sensitivity", "a@x.example,nan", "price_sensitivity", "out_of_range"),
         ("email,peak_hour", "a@x.example,24", "peak_hour", "out_of_range"),
+        ("email,purchases", "a@x.example,-1", "purchases", "out_of_range"),
+        ("email,purchases", "a@x.example,65001", "purchases", "out_of_range"),
+        ("email,last_purchase_at", "a@x.example,soon", "last_purchase_at", "not_a_time"),
         ("email,consent_at", "a@x.example,last year", "consent_at", "not_a_time"),
         ("email,created_at", "a@x.example,31.12.2024", "created_at", "not_a_time"),
         ("email,created_at", "a@x.example,1970-01-01", "created_at", "out_of_range"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ def at_of(reason: str, *, n: int = 200, now: int = T, zone: int = 0, controls: C
         "last_send_at": np.full(n, now - 2 * HOUR, dtype=np.int64),
         "recent_sends": np.tile(np.array([now - 2 * HOUR, 0, 0, 0, 0, 0, 0, 0], dtype=np.int64), (n, 1)),
         "gap_seconds": np.full(n, 24 * HOUR, dtype=np.int64),
+        "peak_hour": np.full(n, -1, dtype=np.int64),
         "jitter": (np.arange(n) + 0.5) / n,
     } | facts
     return next_decision_at(
@@ -53,6 +55,27 @@ def test_a_judgement_on_slow_facts_rests_six_hours_to_a_day_and_spreads(reason: 
     assert at.min() >= T + 6 * HOUR
     assert at.max() <= T + 24 * HOUR
     assert len(np.unique(at)) == len(at)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    "reason", ["below_shadow_price", "negative_long_term_value", "revenue_opportunity", "too_soon_since_last_email"]
+)
+def test_who_has_a_peak_hour_is_decided_around_it(reason: str, zone: str) -> None:
+    """On his own clock; never earlier than without one, never a day later."""
+    number, always = ZONES.index(zone), Controls(sending_hours_start=0, sending_hours_end=24)
+    without = at_of(reason, zone=number, controls=always)
+    for peak in (0, 9, 23):
+        at = at_of(reason, zone=number, controls=always, peak_hour=np.full(200, peak, dtype=np.int64))
+        hours = [datetime.fromtimestamp(moment, ZoneInfo(zone)) for moment in at.tolist()]
+        away = [abs((hour.hour + hour.minute / 60 + hour.second / 3_600 - peak + 12) % 24 - 12) for hour in hours]
+        assert max(away) <= 2.0
+        assert ((at >= without) & (at < without + DAY)).all()
+
+
+def test_a_peak_hour_outside_the_sending_hours_waits_for_the_opening() -> None:
+    at = at_of("below_shadow_price", peak_hour=np.full(200, 2, dtype=np.int64))
+    assert (next_opening(np.zeros(200, dtype=np.uint16), at, Controls()) == at).all()
 
 
 def test_after_a_send_the_gap_is_over_even_for_the_last_mail_of_the_cycle() -> None:

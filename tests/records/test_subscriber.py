@@ -19,9 +19,13 @@ from revenue_engine.records.subscriber import (
     country_code,
     country_number,
     decay,
+    forget_click,
     pack,
     provider_of,
+    remember_click,
     sends_within,
+    topic_mask,
+    topic_number,
     unpack,
 )
 
@@ -105,3 +109,19 @@ def test_every_country_code_fits_a_row_and_comes_back() -> None:
     assert [country_code(country_number(code)) for code in codes] == codes
     assert (country_number(""), country_code(0)) == (0, "")
     assert unpack(pack(replace(ROW, country=country_number("ZZ")))).country == 676
+
+
+def test_the_topics_of_the_last_clicks_are_remembered_and_one_that_was_none_is_forgotten() -> None:
+    row = ROW
+    for topic in (3, 0, 5, 3, *range(6, 12)):
+        row = remember_click(row, topic)
+    assert row.recent_clicks == (11, 10, 9, 8, 7, 6, 3, 5)
+    assert forget_click(row, 9).recent_clicks == (11, 10, 8, 7, 6, 3, 5, 0)
+    assert forget_click(row, 31) == forget_click(row, 0) == row
+    assert unpack(pack(row)) == row
+
+
+def test_topics_are_numbers_of_a_mask_s_bits() -> None:
+    for name in ("finance", " Health ", "home & garden"):
+        assert topic_mask([name]) == 1 << (topic_number(name) - 1)
+    assert topic_number("  ") == 0

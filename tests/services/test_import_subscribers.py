@@ -34,6 +34,8 @@ def test_a_new_person_is_mailable_due_at_once_and_known_by_a_random_key(org: Org
         topics=("finance",),
         price_sensitivity=0.25,
         peak_hour=9,
+        purchases=3,
+        last_purchase_at=NOW,
         profile={"pet": "cat"},
     )
     assert imported(org, record) == {"created": 1}

@@ -52,6 +52,7 @@ def subscribers(
     \b
     Columns read: email, consent, consent_source, consent_at, status, created_at,
     zone, country, first_name, last_name, topics, price_sensitivity, peak_hour,
+    purchases, last_purchase_at,
     and profile.ANYTHING; a warning names the others.
 
     Where there is a `consent` column it must say yes (true, 1, y, granted) of everybody who is to get mail: a line with anything

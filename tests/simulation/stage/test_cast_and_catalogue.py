@@ -41,6 +41,8 @@ def test_every_trait_that_a_list_knows_is_imported(world: World, tmp_path: Path)
         assert {CATEGORY_NAMES.index(topic) for topic in record.topics} == set(np.flatnonzero(profile.topics[row]).tolist())
         assert record.price_sensitivity == profile.price_sensitivity[row]
         assert record.created_at == record.consent_at == NOW - timedelta(days=float(profile.tenure_days[row]))
+        assert record.purchases == profile.purchases[row]
+        assert record.last_purchase_at == NOW - timedelta(days=30.4 * int(profile.months_since_order[row]))
         assert record.country == ("US", "GB", "FR", "ES")[profile.country[row]]
         assert (record.peak_hour is None) == (not profile.past_opens[row].any())
         if record.peak_hour is not None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revenue_engine.records.batch import ROW_DTYPE
-from revenue_engine.records.subscriber import LAYOUT, Row, apply_claim, apply_conversion, apply_touch, unpack
+from revenue_engine.records.subscriber import LAYOUT, Row, apply_claim, apply_conversion, apply_touch, remember_click, unpack
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.worlds import World, named
 
@@ -70,3 +70,13 @@ def test_people_are_imported_with_what_a_list_knows_of_them() -> None:
     assert ((rows["peak_hour"] >= 0) == seen.past_opens.any(axis=1)).all()
     assert np.array_equal(T - rows["created_at"].astype(np.int64), np.minimum(seen.tenure_days * 86_400, T - 1).astype(np.int64))
     assert set(rows["arm"].tolist()) == {0} and not rows["sends"].any()
+
+
+def test_clicked_topics_are_remembered_as_one_by_one() -> None:
+    rows, topics = _start(3), [3, 7, 3, 0, 9, 12, 1, 2, 4, 5]
+    row = _row(rows, 1)
+    packed.clicked(rows, np.array([1, 0, *[1] * (len(topics) - 1)]), np.array([topics[0], 30, *topics[1:]]))
+    for topic in topics:
+        row = remember_click(row, topic)
+    assert _row(rows, 1).recent_clicks == row.recent_clicks
+    assert _row(rows, 0).recent_clicks[:2] == (30, 0)

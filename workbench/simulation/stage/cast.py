@@ -16,8 +16,9 @@ _DOMAINS = {"gmail": "gmail.com", "yahoo": "yahoo.com", "outlook": "outlook.com"
 # Worlds know a reader's country and his own clock: one zone a country is enough to tell the clocks apart.
 _ZONES = {"US": "America/New_York", "UK": "Europe/London", "FR": "Europe/Paris", "ES": "Europe/Madrid"}
 _ISO = {"UK": "GB"}
+DAYS_OF_MONTH = 30.4
 _COLUMNS = """email zone country topics price_sensitivity peak_hour created_at consent_source consent_at
-profile.purchases profile.months_since_order""".split()
+purchases last_purchase_at""".split()
 
 
 def address_of(profile: Profile, row: int) -> str:
@@ -42,5 +43,6 @@ def write_world_csv(profile: Profile, path: Path, *, now: datetime) -> None:
             seen, source = profile.past_opens[row], SOURCES[profile.source[row]]
             peak = int(seen.argmax()) * 24 // HOUR_BINS + 12 // HOUR_BINS if seen.any() else ""
             who = (address_of(profile, row), zone_of(profile, row), _ISO.get(country, country), topics)
-            orders = (profile.purchases[row], profile.months_since_order[row])
+            last = now - timedelta(days=DAYS_OF_MONTH * int(profile.months_since_order[row]))
+            orders = (profile.purchases[row], last.isoformat())
             writer.writerow((*who, profile.price_sensitivity[row], peak, since, source, since, *orders))

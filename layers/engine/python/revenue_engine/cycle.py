@@ -21,6 +21,7 @@ from revenue_engine.pacing.hours import in_hours
 from revenue_engine.pacing.index import Prices, fatigue_of, prices
 from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
 from revenue_engine.pacing.next_time import next_decision_at
+from revenue_engine.pacing.price import histogram
 from revenue_engine.pacing.spread import minutes
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.prediction.segments import engagement_score, planned_sends, risk, segment_of
@@ -33,6 +34,7 @@ from revenue_engine.records.subscriber import ARMS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
+_WANTED = ("revenue_opportunity", "exploration", "ghost", "below_shadow_price")
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))
 
 
@@ -126,6 +128,12 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         minute=np.full(len(batch), NONE, dtype=np.int16),
         next_decision_at=_when_next(batch, cycle, reason),
     )
+
+
+def supply_of(decisions: Decisions) -> Ints:
+    """A histogram (pacing.price) of the indices of those whom the engine would mail at no price, before any budget."""
+    wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in _WANTED]) & (decisions.policy == _ENGINE)
+    return histogram(decisions.row_index_micros, wanted)
 
 
 def room_left(cycle: Cycle, taken: int) -> int:
@@ -300,6 +308,7 @@ def _when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
         last_send_at=batch.column("last_send_at").astype(np.int64),
         recent_sends=batch.column("recent_sends").astype(np.int64),
         gap_seconds=_gap_seconds(batch.column("arm").astype(np.uint8), cycle.context.controls),
+        peak_hour=batch.column("peak_hour").astype(np.int64),
         jitter=uniforms(cycle.key, batch.column("draw_key").astype(np.uint64), Stream.JITTER),
         controls=cycle.context.controls,
     )

@@ -10,7 +10,7 @@ from revenue_engine.audit import decision_id
 from revenue_engine.context import Cycle
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.evidence import SEGMENTS
-from revenue_engine.records.subscriber import ARMS, PROVIDERS
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, topic_number
 
 
 def mail_columns(decisions: Decisions, cycle: Cycle) -> dict[str, list[Any]]:
@@ -18,12 +18,14 @@ def mail_columns(decisions: Decisions, cycle: Cycle) -> dict[str, list[Any]]:
     rows = np.flatnonzero(decisions.mail)
     mails = decisions.take(rows[np.lexsort((decisions.subscriber[rows], decisions.provider[rows], decisions.minute[rows]))])
     arms = [cycle.book.arms[a] for a in mails.arm.tolist()]
+    topics = [topic_number(cycle.book.offers[o].category) for o in cycle.book.offer_of_arm.tolist()]
     return {
         "subscriber": mails.subscriber.tolist(),
         "decision_id": [decision_id(cycle.context.cycle_id, key) for key in mails.subscriber.tolist()],
         "offer": [offer for offer, _ in arms],
         "variant": [variant for _, variant in arms],
         "segment": [SEGMENTS[s] for s in mails.segment.tolist()],
+        "topic": [topics[a] for a in mails.arm.tolist()],
         "provider": [PROVIDERS[p] for p in mails.provider.tolist()],
         "policy": [ARMS[p] for p in mails.policy.tolist()],
         "canary": mails.canary.tolist(),

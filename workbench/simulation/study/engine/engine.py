@@ -14,9 +14,10 @@ from revenue_engine import __version__
 from revenue_engine.arrays import Ints
 from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch, grant, supply_of
 from revenue_engine.learning.train import first_passed, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
+from revenue_engine.pacing.price import shadow_price
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.prospects import look
 from revenue_engine.records.controls import Autonomy, Controls
@@ -56,6 +57,7 @@ class Engine:
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
         self._calendar = Calendar(setting)
+        self._supply: dict[tuple[int, int], Ints] = {}
 
     def mail(self, seen: Observables, day: int) -> Mailing:
         memory = self._known(seen)
@@ -78,7 +80,7 @@ class Engine:
                 offers=offers,
                 posteriors=posteriors,
                 bundle=self._bundle,
-                price=Price(),
+                price=self._price(day, hour, left),
                 budget_left=left,
                 list_refreshed_at={},
                 caps_reached={},
@@ -120,12 +122,17 @@ class Engine:
         if promoted is not None:
             self._bundle = promoted.bundle
 
+    def _price(self, day: int, hour: int, left: int) -> Price:
+        yesterday = [self._supply[day - 1, later] for later in self.hours if later >= hour and (day - 1, later) in self._supply]
+        return Price(shadow_price(yesterday, left))
+
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due <= cycle.now))
         if not len(due):
             return NO_MAIL
         batch = packed.page(memory.rows, due, self._decided_at)
         decisions = decide_batch(batch, cycle)
+        self._supply[day, hour] = supply_of(decisions)
         decisions = grant(decisions, batch, cycle, min(left, int(decisions.mail.sum())))
         self._due[due] = decisions.next_decision_at
         self._decided_at[due] = cycle.now

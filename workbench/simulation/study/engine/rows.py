@@ -11,7 +11,17 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.ids import stable_hash
 from revenue_engine.records.batch import ROW_DTYPE, Batch
-from revenue_engine.records.subscriber import HALF_LIFE_DAYS, PROVIDERS, RECENT, SCHEMA, country_number, topic_mask
+from revenue_engine.records.subscriber import (
+    HALF_LIFE_DAYS,
+    PROVIDERS,
+    RECENT,
+    SCHEMA,
+    UNKNOWN,
+    country_number,
+    source_number,
+    topic_mask,
+)
+from workbench.simulation.stage.cast import DAYS_OF_MONTH
 from workbench.simulation.worlds import Observables
 from workbench.simulation.worlds import spec as world_spec
 from workbench.simulation.worlds.people import HOUR_BINS
@@ -37,6 +47,10 @@ def rows_of(seen: Observables, start: int) -> Rows:
     masks = np.array([topic_mask([category_name(k)]) for k in range(seen.topics.shape[1])], dtype=np.uint32)
     rows["topics"] = np.bitwise_or.reduce(np.where(seen.topics, masks, np.uint32(0)), axis=1)
     rows["price_sensitivity"] = seen.price_sensitivity
+    rows["purchases"] = np.minimum(seen.purchases, UNKNOWN - 1)
+    rows["last_purchase_at"] = np.maximum(start - seen.months_since_order * (DAYS_OF_MONTH * _DAY), 1).astype(np.int64)
+    sources = [source_number(name) for name in world_spec.SOURCES]
+    rows["source"] = np.array(sources, dtype=np.uint8)[seen.source]
     hour = seen.past_opens.argmax(axis=1) * (24 // HOUR_BINS) + 12 // HOUR_BINS
     rows["peak_hour"] = np.where(seen.past_opens.any(axis=1), hour, -1)
     rows["country"] = np.array([country_number(_COUNTRY_CODES[name]) for name in world_spec.COUNTRIES])[seen.country]
@@ -67,7 +81,9 @@ def touched(rows: Rows, name: str, who: Ints, at: Ints) -> None:
 
 
 def clicked(rows: Rows, who: Ints, topic: Ints) -> None:
-    """The first clicks of mails, in the order of time, as often as somebody is named."""
+    """`remember_click` for the first clicks of mails, in the order of time, as often as somebody is named."""
+    known = topic > 0
+    who, topic = who[known], topic[known]
     for first in _once_each(who):
         recent = rows["recent_clicks"]
         recent[who[first], 1:] = recent[who[first], :-1]

@@ -250,6 +250,16 @@ class Control:
             ]
         )
 
+    def cycles(self, org: str, *, first: str, last: str) -> list[Item]:
+        """Cycles by id, both ends among them, in their order."""
+        return list(
+            self.table.query(
+                "#pk = :org AND #sk BETWEEN :first AND :last",
+                {":org": org, ":first": f"cycle#{first}", ":last": f"cycle#{last}"},
+                names={"#pk": "pk", "#sk": "sk"},
+            )
+        )
+
     def last_cycle(self, org: str) -> Item | None:
         """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""
         return self.table.get(org, "last_cycle")

@@ -14,13 +14,14 @@ from revenue_engine.records.zones import zone_number
 
 COLUMNS = (
     "email", "consent_at", "consent_source", "zone", "first_name", "last_name", "country", "topics", "price_sensitivity",
-    "peak_hour", "created_at", "status", "consent",
+    "peak_hour", "purchases", "last_purchase_at", "created_at", "status", "consent",
 )  # fmt: skip
 PROFILE = "profile."
 STATUSES = ("active", "unsubscribed", "complained", "bounced")
 CONSENTED = ("yes", "true", "1", "y", "granted")
 NOT_CONSENTED = ("no", "false", "0", "n")
 EARLIEST, END = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # the packed row's times are uint32, 0 = never
+MOST_PURCHASES = 65_000
 MAX_TOPICS = 32  # a bit each in the packed row
 _MAX = {"email": 320, "topics": 1_000, PROFILE: 500}
 _MAX_OTHER = 100
@@ -41,6 +42,8 @@ class SubscriberRecord:
     topics: tuple[str, ...]
     price_sensitivity: float | None  # 0..1
     peak_hour: int | None  # 0..23
+    purchases: int | None  # so far, anywhere with this publisher
+    last_purchase_at: datetime | None
     created_at: datetime | None
     profile: Mapping[str, str] = field(repr=False)
 
@@ -201,7 +204,9 @@ def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime 
         country=country,
         topics=_topics(given["topics"]),
         price_sensitivity=_share(given["price_sensitivity"], "price_sensitivity"),
-        peak_hour=_hour(given["peak_hour"], "peak_hour"),
+        peak_hour=_count(given["peak_hour"], "peak_hour", most=23),
+        purchases=_count(given["purchases"], "purchases", most=MOST_PURCHASES),
+        last_purchase_at=time_of(given["last_purchase_at"], field="last_purchase_at"),
         created_at=time_of(given["created_at"], field="created_at"),
         profile={name.removeprefix(PROFILE): value for name, value in text.items() if name.startswith(PROFILE) and value},
     )
@@ -226,11 +231,11 @@ def _share(text: str, name: str) -> float | None:
     return value
 
 
-def _hour(text: str, name: str) -> int | None:
+def _count(text: str, name: str, *, most: int) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > 23:
-        raise BadInput(name, "out_of_range", "0 to 23")
+    if not (text.isascii() and text.isdigit()) or int(text) > most:
+        raise BadInput(name, "out_of_range", f"0 to {most}")
     return int(text)
 
 

@@ -29,13 +29,12 @@ class Habits:
     lapse_per_mail: float = 0.0006  # chance that a mail, beside everything else, makes its reader fall silent
     lapse_grows: float = 0.5  # and how it grows with fatigue, likewise
     kept_of_lapsed: float = 0.3  # of a silent reader's value
-    gone_per_day: float = 0.0005  # readers are lost without any mail of ours
-    yearly_discount: float = 0.10
+    horizon_days: float = 365.0  # what is further away counts less and less: readers are lost without us, and offers end
 
     @property
     def kept_per_day(self) -> float:
-        """What tomorrow's dollar is worth today: readers are lost, and money has a price."""
-        return float((1.0 - self.gone_per_day) / (1.0 + self.yearly_discount) ** (1 / 365))
+        """What tomorrow's dollar is worth today."""
+        return 1.0 - 1.0 / self.horizon_days
 
     def leaves(self, exits: Floats, fatigue: Floats) -> Floats:
         """Chance that a mail makes somebody so tired leave, who would with chance `exits` when rested."""

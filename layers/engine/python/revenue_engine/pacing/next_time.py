@@ -14,11 +14,13 @@ from revenue_engine.pacing.hours import Zones, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.reasons import NUMBER_OF
+from revenue_engine.records.zones import ZONES
 
 HOUR = 3_600
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 SHORTEST = HOUR
+PEAK_REACH_HOURS = 2  # either side of a reader's peak hour: wide enough for a mail a day
 SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
 _SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
 
@@ -31,6 +33,7 @@ def next_decision_at(
     last_send_at: Ints,
     recent_sends: Ints,
     gap_seconds: Ints,
+    peak_hour: Ints,
     jitter: Floats,
     controls: Controls,
 ) -> Ints:
@@ -42,6 +45,8 @@ def next_decision_at(
         (n, RECENT) epoch seconds.
     gap_seconds
         (n,): how long after a send the row's policy mails again.
+    peak_hour
+        (n,): 0..23 in the reader's zone, -1 when not declared. Who has one is decided around it.
     jitter
         (n,): keyed uniforms; they spread a morning's opening over two hours and long waits over their range.
     """
@@ -52,6 +57,7 @@ def next_decision_at(
     at = np.where(reason == NUMBER_OF["outside_hours"], now, at)
     at = np.where(reason == NUMBER_OF["too_soon_since_last_email"], last_send_at + gap_seconds, at)
     at = np.where(reason == NUMBER_OF["subscriber_frequency_limit"], _week_frees(recent_sends, now, controls), at)
+    at = towards_peak(np.maximum(at, now + SHORTEST), zones, peak_hour, now=now)
     at = np.where(reason == NUMBER_OF["daily_limit_reached"], _tomorrow(now, controls.zone), at)
     at = np.where(reason == NUMBER_OF["velocity_limit"], now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
     at = np.maximum(at, now + SHORTEST)
@@ -60,6 +66,24 @@ def next_decision_at(
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
     opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
     return np.where(reason == NUMBER_OF["holdout"], now + 30 * DAY, opening)
+
+
+def towards_peak(at: Ints, zones: Zones, peak_hour: Ints, *, now: int) -> Ints:
+    """Instants moved to the next time that lies around each reader's peak hour, (n,); those of readers without one stay.
+
+    Clocks are read at `now`: a change of the clock in between moves the hour once.
+    """
+    if not len(at):
+        return at
+    numbers, of_row = np.unique(zones, return_inverse=True)
+    clock = from_epoch(now)
+    offset = np.array(
+        [(clock.astimezone(ZoneInfo(ZONES[z])).utcoffset() or timedelta()).total_seconds() for z in numbers.tolist()]
+    )
+    local = at + offset[of_row.reshape(-1)].astype(np.int64)
+    since = (local - (peak_hour - PEAK_REACH_HOURS) * HOUR) % DAY
+    wait = np.where((peak_hour < 0) | (since < 2 * PEAK_REACH_HOURS * HOUR), 0, DAY - since)
+    return np.asarray(at + wait, dtype=np.int64)
 
 
 def _week_frees(recent_sends: Ints, now: int, controls: Controls) -> Ints:

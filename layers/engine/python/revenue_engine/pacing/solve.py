@@ -36,7 +36,9 @@ def solve(habits: Habits) -> ValueTable:
     for _ in range(_MOST_STEPS):
         moves = np.where(sends[..., None], mailed, rest)
         value = np.linalg.solve(np.eye(FATIGUES) - moves, np.where(sends, reward, 0.0)[..., None])[..., 0]
-        better = reward + (mailed @ value[..., None])[..., 0] > (rest @ value[..., None])[..., 0] + 10.0**-_DIGITS
+        gain = reward + (mailed @ value[..., None] - rest @ value[..., None])[..., 0]
+        # an action is changed for a better one, never for an equal one: else equals would take turns for ever
+        better = np.where(sends, gain >= -(10.0**-_DIGITS), gain > 10.0**-_DIGITS)
         if (better == sends).all():
             return ValueTable(habits, hazard, cost, fatigue, np.round(value, _DIGITS))
         sends = better

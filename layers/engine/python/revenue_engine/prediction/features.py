@@ -21,7 +21,7 @@ from revenue_engine.arrays import Floats
 from revenue_engine.prediction.segments import DAY, engagement_score, faded, segment_of
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.offer import VARIANTS, Creative
-from revenue_engine.records.subscriber import HALF_LIFE_DAYS, SCHEMA, topic_mask, topic_number
+from revenue_engine.records.subscriber import HALF_LIFE_DAYS, SCHEMA, UNKNOWN, topic_mask, topic_number
 from revenue_engine.records.zones import ZONES
 
 FATIGUE_HALF_LIFE_DAYS = 4.0
@@ -51,6 +51,10 @@ BASE = (
     "purchases_of_quarter",
     "is_peak_hour",
     "buying_cycle",
+    "purchases",  # before he came
+    "days_since_purchase",  # the last of these
+    "country",
+    "source",
     "browsing",  # of late, as an intake may tell; no row has it yet
 )
 WORTH = (
@@ -125,6 +129,10 @@ def base_features(batch: Batch, at: int) -> Table:
         *_buying(batch, at),
         np.where(peak >= 0, away <= _PEAK_HOURS, np.nan),
         _buying_cycle(batch, at),
+        np.where(batch.column("purchases") < UNKNOWN, batch.column("purchases"), np.nan),
+        _days_since(batch, "last_purchase_at", at),
+        batch.column("country"),
+        batch.column("source"),
         np.full(len(batch), np.nan),
     )
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)

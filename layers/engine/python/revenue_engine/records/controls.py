@@ -108,7 +108,7 @@ class Controls(BaseModel):
     max_daily_emails: int = Field(default=10_000, ge=0, le=5_000_000)
     max_emails_per_subscriber_per_week: int = Field(default=4, ge=0, le=7)
     min_hours_between_emails: int = Field(default=24, ge=12, le=24 * 30)
-    same_offer_gap_days: int = Field(default=7, ge=0, le=365)
+    same_offer_gap_days: int = Field(default=3, ge=0, le=365)
 
     # thresholds: hard vetoes
     min_revenue_per_email_micros: Micros = 2_000

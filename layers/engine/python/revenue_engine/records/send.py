@@ -42,6 +42,7 @@ class PlannedSend:
     variant: str
     campaign: str
     segment: str
+    topic: int  # of the offer's category (`topic_number`)
     provider: str
     policy: str  # engine | fixed
     approval_id: str  # "" unless the plan waited for a person

@@ -16,6 +16,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.ids import stable_hash
 
 RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
+UNKNOWN = 0xFFFF
 CLICKS = 8  # clicked mails whose topic is remembered
 
 # (name, struct code, count); little-endian, no padding
@@ -40,6 +41,9 @@ LAYOUT: tuple[tuple[str, str, int], ...] = (
     ("recent_clicks", "B", CLICKS),  # topic numbers of the offers a person clicked, newest first, 0 = none
     ("topics", "I", 1),  # bit mask of declared interests
     ("price_sensitivity", "f", 1),  # 0..1, NaN when not declared
+    ("purchases", "H", 1),  # before he came to us, UNKNOWN when not declared
+    ("last_purchase_at", "I", 1),  # the last of these
+    ("source", "B", 1),  # source_number of his consent
     ("peak_hour", "h", 1),  # 0..23 in the reader's zone, -1 when not declared
     ("zone", "H", 1),  # index into records.zones.ZONES
     ("country", "H", 1),  # country_number, 0 = not declared
@@ -89,6 +93,9 @@ class Row:
     recent_clicks: tuple[int, ...] = (0,) * CLICKS
     topics: int = 0
     price_sensitivity: float = float("nan")
+    purchases: int = UNKNOWN
+    last_purchase_at: int = 0
+    source: int = 0
     peak_hour: int = -1
     zone: int = 0
     country: int = 0
@@ -149,11 +156,8 @@ def apply_claim(row: Row, *, at: int, offer_number: int) -> Row:
     )
 
 
-def apply_touch(row: Row, *, kind: str, at: int, topic: int = 0) -> Row:
-    """A delivery, or a human or machine open or click. Machine clicks change nothing that a decision reads.
-
-    `topic`: of the offer, at a mail's first human click (`topic_number`); 0 for all else.
-    """
+def apply_touch(row: Row, *, kind: str, at: int) -> Row:
+    """A delivery, or a human or machine open or click. Machine clicks change nothing that a decision reads."""
     if kind == "delivery":
         return _add(row, "deliveries", at, 1.0)
     if kind == "human_open":
@@ -161,8 +165,7 @@ def apply_touch(row: Row, *, kind: str, at: int, topic: int = 0) -> Row:
     if kind == "machine_open":
         return _add(row, "machine_opens", at, 1.0)
     if kind == "human_click":
-        row = replace(_add(row, "human_clicks", at, 1.0), last_human_click_at=max(row.last_human_click_at, at))
-        return replace(row, recent_clicks=(topic, *row.recent_clicks[:-1])) if topic else row
+        return replace(_add(row, "human_clicks", at, 1.0), last_human_click_at=max(row.last_human_click_at, at))
     return row
 
 
@@ -178,6 +181,19 @@ def retract_touch(row: Row, *, kind: str, at: int, newest: int) -> Row:
     if kind.startswith("human_") and getattr(row, last) == at:
         changed[last] = newest
     return replace(row, **changed)
+
+
+def remember_click(row: Row, topic: int) -> Row:
+    """A person clicked on a mail whose offer has this topic (`topic_number`; 0 = none, which says nothing)."""
+    return replace(row, recent_clicks=(topic, *row.recent_clicks[:-1])) if topic else row
+
+
+def forget_click(row: Row, topic: int) -> Row:
+    """No person did after all: the newest click on such a topic goes."""
+    if not topic or topic not in row.recent_clicks:
+        return row
+    place = row.recent_clicks.index(topic)
+    return replace(row, recent_clicks=(*row.recent_clicks[:place], *row.recent_clicks[place + 1 :], 0))
 
 
 def apply_conversion(row: Row, *, at: int, revenue_micros: int, conversions: int = 1) -> Row:
@@ -214,6 +230,12 @@ def topic_mask(topics: Iterable[str]) -> int:
     for topic in topics:
         mask |= 1 << (stable_hash("topic", topic.strip().lower()) % 32)
     return mask
+
+
+def source_number(source: str) -> int:
+    """1 to 255, by hash, of what a consent was given to; 0 for none. Lists differ by where people signed up."""
+    name = source.strip().lower()
+    return 1 + stable_hash("source", name) % 255 if name else 0
 
 
 def provider_of(address: str) -> str:

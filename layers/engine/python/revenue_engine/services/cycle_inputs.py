@@ -6,15 +6,18 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from revenue_engine import __version__
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, from_epoch
+from revenue_engine.clock import cycle_id_at, day_in, from_epoch, midnight
 from revenue_engine.context import Cycle, CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
+from revenue_engine.pacing.price import BINS, shadow_price
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.evidence import parse_evidence
@@ -57,6 +60,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     since = caps.first_day(offers, now=now, zone=controls.zone)
     counted = w.counters.day_counters(org, since, today) if since else {}
     reserved = w.control.budget_reserved(org, today.isoformat())
+    budget_left = max(0, controls.max_daily_emails - reserved)
     return CycleContext(
         org=org,
         cycle_id=cycle_id,
@@ -66,12 +70,25 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=Price(),
-        budget_left=max(0, controls.max_daily_emails - reserved),
+        price=_price(w, org, budget_left, zone=controls.zone, now=now),
+        budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
         code_version=__version__,
     )
+
+
+def _price(w: Wiring, org: str, budget_left: int, *, zone: str, now: datetime) -> Price:
+    """What the rest of the day bids for what is left of the budget, as the same hours of yesterday tell."""
+    day_ends = midnight(day_in(now, zone) + timedelta(days=1), zone)
+    first, last = (cycle_id_at(at - timedelta(days=1)) for at in (now, day_ends - timedelta(seconds=1)))
+    supply = []
+    for item in w.control.cycles(org, first=first, last=last):
+        counts = np.zeros(BINS, dtype=np.int64)
+        for bin, n in item.get("report", {}).get("supply", {}).items():
+            counts[int(bin)] = n
+        supply.append(counts)
+    return Price(shadow_price(supply, budget_left), version=f"supply-{first}-{last}" if supply else "no-supply")
 
 
 def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:

@@ -20,7 +20,7 @@ from revenue_engine.errors import Contention
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.lots import lot_of
-from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, country_number, pack, provider_of, topic_mask
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, Row, country_number, pack, provider_of, source_number, topic_mask
 from revenue_engine.records.zones import zone_number
 from revenue_engine.services.engage import opt_out
 
@@ -149,6 +149,9 @@ def _declared(row: Row, record: SubscriberRecord) -> Row:
         "topics": topic_mask(record.topics) or None,
         "price_sensitivity": record.price_sensitivity,
         "peak_hour": record.peak_hour,
+        "purchases": record.purchases,
+        "last_purchase_at": epoch_seconds(record.last_purchase_at) if record.last_purchase_at else None,
+        "source": source_number(record.consent_source) or None,
     }
     return replace(row, **{name: value for name, value in given.items() if value is not None})
 

@@ -17,7 +17,7 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
-from revenue_engine.cycle import decide_batch, grant, room_left
+from revenue_engine.cycle import decide_batch, grant, room_left, supply_of
 from revenue_engine.errors import Refused
 from revenue_engine.plans import mail_columns
 from revenue_engine.records.batch import Batch
@@ -47,10 +47,11 @@ class CycleReport:
     pages: int = 0
     predicted_revenue_micros: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: whom no price would keep from a mail
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
-        return asdict(self) | {"reasons": dict(self.reasons)}
+        return asdict(self) | {"reasons": dict(self.reasons), "supply": dict(self.supply)}
 
 
 def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> CycleReport:
@@ -139,6 +140,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
+    report.supply.update({str(bin): int(n) for bin, n in enumerate(supply_of(decisions)) if n})
     taken = report.planned  # the velocity bounds the cycle, whatever the number of its pages
     wanted = min(int(decisions.mail.sum()), room_left(cycle, taken))
     granted = wanted

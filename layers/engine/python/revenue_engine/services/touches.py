@@ -19,7 +19,7 @@ from revenue_engine.errors import Contention
 from revenue_engine.intake.engagement import OUTCOME_NAMES, Engagement, Seen, difference, judged, outcome, sums
 from revenue_engine.intake.human import Interaction, Verdict, interaction_of
 from revenue_engine.intake.ses import SesEvent
-from revenue_engine.records.subscriber import apply_touch, retract_touch
+from revenue_engine.records.subscriber import apply_touch, forget_click, remember_click, retract_touch
 
 ATTEMPTS = 8
 LOOK_AGAIN_SECONDS = 3_600
@@ -117,7 +117,8 @@ def _actions(w: Wiring, event: SesEvent, send: Item, before: Engagement, after: 
         actions.append(w.timeline.recording(org, subscriber, at=event.at, kind=event.kind, event_id=event.dedupe_id, facts=facts))
     revised = _revisions(before, after)
     actions += [w.timeline.revising(org, subscriber, one.key, _verdict_facts(one.verdict)) for one in revised]
-    actions += _row_actions(w, org, subscriber, before, after, delivered_at=event.at if key and new is None else None)
+    delivered_at = event.at if key and new is None else None
+    actions += _row_actions(w, org, subscriber, before, after, delivered_at=delivered_at, topic=send.get("topic", 0))
     now_out, was_out = outcome(after), outcome(before)
     actions.append(
         w.sends.engaging(
@@ -153,7 +154,7 @@ def _verdict_facts(verdict: Verdict) -> Item:
 
 
 def _row_actions(
-    w: Wiring, org: str, subscriber: str, before: Engagement, after: Engagement, *, delivered_at: datetime | None
+    w: Wiring, org: str, subscriber: str, before: Engagement, after: Engagement, *, delivered_at: datetime | None, topic: int
 ) -> list[dict[str, Any]]:
     person = w.subscribers.get(org, subscriber)
     if person is None or person["status"] == ERASED:  # the mail's outcome still counts
@@ -170,9 +171,16 @@ def _row_actions(
             newest = _newest_human(w, org, subscriber, one.interaction.kind, after)
             row = retract_touch(row, kind=was[one.key], at=at, newest=newest)
         row = apply_touch(row, kind=one.touch, at=at)
+    clicked, had_clicked = _clicked(after), _clicked(before)
+    if clicked != had_clicked:
+        row = remember_click(row, topic) if clicked else forget_click(row, topic)
     if row == read:
         return []
     return [w.subscribers.writing_row(org, subscriber, row=row, read_version=person["version"], must_be_mailable=False)]
+
+
+def _clicked(mail: Engagement) -> bool:
+    return any(one.touch == "human_click" for one in mail.seen)
 
 
 def _newest_human(w: Wiring, org: str, subscriber: str, kind: str, after: Engagement) -> int:

@@ -1,0 +1,44 @@
+"""The shadow price of the day's cap: what a mail must be worth, so that a weak mail of the morning takes no place from a strong one of the
+evening. 0 where the cap will not bind: leaving a part of it unused is a normal outcome, filling it is nobody's goal.
+
+Each cycle leaves a histogram of the indices it found. The price is solved afresh in every cycle: how many people would still come today
+above each index is told by the cycles that lay a day before, and the price is where so many are left as the budget still pays for. What
+a price of yesterday held back came again, or comes today: a price that was too high or too low corrects itself within a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from revenue_engine.arrays import Bools, Ints
+
+# micros: a twentieth apart, from a ten-thousandth of a dollar to a hundred dollars
+EDGES: Ints = np.unique(np.geomspace(100, 100_000_000, 284).astype(np.int64))
+BINS = len(EDGES)
+
+
+def histogram(index_micros: Ints, wanted: Bools) -> Ints:
+    """(BINS,) rows that would be mailed at no price, by index: bin b counts those from EDGES[b] up to the next edge."""
+    found = index_micros[wanted & (index_micros >= EDGES[0])]
+    return np.bincount(np.searchsorted(EDGES, found, side="right") - 1, minlength=BINS).astype(np.int64)
+
+
+def shadow_price(supply: Iterable[Ints], budget_left: int) -> int:
+    """Micros that an index must exceed, of what is still to come today and what the day's budget still pays for.
+
+    Parameters
+    ----------
+    supply
+        Histograms (BINS,) of the cycles that lay a day before those to come, this one's among them.
+
+    The lowest edge above which no more than `budget_left` come; 0 when all of them find a place.
+    """
+    coming = np.sum([np.zeros(BINS, dtype=np.int64), *supply], axis=0)
+    above = np.append(np.cumsum(coming[::-1])[::-1], 0)  # rows in bin b or higher
+    if above[0] <= budget_left:
+        return 0
+    # the price lies below the first bin that finds its place whole
+    first = int(np.argmax(above <= budget_left))
+    return int(EDGES[min(first, BINS - 1)]) - 1
