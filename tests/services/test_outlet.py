@@ -39,19 +39,36 @@ def used(org: Org, provider: str = "other", day: str = DAY) -> int:
     return int((org.w.control.table.get(org.name, f"warm_up#{day}#{provider}") or {"reserved": 0})["reserved"])
 
 
-def test_each_worker_keeps_to_its_part_of_the_accounts_rate(org: Org) -> None:
+APART = names.MAIL_WORKERS / (10 * SHARE_OF_RATE)  # seconds, at ten mails a second of the account
+
+
+def seconds_between(org: Org, n: int, faults: tuple[Fault | None, ...] = ()) -> list[float]:
+    """Between the provider's calls for n mails of one message."""
     org.system.ses.account = Account(sends_per_second=10)
     times: list[datetime] = []
-    clock = [NOW]
+    clock, left = [NOW], iter(faults)
 
     def pause(seconds: float) -> None:
         clock[0] += timedelta(seconds=seconds)
 
-    org.system.ses.fault = lambda asked: times.append(clock[0])
-    body = send_messages.encode(plans(org, 4))
+    def called(asked: object) -> Fault | None:
+        times.append(clock[0])
+        return next(left, None)
+
+    org.system.ses.fault = called
+    body = send_messages.encode(plans(org, n))
     execute_message(org.w, body, now=lambda: clock[0], remaining_millis=lambda: 300_000, pause=pause)
-    apart = {round((later - earlier).total_seconds(), 3) for earlier, later in pairwise(times)}
-    assert apart == {round(names.MAIL_WORKERS / (10 * SHARE_OF_RATE), 3)}
+    return [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+
+
+def test_each_worker_keeps_to_its_part_of_the_accounts_rate(org: Org) -> None:
+    assert seconds_between(org, 4) == pytest.approx([APART] * 3, abs=1e-3)
+
+
+def test_a_throttle_is_tried_again_at_once_and_the_rest_of_the_message_is_slower(org: Org) -> None:
+    waited = seconds_between(org, 3, (None, Fault.THROTTLED, Fault.THROTTLED))
+    # the throttled attempts are part of the wait for the next mail
+    assert waited == pytest.approx([APART, 0.2, 0.5, 4 * APART - 0.7], abs=1e-3)
 
 
 @pytest.mark.parametrize("account", [Account(enabled=False), Account(enforcement="SHUTDOWN"), Account(sends_per_second=0)])

@@ -220,9 +220,11 @@ def test_money_is_reckoned_again_for_whom_the_verdict_took_the_click(org: Org) -
         org.name, plan.subscriber, at=datetime.fromisoformat(at(3_600.7)), kind="conversion", event_id="x", facts=facts
     )
     org.w.timeline.table.put(put_by(sold))
-    tell(org, click(plan, 3_601, "cta2"))
-    asked = [json.loads(body) for body in org.drained(names.POSTBACKS_QUEUE_URL)]
-    assert asked == [{"kind": "reattribute", "org": org.name, "key": "k1"}]
+    third = click(plan, 3_601, "cta2")
+    for _ in range(2):  # and once more when the event comes again: whoever took it first may have died before asking
+        tell(org, third)
+        asked = [json.loads(body) for body in org.drained(names.POSTBACKS_QUEUE_URL)]
+        assert asked == [{"kind": "reattribute", "org": org.name, "key": "k1"}]
 
 
 def test_what_is_kept_of_a_click_shows_neither_where_it_came_from_nor_where_it_led(org: Org) -> None:

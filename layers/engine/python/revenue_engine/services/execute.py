@@ -154,6 +154,7 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     for seconds in THROTTLE_PAUSES_SECONDS:
         if answer.result is not Result.THROTTLED:
             break
+        run.outlet.throttled()
         pause(seconds)  # surely not accepted, so another attempt is not a second mail
         answer = _send(run, mail, tags)
     now = run.now()

@@ -15,6 +15,7 @@ from revenue_engine.records.controls import Controls
 
 ACCOUNT_REFUSALS = ("provider_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
 AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
+SLOWEST = 8.0  # times the usual pause between two mails
 SHARE_OF_RATE = 0.9  # the account's other senders, and clocks that differ
 _KEEP_DAYS = 30
 
@@ -40,6 +41,7 @@ class Outlet:
         self._last: datetime | None = None
         self._in_hand = 0
         self._allowance: int | None = None
+        self._slower = 1.0
 
     def refusal(self) -> str | None:
         """Why nothing may leave now, or None."""
@@ -59,11 +61,15 @@ class Outlet:
     def wait(self) -> None:
         """Until this worker's part of the account's rate allows the next mail."""
         if self._last is not None and self._account is not None:
-            apart = timedelta(seconds=names.MAIL_WORKERS / (self._account.sends_per_second * SHARE_OF_RATE))
+            apart = timedelta(seconds=self._slower * names.MAIL_WORKERS / (self._account.sends_per_second * SHARE_OF_RATE))
             left = (apart - (self._now() - self._last)).total_seconds()
             if left > 0:
                 self._pause(left)
         self._last = self._now()
+
+    def throttled(self) -> None:
+        """The provider says that it is too much all the same: others send from this account. For the rest of the message it is slower."""
+        self._slower = min(2 * self._slower, SLOWEST)
 
     def used(self) -> None:
         """One mail was claimed."""

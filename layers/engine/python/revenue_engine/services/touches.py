@@ -42,7 +42,8 @@ def take_touch(w: Wiring, event: SesEvent, send: Item) -> str:
         if not is_new:
             said = said or "repeated"
             if after == before:
-                _look_at_conversions(w, org, subscriber, since=event.at)  # the last attempt may have died before it looked
+                # the last attempt may have died before it looked, and have revised any verdict on the mail
+                _look_at_conversions(w, org, subscriber, since=event.mail_at)
                 return said
         elif touch == "human_click":
             # interest is decided on while it is fresh; caps and gaps are the next decision's to keep
@@ -55,8 +56,10 @@ def take_touch(w: Wiring, event: SesEvent, send: Item) -> str:
         said = said or touch
         if is_new and touch == "human_click":
             observe.count(names.METRIC_HUMAN_CLICKS, org)
-        changed = [one.interaction.at for one in _revisions(before, after)]
-        _look_at_conversions(w, org, subscriber, since=min([event.at, *changed]))
+        news = [one.interaction.at for one in _revisions(before, after)]
+        news += [event.at] if touch in ("human_open", "human_click") else []
+        if news:
+            _look_at_conversions(w, org, subscriber, since=min(news))
         if not left_over:
             return said
     raise Contention(f"send {send['pk']} kept changing")
