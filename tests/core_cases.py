@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from revenue_engine.bundle import Bundle, Finder, prior_bundle
+from revenue_engine.bundle import Bundle, Finder, Parts, seal
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.errors import Refused
 from revenue_engine.offers.posterior import fold
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import Decisions
@@ -26,6 +29,12 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 T = epoch_seconds(NOW)
 HOUR = 3_600
 DAY = 24 * HOUR
+
+
+# the round figures everybody starts with, without what worlds have taught: known answers must not move with it
+PLAIN = seal(
+    Parts(PRIOR_RATES, solve(Habits())), trained_at=NOW, code_version="test", prior=True, data_fingerprint="", metrics={}
+)
 
 
 def an_offer(number: int = 101, *, variants: Sequence[str] = ("standard", "soft"), **changes: Any) -> Offer:
@@ -84,8 +93,8 @@ def many(n: int, **changes: Any) -> Batch:
 def a_context(
     *, offers: Sequence[Offer] = OFFERS, evidence: Sequence[Evidence] = (), controls: Controls | None = None, **changes: Any
 ) -> CycleContext:
-    """A cycle of the day-one prior at noon."""
-    bundle = changes.pop("bundle", None) or prior_bundle(NOW)
+    """A cycle of the day-one rates at noon."""
+    bundle = changes.pop("bundle", None) or PLAIN
     now = changes.get("now", NOW)
     context = CycleContext(
         org="main",
@@ -121,7 +130,7 @@ def keep(bundle: Bundle) -> Finder:
     return find
 
 
-PRIOR = keep(prior_bundle(NOW))
+PRIOR = keep(PLAIN)
 
 
 def names(reason: np.ndarray[Any, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from revenue_engine.prediction.funnel import FunnelTables, Served, StageTables
 from revenue_engine.prediction.platt import Platt
 from revenue_engine.prediction.prior import PRIOR_RATES
 from tests.boosters import written
-from tests.core_cases import NOW
+from tests.core_cases import NOW, PLAIN
 
 RATES, INDEX, FUNNEL = "rates.json", "index.npz", "funnel.npz"
 TABLE = solve(Habits())
@@ -85,8 +85,8 @@ def test_a_stored_funnel_says_what_it_said() -> None:
 
 
 def test_what_was_not_learned_has_no_file() -> None:
-    assert set(dump(prior_bundle(NOW))) == {MANIFEST, RATES, INDEX}
-    assert load(dump(prior_bundle(NOW))).funnel is None
+    assert set(dump(PLAIN)) == {MANIFEST, RATES, INDEX}
+    assert load(dump(PLAIN)).funnel is None
 
 
 def test_the_prior_says_that_it_is_one() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from revenue_engine.bundle import prior_bundle
 from revenue_engine.context import Price
 from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.errors import Refused
@@ -23,7 +22,23 @@ from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.subscriber import ARMS, country_number
 from revenue_engine.records.zones import zone_number
-from tests.core_cases import DAY, HOUR, NOW, OFFERS, T, a_context, a_crowd, a_cycle, a_page, a_row, an_offer, many, names, same
+from tests.core_cases import (
+    DAY,
+    HOUR,
+    NOW,
+    OFFERS,
+    PLAIN,
+    T,
+    a_context,
+    a_crowd,
+    a_cycle,
+    a_page,
+    a_row,
+    an_offer,
+    many,
+    names,
+    same,
+)
 
 FIXED, NO_MAIL = ARMS.index("fixed"), ARMS.index("no_mail")
 SILENT = {"last_human_click_at": 0, "human_clicks": 0.0}
@@ -81,7 +96,7 @@ def test_posteriors_of_another_catalogue_are_refused() -> None:
         ({}, {"controls": Controls(complaint_risk_threshold=0.00005)}, "high_complaint_risk"),
         (SILENT, {"controls": Controls(min_engagement_score=0.5)}, "engagement_too_low"),
         (
-            {"recent_offers": (101, 102, 103, 0, 0, 0, 0, 0), "recent_sends": (T - 5 * DAY,) * 3 + (0,) * 5},
+            {"recent_offers": (101, 102, 103, 0, 0, 0, 0, 0), "recent_sends": (T - 2 * DAY,) * 3 + (0,) * 5},
             {},
             "no_suitable_offer",
         ),
@@ -114,7 +129,7 @@ def test_who_was_just_mailed_a_lot_is_left_alone_for_the_sake_of_later_mails() -
     often = {"recent_sends": tuple(T - 90_000 - n * 40_000 for n in range(8))}
     controls = Controls(ghost_share=0, max_emails_per_subscriber_per_week=7, min_hours_between_emails=12)
     table = solve(Habits(exits_per_mail=1.0))
-    bundle = replace(prior_bundle(NOW), index=table)
+    bundle = replace(PLAIN, parts=replace(PLAIN.parts, index=table))
     tired = decided(many(1, **often), controls=controls, bundle=bundle)
     assert names(tired.reason) in (["negative_long_term_value"], ["subscriber_frequency_limit"])
     rested = decided(many(1), controls=controls, bundle=bundle)
@@ -161,7 +176,7 @@ def test_arms_are_played_as_often_as_they_are_logged() -> None:
 
 def test_no_eligible_arm_is_below_its_floor_and_an_ineligible_one_is_never_played() -> None:
     page = many(5_000, recent_offers=(102, *(0,) * 7))
-    decisions = decided(page, controls=Controls(ghost_share=0.0, epsilon_per_day=0.2))
+    decisions = decided(page, controls=Controls(ghost_share=0.0, epsilon_per_day=0.2, same_offer_gap_days=7))
     assert np.unique(decisions.arm).tolist() == [0, 1, 4]
     floor = 0.2 / 2 * np.where(decisions.arm == 4, 1.0, 0.5)  # two offers, one of them with two variants
     assert (decisions.propensity_offer * decisions.propensity_content >= floor - 1e-12).all()

@@ -64,7 +64,7 @@ def seen(*read: Receipt) -> Decided:
 
 def test_replayed_rows_add_up_to_one_and_hold_the_logged_propensity_of_what_was_done() -> None:
     page = a_crowd(1_500)
-    decisions, _, cycle = replay(save_page(page), save_context(CONTEXT), PRIOR, granted=150)
+    decisions, _, cycle = replay(save_page(page), save_context(CONTEXT), PRIOR, granted=250)
     rows = np.flatnonzero((decisions.arm >= 0) & (decisions.policy == ENGINE))
     whole = mixture(prospects(cycle, page, decisions, rows), cycle, decisions.epsilon[rows])
     done = np.where(decisions.ghost[rows], len(cycle.book.arms), decisions.arm[rows])

@@ -62,8 +62,8 @@ def test_every_mail_is_a_row_with_the_features_it_was_served_by() -> None:
     assert rows.features[:, : len(SUBSCRIBER)].tobytes() == own.tobytes()
     payout = rows.features[:, len(SUBSCRIBER) + OFFER.index("payout_dollars")]
     assert payout.tolist() == (CYCLE.book.payout_micros[DECISIONS.arm[MAILED]] / 1e6).tolist()
-    assert rows.p_click.tolist() == DECISIONS.p_click[MAILED].tolist()
-    assert rows.p_sale.tolist() == DECISIONS.p_conversion[MAILED].tolist()
+    assert rows.p_click == pytest.approx(DECISIONS.p_click[MAILED])
+    assert rows.p_sale == pytest.approx(DECISIONS.p_conversion[MAILED])
     assert rows.propensity.tolist() == DECISIONS.propensity_joint[MAILED].tolist()
     assert old.segment.tolist() == DECISIONS.segment[MAILED].tolist()
     arms = _read(_gathered()).arms

@@ -15,6 +15,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from revenue_engine.learning.stage import Shape
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction import funnel as stored
+from revenue_engine.prediction.features import CROSS, SUBSCRIBER
 from revenue_engine.prediction.funnel import FunnelTables, chances_of_sends
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import table
@@ -53,6 +55,14 @@ MAILED_SHARE = 0.15  # of a list, a day, where chance mails
 UNSEEN = ("default", "fatigued")
 CLICK_DAYS = 3
 SEED = 1
+# what an import may declare, and how it looks when it does not
+DECLARED: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("purchases", "days_since_purchase"), np.nan),
+    (("price_sensitivity",), np.nan),
+    (("hours_from_peak", "is_peak_hour"), np.nan),
+    (("country",), 0.0),
+    (("source",), 0.0),
+)
 CLICK = Shape(leaves=8, rows_per_leaf=600, rate=0.06, ridge=30.0)  # few and broad leaves: it has to hold elsewhere
 SALE = Shape(leaves=4, rows_per_leaf=300, rate=0.03, ridge=50.0)
 
@@ -140,6 +150,18 @@ def world_rows(spec: WorldSpec, seed: int, *, people: int, days: int, by_chance:
     return mine.rows(world.observables(days + SETTLING_DAYS), days + SETTLING_DAYS)
 
 
+def half_known(rows: Rows, who: Ints, luck: np.random.Generator) -> Rows:
+    """Worlds know everything that a list may declare of a person; lists do not. Each is taken from half of the people, so that what is not
+    known is learned as that, and not as the least there is."""
+    features, cross = rows.features.copy(), rows.cross.copy()
+    for names, nothing in DECLARED:
+        without = (luck.random(int(who.max()) + 1) < 0.5)[who]
+        features[np.ix_(without, [SUBSCRIBER.index(name) for name in names])] = nothing
+    without = (luck.random(int(who.max()) + 1) < 0.25)[who]  # a third has declared no topics anyway
+    cross[np.ix_(without, [CROSS.index("topic_declared"), CROSS.index("topic_other")])] = 0.0
+    return replace(rows, features=features, cross=cross)
+
+
 def joined(parts: Sequence[Rows]) -> Rows:
     """Rows of several worlds, one after another."""
     return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
@@ -150,7 +172,8 @@ def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSE
     parts = []
     for number in range(worlds):
         spec = drawn(f"prior world {number}".encode())
-        parts.append(world_rows(spec, SEED + number, people=people, days=days, by_chance=number % 2 == 1)[0])
+        found, who = world_rows(spec, SEED + number, people=people, days=days, by_chance=number % 2 == 1)
+        parts.append(half_known(found, who, np.random.default_rng([SEED, number])))
         print(
             f"world {number + 1} of {worlds}: {len(parts[-1]):,} mails, {int(parts[-1].clicked.sum()):,} clicks", file=sys.stderr
         )
