@@ -28,6 +28,7 @@ from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.draws import mix
 from revenue_engine.learning.outcomes import Mail, Sale
+from revenue_engine.log_pages import Stored
 from revenue_engine.offers.posterior import fold
 from revenue_engine.prediction.features import SUBSCRIBER, subscriber_features
 from revenue_engine.records.batch import ROW_DTYPE, Batch
@@ -35,7 +36,6 @@ from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.offer import Creative, Offer
 from revenue_engine.records.subscriber import PROVIDERS, SCHEMA
-from revenue_engine.served import Stored
 from revenue_engine.snapshot import save_context, save_page
 from revenue_engine.training import Source, Trained, run
 

@@ -78,8 +78,10 @@ def test_a_stored_funnel_says_what_it_said() -> None:
 
 
 def test_what_was_not_learned_has_no_file() -> None:
-    assert set(dump(prior_bundle(NOW))) == {MANIFEST, RATES}
-    assert load(dump(prior_bundle(NOW))).funnel is None
+    plain = seal(Parts(PRIOR_RATES), trained_at=NOW, code_version="1", prior=True, data_fingerprint="", metrics={})
+    assert set(dump(plain)) == {MANIFEST, RATES}
+    back = load(dump(plain))
+    assert (back.funnel, back.payout, back.value) == (None, None, None)
 
 
 def test_the_prior_says_that_it_is_one() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from revenue_engine.bundle import Bundle, dump, load, prior_bundle
+from revenue_engine.bundle import Bundle, Parts, dump, load, prior_bundle, seal
 from revenue_engine.learning.train import Candidate, first_passed
+from revenue_engine.prediction.prior import PRIOR_RATES
 from tests.core_cases import NOW
 from tests.learning.train_cases import a_dataset, a_list, trained
 
@@ -57,9 +58,10 @@ def test_it_is_judged_on_mails_that_it_has_not_seen() -> None:
 
 def test_where_there_is_nothing_to_learn_the_champion_stays_or_gets_newer_rates() -> None:
     part = a_list(MAILS, 1, told=0.0)
-    first = trained(part, a_dataset(part))
-    plain = _by_name(first)["kept"].bundle
-    again = trained(part, a_dataset(part), champion=plain)
+    rates = seal(Parts(PRIOR_RATES), trained_at=NOW, code_version="1", prior=True, data_fingerprint="", metrics={})
+    plain = _by_name(trained(part, a_dataset(part), champion=rates))["kept"]
+    assert plain.verdict.passed
+    again = trained(part, a_dataset(part), champion=plain.bundle)
     assert "not_better" in _by_name(again)["learned"].verdict.reasons
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from revenue_engine.arrays import Floats, Ints
-from revenue_engine.bundle import PRIOR_FOLDER
+from revenue_engine.bundle import PRIOR_FOLDER, Parts, seal
 from revenue_engine.context import Cycle
 from revenue_engine.evaluation.calibration import auc, losses
 from revenue_engine.learning.funnel import fit_funnel
@@ -31,7 +31,9 @@ from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.rows import Rows
 from revenue_engine.learning.stage import Shape
 from revenue_engine.prediction import funnel as stored
+from revenue_engine.prediction.features import OFFER, SUBSCRIBER
 from revenue_engine.prediction.funnel import FunnelTables, chances_of_sends
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import table
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.served import inputs
@@ -44,7 +46,7 @@ from workbench.simulation.study.trial import CAP_SHARE
 from workbench.simulation.worlds import Mailing, Observables, World, WorldSpec, named
 from workbench.simulation.worlds.spec import TONES, drawn
 
-WORLDS, PEOPLE, DAYS = 24, 6_000, 42
+WORLDS, PEOPLE, DAYS = 16, 4_000, 35
 SETTLING_DAYS = 20  # without mail, until what was clicked has been bought
 MAILED_SHARE = 0.15  # of a list, a day, where chance mails
 UNSEEN = ("default", "fatigued")
@@ -58,7 +60,8 @@ class Noted(Engine):
     """The engine, its sends noted as they are served."""
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
+        rates = seal(Parts(PRIOR_RATES), trained_at=START, code_version="", prior=True, data_fingerprint="", metrics={})
+        super().__init__(setting, rates)  # what is made here must not depend on what was made before
         self._notes: list[tuple[np.ndarray[Any, Any], ...]] = []
 
     def rows(self, seen: Observables, days: int) -> tuple[Rows, Ints]:
@@ -74,6 +77,7 @@ class Noted(Engine):
             (str(FIRST_NUMBER + o), tone, categories[str(FIRST_NUMBER + o)]) for o in range(len(categories)) for tone in TONES
         ]
         clicked_on = memory.clicked_on(day, who)
+        features[:, len(SUBSCRIBER) + OFFER.index("category")] = np.nan  # a world's categories are nobody's
         rows = Rows(
             features=features,
             cross=cross,

@@ -19,10 +19,11 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from revenue_engine.errors import Refused
-from revenue_engine.prediction import funnel, rates
+from revenue_engine.prediction import funnel, payout, rates
 from revenue_engine.prediction.features import schema_hash
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.subscriber import SCHEMA
+from revenue_engine.value import model
 
 MANIFEST = "manifest.json"
 PRIOR_FOLDER = Path(__file__).parent / "prior"  # what `python -m workbench.simulation.prior` writes
@@ -51,6 +52,8 @@ class Parts:
 
     rates: rates.Rates
     funnel: funnel.FunnelTables | None = None
+    payout: payout.PayoutTables | None = None
+    value: model.ValueModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,16 @@ class Bundle:
         """Per-send trees, which start from the rates."""
         return self.parts.funnel
 
+    @property
+    def payout(self) -> payout.PayoutTables | None:
+        """What a conversion pays."""
+        return self.parts.payout
+
+    @property
+    def value(self) -> model.ValueModel | None:
+        """Lifetime value of people."""
+        return self.parts.value
+
 
 Finder = Callable[[str], Bundle]  # by version; raises Refused as `load`
 
@@ -91,6 +104,8 @@ class _Form:
 _FORMS: Mapping[str, _Form] = {
     "rates": _Form("rates.json", rates.dump, rates.load),
     "funnel": _Form("funnel.npz", funnel.dump, funnel.load),
+    "payout": _Form("payout.npz", payout.dump, payout.load),
+    "value": _Form("value.npz", model.dump, model.load),
 }
 
 

@@ -38,7 +38,8 @@ class Engine:
 
     hours: tuple[int, ...] = HOURS
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, bundle: Bundle | None = None) -> None:
+        """`bundle` is what it begins with, else the prior."""
         self._setting = setting
         self._controls = Controls(
             max_daily_emails=setting.daily_cap,
@@ -49,7 +50,7 @@ class Engine:
             no_mail_share=0.0,
             sends_per_minute=1_000,
         )
-        self._bundle: Bundle = prior_bundle(START, code_version=__version__)
+        self._bundle: Bundle = bundle or prior_bundle(START, code_version=__version__)
         self._memory: Memory | None = None
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
