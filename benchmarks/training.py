@@ -100,10 +100,10 @@ class SyntheticLog:
                 yield Mail(name, f"{number}-{row}", at + row % 900, at + 4_000.0 if yes else None)
 
     def sales(self) -> Iterator[Sale]:
-        """One of twelve clicks buys."""
+        """One of fifty clicks buys, as the prior has it."""
         for number in range(self.pages):
             random = np.random.default_rng(number)
-            bought = np.flatnonzero((random.random(len(self.page)) < self.chance) & (random.random(len(self.page)) < 1 / 12))
+            bought = np.flatnonzero((random.random(len(self.page)) < self.chance) & (random.random(len(self.page)) < 1 / 50))
             at = epoch_seconds(self.started(number)) + 9_000.0
             yield from (Sale(f"{number}-{row}", at, True, 20_000_000) for row in bought.tolist())
 
@@ -120,7 +120,7 @@ class SyntheticLog:
         """The same people, as long after what they did: nothing drifts."""
         rows = self.page.rows.copy()
         for name in ("decayed_at", "created_at", "last_human_click_at", "last_send_at"):
-            rows[name] += np.uint32(epoch_seconds(now) - epoch_seconds(self.context.now))
+            rows[name] = rows[name].astype(np.int64) + epoch_seconds(now) - epoch_seconds(self.context.now)
         return Batch(self.page.subscriber, rows, self.page.decided_at)
 
     def evidence(self) -> list[Evidence]:

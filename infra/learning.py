@@ -21,7 +21,7 @@ class Learning(Construct):
             settings=settings,
             layers=None,
             timeout=Duration.minutes(15),
-            memory_mb=10_240,  # ten million mails; with it come six processors
+            memory_mb=3008,  # more is a quota that new accounts lack; enough for some million mails a quarter (see the runbook)
             reserved_concurrency=1,
         )
         nightly = events.Schedule.cron(hour="3", minute="0")

@@ -248,7 +248,7 @@ class EngineStack(Stack):
 
     def _grant_learning(self) -> None:
         train = self.learning.train
-        for table in (names.OFFERS_TABLE, names.SENDS_TABLE, names.TIMELINE_TABLE, names.LEDGER_TABLE):
+        for table in (names.OFFERS_TABLE, names.SENDS_TABLE, names.LEDGER_TABLE):
             self._table(train, table, READ)
         self._objects(train, names.DECISIONS_BUCKET, read=True)
         self._objects(train, names.MODELS_BUCKET, read=True, write=True)
