@@ -35,7 +35,7 @@ def forecast(
     payout_square: Floats,
     *,
     groups: int,
-    level_error: float,
+    level_error: float | Floats,
     random: np.random.Generator,
     coverage: float = 0.9,
 ) -> Groups:
@@ -48,7 +48,8 @@ def forecast(
     p_sale, payout, payout_square
         (n,) chance of an approved conversion of the send, and E[Y], E[Y²] of its payout in micros.
     level_error
-        Standard error of the model's level, as a share: 0.05 says that all predictions together may be 5 % off.
+        Standard error of the model's level, as a share, of all groups or (G,): 0.05 says that all predictions together may be 5 % off
+        (`level.of_groups`).
     random
         Draws the small groups.
     """
@@ -56,22 +57,23 @@ def forecast(
     def per_group(values: Floats) -> Floats:
         return np.bincount(group, values, groups).astype(np.float64)
 
+    error = np.broadcast_to(np.asarray(level_error, dtype=np.float64), groups)
     conversions, mean, square = per_group(p_sale), per_group(p_sale * payout), per_group(p_sale * payout_square)
-    deviation = np.sqrt(square - per_group((p_sale * payout) ** 2) + (level_error * mean) ** 2)
+    deviation = np.sqrt(square - per_group((p_sale * payout) ** 2) + (error * mean) ** 2)
     tail = (1 - coverage) / 2
     low, high = _gamma_quantile(mean, deviation, tail), _gamma_quantile(mean, deviation, 1 - tail)
     few = np.flatnonzero((conversions < FEW) & (mean > 0))
     if len(few):
-        drawn = _compound(conversions[few], mean[few], square[few], level_error, random)
+        drawn = _compound(conversions[few], mean[few], square[few], error[few], random)
         low[few], high[few] = np.quantile(drawn, [tail, 1 - tail], axis=1)
     return Groups(conversions, mean, low, high)
 
 
-def _compound(conversions: Floats, mean: Floats, square: Floats, level_error: float, random: np.random.Generator) -> Floats:
+def _compound(conversions: Floats, mean: Floats, square: Floats, level_error: Floats, random: np.random.Generator) -> Floats:
     """(G, DRAWS) of a Poisson count of payouts, themselves gamma with the group's mean payout and square."""
     payout = mean / conversions
     spread = np.maximum(square / conversions / payout**2 - 1, 1e-9)  # squared coefficient of variation
-    level = np.maximum(1 + level_error * random.standard_normal((len(mean), DRAWS)), 0.0)
+    level = np.maximum(1 + level_error[:, None] * random.standard_normal((len(mean), DRAWS)), 0.0)
     count = random.poisson(conversions[:, None] * level)
     shape = count / spread[:, None]
     return np.where(count > 0, random.gamma(np.maximum(shape, 1e-12)) * (payout * spread)[:, None], 0.0)
