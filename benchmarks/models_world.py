@@ -27,7 +27,8 @@ WARM_UP_DAYS = 7
 MATURED_DAYS = 14
 MEMORY_DAYS = 28  # whose mails a level is read from
 CLICK_FADING, SALE_FADING, OWN_FADING = 0.7, 0.9, 0.9  # a day
-KEPT_ROWS = 300_000
+KEPT_ROWS = 200_000
+BOOKED_EVERY_DAYS = 7  # what stands by then is noted
 FEWEST_OF_A_DAY = 200.0  # expected conversions
 BLOCK = 10.0  # expected conversions of a block: with fewer, counts jump and intervals cover more than they say
 
@@ -139,7 +140,8 @@ def world_figures(quick: bool) -> tuple[Rows, dict[str, float]]:
 
 def _told(run: Run) -> Told:
     """Plays a world and forecasts its last days, each on its morning."""
-    log = played(run.spec, run.people, run.days, run.seed, run.origins)
+    noted = range(run.origins[0] - MATURED_DAYS, run.days, BOOKED_EVERY_DAYS)
+    log = played(run.spec, run.people, run.days, run.seed, noted)
     random = np.random.default_rng(run.seed)
     parts: list[Told] = []
     for origin, until in zip(run.origins, (*run.origins[1:], run.days), strict=True):
@@ -226,13 +228,13 @@ def _level(chances: _Chances, past: Ints, day: int, offers: int) -> tuple[Level,
     sold = (sold_on != NEVER) & (sold_on < day)
     click, per_click = chances.today(day, past)
     noted = max(then for then in log.known_micros if then <= day)
-    matured = sent < min(day - MATURED_DAYS, noted)
-    stood = matured & sold
-    stood[stood] = log.known_micros[noted][sends[stood]] > 0
+    matured = sent < noted - MATURED_DAYS
+    on = np.where(clicked, clicked_on, sent)  # a sale of a click that nobody saw stands on its mail's day
+    old = matured & sold
+    stood = int((log.known_micros[noted][sends[old]] > 0).sum())
     clicks_told = told_by((clicked_on - sent)[matured & clicked], int((matured & clicked).sum()), CLICK_DAYS)
-    lag = np.clip(sold_on - clicked_on, 0, None)
-    sales_told = told_by(lag[matured & clicked & sold], int((stood & clicked).sum()), MATURED_DAYS)
-    mails_told = told_by((sold_on - sent)[matured & sold], int(stood.sum()), MEMORY_DAYS)
+    sales_told = told_by((sold_on - on)[old], stood, MATURED_DAYS)
+    mails_told = told_by((sold_on - sent)[old], stood, MEMORY_DAYS)
 
     def by_day(when: Ints, of: Ints, values: Floats | Bools) -> Floats:
         cell = (when - (day - MEMORY_DAYS)) * offers + of
@@ -240,9 +242,8 @@ def _level(chances: _Chances, past: Ints, day: int, offers: int) -> tuple[Level,
 
     due = click * clicks_told[np.minimum(day - 1 - sent, CLICK_DAYS)]
     of_clicks = track(by_day(sent, offer, clicked), by_day(sent, offer, due), fading=CLICK_FADING, own_fading=OWN_FADING)
-    on, what = clicked_on[clicked], offer[clicked]
-    due = per_click[clicked] * sales_told[np.minimum(day - 1 - on, MATURED_DAYS)]
-    of_sales = track(by_day(on, what, sold[clicked]), by_day(on, what, due), fading=SALE_FADING, own_fading=OWN_FADING)
+    due = clicked * per_click * sales_told[np.minimum(day - 1 - on, MATURED_DAYS)]
+    of_sales = track(by_day(on, offer, sold), by_day(on, offer, due), fading=SALE_FADING, own_fading=OWN_FADING)
     return product(of_clicks, of_sales), mails_told
 
 
