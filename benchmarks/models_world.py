@@ -18,7 +18,7 @@ from revenue_engine.evaluation.calibration import auc, calibration
 from revenue_engine.learning.funnel import Funnel, fit_funnel, thinned
 from revenue_engine.prediction.groups import forecast
 from revenue_engine.prediction.level import Level, day_error, of_groups, product, told_by, track
-from revenue_engine.prediction.platt import logistic, logit
+from revenue_engine.prediction.platt import logit
 from workbench.simulation.worlds import WorldSpec, named
 from workbench.simulation.worlds.spec import RETAIL
 

@@ -13,4 +13,6 @@ def window(day: int, people: int = 2_000) -> Window:
     keen, noise = random.random(people), random.random(people)
     noise[::13] = np.nan
     brings = random.random(people) < 0.1 + 0.2 * keen
-    return Window(day, day + 70, {"keen": keen, "noise": noise}, np.full(people, 3.0), 20.0 * brings * random.gamma(2.0, 0.5, people))
+    return Window(
+        day, day + 70, {"keen": keen, "noise": noise}, np.full(people, 3.0), 20.0 * brings * random.gamma(2.0, 0.5, people)
+    )

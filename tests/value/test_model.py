@@ -12,7 +12,7 @@ import pytest
 from revenue_engine.errors import Refused
 from revenue_engine.learning.revenue import fit_revenue
 from revenue_engine.learning.value import MailLog, ValueFit, fit_value, served
-from revenue_engine.prediction.features import SUBSCRIBER
+from revenue_engine.prediction.features import BASE, WORTH
 from revenue_engine.value import contact
 from revenue_engine.value.model import (
     INTERVALS_DAYS,
@@ -27,10 +27,12 @@ from revenue_engine.value.model import (
 )
 from revenue_engine.value.segments import SEGMENTS
 from revenue_engine.value.survival import between
+from revenue_engine.value.worth import mails_so_far, worth
+from tests.core_cases import DAY, T, a_page, a_row
 from tests.learning.value_windows import window
 
 PEOPLE, DAYS = 900, 320
-AT = {name: place for place, name in enumerate(SUBSCRIBER)}
+AT = {name: place for place, name in enumerate(BASE)}
 
 
 @cache
@@ -50,7 +52,7 @@ def log() -> MailLog:
     before = np.zeros(len(day))
     hits = np.cumsum(clicked[order]) - clicked[order]
     before[order] = hits - hits[np.searchsorted(person[order], person[order])]
-    features = np.full((len(day), len(SUBSCRIBER)), np.nan, dtype=np.float32)
+    features = np.full((len(day), len(BASE)), np.nan, dtype=np.float32)
     features[:, AT["click_rate"]] = (before + 0.2) / (sums[day, person] + 10)
     features[:, AT["open_rate"]] = 0.2
     features[:, AT["mails_of_week"]] = week[day, person]
@@ -150,3 +152,22 @@ def test_the_same_log_gives_the_same_bytes_in_any_order_and_they_come_back() -> 
 def test_a_young_log_is_refused() -> None:
     with pytest.raises(Refused, match="value_too_young"):
         fit_value(log(), last_day=150)
+
+
+def test_worth_is_a_feature_and_the_same_for_a_row_alone() -> None:
+    rows = [
+        a_row(number, created_at=T - number * 20 * DAY, human_clicks=number / 2, sends=number + 1.0) for number in range(1, 12)
+    ]
+    told = worth(fit().model, a_page(rows), T)
+    assert told.shape == (11, len(WORTH)) and np.isfinite(told).all()
+    assert told[5].tobytes() == worth(fit().model, a_page(rows[5:6]), T)[0].tobytes()
+    booked = np.array([row.revenue_micros / 1e6 for row in rows])
+    np.testing.assert_allclose(told[:, 0] - told[:, 1], booked, atol=1e-4)
+    assert ((told[:, 2] > 0) & (told[:, 2] < 1)).all()
+
+
+def test_mails_of_a_steady_pace_are_counted_from_what_fades() -> None:
+    half_life = 30.0
+    counter = 0.5 * half_life / np.log(2) * (1 - 2 ** (-200 / half_life))  # one every second day for 200 days
+    page = a_page([a_row(created_at=T - 200 * DAY, decayed_at=T, sends=counter)])
+    assert mails_so_far(page, T)[0] == pytest.approx(100.0)

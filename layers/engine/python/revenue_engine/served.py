@@ -54,6 +54,8 @@ def inputs(page: Batch, cycle: Cycle, rows: Ints, arm: Ints, segment: Ints) -> I
         (cycle.p_click / cycle.p_click.mean(axis=1, keepdims=True)).mean(axis=0),
         cycle.context.posteriors.segment_share @ cycle.p_conversion,
         [variant for _, variant in book.arms],
+        [book.offers[o].category for o in book.offer_of_arm.tolist()],
+        list(book.creatives),
     )
     return Inputs(
         features=np.concatenate([subscriber_features(people, cycle.now), of_arms[arm]], axis=1),

@@ -18,14 +18,14 @@ from revenue_engine.learning.exposures import Exposures, of_mails
 from revenue_engine.learning.hazard import HazardFit, fit_hazard
 from revenue_engine.learning.revenue import RevenueModel, Window, fit_revenue, index_days
 from revenue_engine.learning.spread import fit_spread
-from revenue_engine.prediction.features import SUBSCRIBER
+from revenue_engine.prediction.features import BASE
 from revenue_engine.value.model import TRAITS, Table, ValueModel, traits_of
 from revenue_engine.value.revenue import ONE, Revenue
 
 HORIZON_DAYS, EMBARGO_DAYS, EVERY_DAYS = 90, 44, 14  # the embargo: 14 for conversions, 30 for what is taken back
 FIRST_DAY = 30  # of the log on which a window may begin
 HAZARD_MAILS = 400_000  # of whole people, by lot: more make the hazard slower, not better
-_AT = {name: place for place, name in enumerate(SUBSCRIBER)}
+_AT = {name: place for place, name in enumerate(BASE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MailLog:
     paid_micros: Floats  # what it brought, net of what was taken back, not below 0
     sales: Ints  # conversions that stand
     sent_before: Floats  # mails its reader had before the log
-    features: Table  # (m, F) as `features.SUBSCRIBER`
+    features: Table  # (m, F) as `features.BASE`
 
     def where(self, chosen: Bools | Ints) -> MailLog:
         """Some of them."""

@@ -71,7 +71,9 @@ def product(one: Level, other: Level) -> Level:
 def day_error(events: Floats, expected: Floats) -> float:
     """What whole days were off beyond chance, as a share: (D,) events told by now of each day's mails, and what had been expected on
     its morning to be told of them by now."""
-    squares = DAY_ERROR_DAYS * DAY_ERROR**2 + float((((events - expected) ** 2 - expected) / np.maximum(expected, 1.0) ** 2).sum())
+    squares = DAY_ERROR_DAYS * DAY_ERROR**2 + float(
+        (((events - expected) ** 2 - expected) / np.maximum(expected, 1.0) ** 2).sum()
+    )
     return float(np.sqrt(max(squares / (DAY_ERROR_DAYS + len(events)), 0.0)))
 
 

@@ -22,7 +22,9 @@ from revenue_engine.prediction import tables
 from revenue_engine.prediction.scorer import Scorer
 from revenue_engine.prediction.tables import TreeTables
 
-SALE_MICROS = 80.0 * MICROS  # of an average sale before any is known: the published order means of shops lie between 60 and 120 dollars
+SALE_MICROS = (
+    80.0 * MICROS
+)  # of an average sale before any is known: the published order means of shops lie between 60 and 120 dollars
 PAYOUT_MICROS = 20.0 * MICROS  # of an offer that lists nothing, in an org that has seen no conversion
 PRIOR_CONVERSIONS = 5.0  # what the expectation of a hidden payout is worth against conversions that came
 PRIOR_SQUARE = 1.64  # E[Y²] / E[Y]²: payouts spread by 0.8 of their mean
@@ -82,7 +84,9 @@ def mean_sale(share: Floats, conversions: Floats, micros: Floats) -> float:
     return (sales + PRIOR_CONVERSIONS * SALE_MICROS) / (float(conversions[known].sum()) + PRIOR_CONVERSIONS)
 
 
-def payouts(stage: PayoutTables, people: npt.NDArray[np.float32], arms: npt.NDArray[np.float32], expected_micros: Floats) -> Payout:
+def payouts(
+    stage: PayoutTables, people: npt.NDArray[np.float32], arms: npt.NDArray[np.float32], expected_micros: Floats
+) -> Payout:
     """Of people (n, Fs) with arms (A, Fo), (n, A): expected_micros (A,) are `of_offers` of each arm's offer."""
     raw = np.zeros((len(people), len(arms))) if stage.trees is None else Scorer(stage.trees, arms).raw(people)
     mean = stage.level * np.exp(raw) * expected_micros

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.errors import Refused
 from revenue_engine.prediction import tables
-from revenue_engine.prediction.features import FATIGUE_HALF_LIFE_DAYS, SUBSCRIBER
+from revenue_engine.prediction.features import BASE, FATIGUE_HALF_LIFE_DAYS
 from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.value import contact, segments, treatment
 from revenue_engine.value.confidence import Spread
@@ -30,10 +30,12 @@ from revenue_engine.value.survival import Baseline, Hazard, under_cadence
 SCHEMA = 1
 WEEK, WEEKS = 7.0, 52
 YEARLY_DISCOUNT = 0.10
-INTERVALS_DAYS = np.array([1.75, 2.0, 3.0, 4.0, 7.0, 14.0])  # between mails, that are tried for each person; the shortest is the cap
+INTERVALS_DAYS = np.array(
+    [1.75, 2.0, 3.0, 4.0, 7.0, 14.0]
+)  # between mails, that are tried for each person; the shortest is the cap
 SURVIVAL_DAYS = (30, 60, 90)
 TRAITS = (*PROVIDERS[1:], "click_rate", "open_rate")
-_AT = {name: place for place, name in enumerate(SUBSCRIBER)}
+_AT = {name: place for place, name in enumerate(BASE)}
 Table = npt.NDArray[Any]
 
 
@@ -51,7 +53,7 @@ class ValueModel:
 class People:
     """What is known of subscribers now."""
 
-    features: Table  # (n, F) as `features.SUBSCRIBER`
+    features: Table  # (n, F) as `features.BASE`
     sent: Floats  # (n,) mails so far
     booked_micros: Ints  # (n,) net of what was taken back
     clicks: Floats  # (n, K) human clicks so far by kind of offer
