@@ -238,7 +238,7 @@ def _level(chances: _Chances, past: Ints, day: int, offers: int) -> tuple[Level,
 
     def by_day(when: Ints, of: Ints, values: Floats | Bools) -> Floats:
         cell = (when - (day - MEMORY_DAYS)) * offers + of
-        return np.bincount(cell, values, MEMORY_DAYS * offers).reshape(-1, offers)
+        return np.bincount(cell, values, MEMORY_DAYS * offers).astype(np.float64).reshape(-1, offers)
 
     due = click * clicks_told[np.minimum(day - 1 - sent, CLICK_DAYS)]
     of_clicks = track(by_day(sent, offer, clicked), by_day(sent, offer, due), fading=CLICK_FADING, own_fading=OWN_FADING)
@@ -279,7 +279,7 @@ def _groups(
     random: np.random.Generator,
 ) -> Groups:
     count, offers = int(group.max()) + 1, run.spec.offers
-    per_offer = np.bincount(group * offers + log.offer[sends], sale * payout, count * offers).reshape(count, offers)
+    per_offer = np.bincount(group * offers + log.offer[sends], sale * payout, count * offers).astype(np.float64).reshape(count, offers)
     error = of_groups(level, per_offer, common)
     told = forecast(group, sale, payout, square, groups=count, level_error=error, random=random)
     knows = log.true_sale[sends], log.true_micros[sends], log.true_micros[sends] ** 2 * (square / payout**2)

@@ -81,7 +81,7 @@ def of_groups(level: Level, expected_micros: Floats, common: float) -> Floats:
     """(G,) standard error of each group's level, from what it expects of each offer, (G, O): offers err for themselves, the day errs
     for all."""
     total = np.maximum(expected_micros.sum(axis=1), 1e-12)
-    return np.sqrt(((expected_micros / total[:, None] * level.error) ** 2).sum(axis=1) + common**2)
+    return np.asarray(np.sqrt(((expected_micros / total[:, None] * level.error) ** 2).sum(axis=1) + common**2))
 
 
 def _strength(seen: Floats, due: Floats) -> float:
