@@ -52,7 +52,7 @@ RUNS = (
     Run(named("default"), 150_000, 201, (42,), 63),
     *(Run(ENGAGED, 110_000, seed, (42, 56), 77) for seed in range(202, 206)),
 )
-QUICK_RUNS = (Run(ENGAGED, 12_000, 201, (28,), 42),)
+QUICK_RUNS = (Run(ENGAGED, 8_000, 201, (28,), 42),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ def missed(events: Floats, expected: Floats) -> float:
     if not known.any():
         return 1.0
     middle = float(np.median(events[known] / expected[known]))
-    return (known.sum() * middle + MISSED_DAYS) / (float(known.sum()) + MISSED_DAYS)
+    days = float(known.sum())
+    return (days * middle + MISSED_DAYS) / (days + MISSED_DAYS)
 
 
 def day_error(events: Floats, expected: Floats) -> float:
