@@ -25,7 +25,7 @@ NOW = START + timedelta(days=DAYS + SETTLING_DAYS)
 def gate_figures(quick: bool) -> tuple[list[tuple[str, str, str]], dict[str, float]]:
     """Rows of a table and figures: means over seeds of the default world."""
     runs = [_run(seed) for seed in (QUICK_SEEDS if quick else SEEDS)]
-    learned, again = ([run[which] for run in runs] for which in (0, 1))
+    learned, again = [one for one, _, _ in runs], [one for _, one, _ in runs]
 
     def mean(of: list[Candidate], name: str) -> float:
         return float(np.mean([one.bundle.manifest.metrics[name] for one in of]))
@@ -39,7 +39,7 @@ def gate_figures(quick: bool) -> tuple[list[tuple[str, str, str]], dict[str, flo
         (
             "its AUC of clicks, out of time",
             f"{mean(learned, 'click_auc'):.3f}",
-            f"{np.mean([run[2] for run in runs]):.3f} of the prior",
+            f"{np.mean([auc for _, _, auc in runs]):.3f} of the prior",
         ),
         ("its slope, level", f"{mean(learned, 'click_slope'):.2f}, {mean(learned, 'click_predicted_over_actual'):.2f}", "1, 1"),
         (
@@ -75,7 +75,7 @@ def _candidates(
 
 def _dataset(sends: Sends) -> Dataset:
     key = mix((sends.day.astype(np.uint64) << np.uint64(32)) | sends.who.astype(np.uint64))
-    sent_at = START.timestamp() + sends.day * _DAY + 36_000
+    sent_at = (START.timestamp() + sends.day * _DAY + 36_000).astype(np.float64)
     rows = replace(sends.rows, propensity=np.ones(len(key)))
     part = Part(rows, key, sends.who.astype(np.uint64), sent_at, sends.segment, sends.arm, sends.payout_micros, sends.paid_micros)
     order = np.argsort(key)

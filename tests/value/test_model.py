@@ -41,7 +41,7 @@ def log() -> MailLog:
     random = np.random.default_rng(2)
     rate = random.gamma(1.0, 0.08, PEOPLE)
     mailed = random.random((DAYS, PEOPLE)) < random.choice([1.0, 2.0, 4.0], PEOPLE) / 7
-    sums = np.cumsum(mailed, axis=0) - mailed
+    sums: np.ndarray = np.cumsum(mailed, axis=0) - mailed
     week = sums - np.concatenate([np.zeros((7, PEOPLE)), sums[:-7]])
     exits = mailed & (random.random((DAYS, PEOPLE)) < 0.0015 * (1 + week))
     gone = (np.cumsum(exits, axis=0) - exits) > 0
@@ -50,7 +50,7 @@ def log() -> MailLog:
     sold = clicked & (random.random(len(day)) < 0.1)
     order = np.lexsort((day, person))
     before = np.zeros(len(day))
-    hits = np.cumsum(clicked[order]) - clicked[order]
+    hits: np.ndarray = np.cumsum(clicked[order]) - clicked[order]
     before[order] = hits - hits[np.searchsorted(person[order], person[order])]
     features = np.full((len(day), len(BASE)), np.nan, dtype=np.float32)
     features[:, AT["click_rate"]] = (before + 0.2) / (sums[day, person] + 10)
@@ -63,7 +63,7 @@ def log() -> MailLog:
         day=day,
         left=exits[day, person],
         clicked=clicked,
-        paid_micros=30e6 * sold,
+        paid_micros=np.where(sold, 30e6, 0.0),
         sales=sold.astype(np.int64),
         sent_before=np.zeros(len(day)),
         features=features,

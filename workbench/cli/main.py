@@ -14,6 +14,7 @@ from workbench.cli.anomalies import anomalies
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
 from workbench.cli.evidence import evaluate, incremental_command, logs
+from workbench.cli.forecasting import forecast
 from workbench.cli.fx import fx
 from workbench.cli.lift import lift
 from workbench.cli.secret import secret
@@ -76,6 +77,7 @@ for command in (
     evaluate,
     incremental_command,
     train,
+    forecast,
     demo,
 ):
     main.add_command(command)

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from revenue_engine.errors import Refused
-from revenue_engine.prediction import funnel, payout, rates
+from revenue_engine.prediction import funnel, mean_error, payout, rates
 from revenue_engine.prediction.features import schema_hash
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.subscriber import SCHEMA
@@ -52,6 +52,7 @@ class Parts:
 
     rates: rates.Rates
     funnel: funnel.FunnelTables | None = None
+    mean_error: mean_error.MeanError | None = None
     payout: payout.PayoutTables | None = None
     value: model.ValueModel | None = None
 
@@ -79,6 +80,11 @@ class Bundle:
         return self.parts.funnel
 
     @property
+    def mean_error(self) -> mean_error.MeanError | None:
+        """How sure the funnel's level is."""
+        return self.parts.mean_error
+
+    @property
     def payout(self) -> payout.PayoutTables | None:
         """What a conversion pays."""
         return self.parts.payout
@@ -104,6 +110,7 @@ class _Form:
 _FORMS: Mapping[str, _Form] = {
     "rates": _Form("rates.json", rates.dump, rates.load),
     "funnel": _Form("funnel.npz", funnel.dump, funnel.load),
+    "mean_error": _Form("mean_error.json", mean_error.dump, mean_error.load),
     "payout": _Form("payout.npz", payout.dump, payout.load),
     "value": _Form("value.npz", model.dump, model.load),
 }
