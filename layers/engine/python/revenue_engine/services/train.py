@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +32,8 @@ from revenue_engine.services.models import champion, finder
 from revenue_engine.training import Source, Trained, run, run_value
 
 log = logging.getLogger(__name__)
+
+READERS = 8
 
 
 def train(
@@ -107,11 +111,19 @@ def _sale(head: Head) -> Sale:
 
 
 def _pages(w: Wiring, org: str, span: export_log.Span) -> Iterator[Stored]:
-    """Pages whose inputs are still there, cycle by cycle."""
-    known: tuple[str, bytes] | None = None
-    for day in span.decided:
-        for key, lines in export_log.receipts(w, org, day):
-            cycle_id = key.split("/")[3]
-            if known is None or known[0] != cycle_id:
-                known = cycle_id, w.decisions.get(f"cycles/{org}/{cycle_id}/context.json") or b""
-            yield Stored(lines, export_log.inputs(w, org, key)[1] or b"", known[1])
+    """All pages in order, some of them fetched ahead: the reads wait on the network."""
+    with ThreadPoolExecutor(READERS) as readers:
+        ahead: deque[Future[Stored]] = deque()
+        for day in span.decided:
+            for key in export_log.receipt_keys(w, org, day):
+                ahead.append(readers.submit(_stored, w, org, key))
+                if len(ahead) > 2 * READERS:
+                    yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _stored(w: Wiring, org: str, key: str) -> Stored:
+    """A page of receipts with its inputs; what is gone is empty, which nothing can be read from."""
+    context = w.decisions.get(f"cycles/{org}/{key.split('/')[3]}/context.json")
+    return Stored(w.decisions.get(key) or b"", export_log.inputs(w, org, key)[1] or b"", context or b"")
