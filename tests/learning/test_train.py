@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -71,6 +72,21 @@ def test_a_champion_that_knows_as_much_is_not_replaced_by_the_next_one() -> None
     found = _by_name(trained(part, a_dataset(part), champion=champion))
     assert "not_better" in found["learned"].verdict.reasons
     assert found["kept"].bundle.funnel is champion.funnel
+
+
+def test_a_champion_is_judged_by_rates_that_have_not_seen_the_test() -> None:
+    """Last night's rates know the test; whoever beats them only by not having seen it would never be let through."""
+    part = a_list(MAILS)
+    data = a_dataset(part)
+    knowing = PRIOR_RATES.model_copy(update={"click_level": dict.fromkeys(PRIOR_RATES.click_level, 0.9)})
+    yesterday, long_ago = (
+        seal(Parts(knowing), trained_at=at, code_version="1", prior=False, data_fingerprint="", metrics={})
+        for at in (NOW, NOW - timedelta(days=400))
+    )
+    gains = [
+        _by_name(trained(part, data, champion=one))["learned"].verdict.figures["log_loss_gain"] for one in (yesterday, long_ago)
+    ]
+    assert gains[0] < 0.1 < gains[1]
 
 
 def test_a_small_list_keeps_the_rates() -> None:

@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,8 +90,11 @@ def train(
 
     if data is None or not len(data.test):
         return (made("kept", {}, on_rates),)
-    before = fit_rates([row for row in rows if row.day < _day(data)], categories, datetime.combine(_day(data), time.min, UTC))
-    today = told(champion.rates, champion.funnel, data.test, data.arms)
+    cut = datetime.fromtimestamp(float(data.test.sent_at[0]), UTC)
+    before = fit_rates([row for row in rows if row.day < cut.date()], categories, datetime.combine(cut, time.min, UTC))
+    # rates that were fitted since have seen what became of the test: no fair opponent
+    seen = champion.manifest.trained_at > cut and not champion.manifest.prior
+    today = told(before if seen else champion.rates, champion.funnel, data.test, data.arms)
     candidates = []
     if int(data.old.rows.clicked.sum()) >= FEWEST_TO_LEARN:
         # these load LightGBM, which most runs of small lists can do without
@@ -138,11 +141,6 @@ def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str
         metrics={**champion.manifest.metrics, **verdict.figures, "value_windows": float(fitted.windows)},
     )
     return Candidate("value", bundle, verdict)
-
-
-def _day(data: Dataset) -> date:
-    """The first of the test."""
-    return datetime.fromtimestamp(float(data.test.sent_at[0]), UTC).date()
 
 
 def _rates_verdict(
