@@ -59,6 +59,7 @@ def world_figures(quick: bool) -> tuple[Rows, dict[str, float]]:
             "0.85",
         ),
         ("days inside their 90 % interval", f"{days.inside.mean():.3f}", f"of {len(days.day)}"),
+        ("days whose true mean lies inside the 90 % of the mean", f"{days.mean_inside.mean():.3f}", "0.9"),
     ]
     figures = {
         "world_click_auc": auc(clicked, click),
@@ -72,6 +73,7 @@ def world_figures(quick: bool) -> tuple[Rows, dict[str, float]]:
             "interval90_coverage_error": error,
             "interval90_aggregates": float(len(blocks.day)),
             "interval90_width_over_oracle": wider,
+            "mean90_coverage": float(days.mean_inside.mean()),
             "days_with_200": float(enough.sum()),
         }
     if len(near) and not quick:

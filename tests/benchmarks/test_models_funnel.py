@@ -31,4 +31,4 @@ def test_a_world_is_predicted_by_what_was_learned_before(monkeypatch: pytest.Mon
     assert figures["world_click_auc"] > 0.65
     assert 0.4 < figures["revenue_over_predicted"] < 2
     assert {"interval90_coverage", "days_within_15"}.isdisjoint(figures), "a quick run is too small for them, and claims none"
-    assert len(rows) == 10
+    assert len(rows) == 11
