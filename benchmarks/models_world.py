@@ -21,7 +21,7 @@ FEWEST_OF_A_DAY = 200.0  # expected conversions
 ENGAGED = engaged(named("default"), RETAIL)
 RUNS = (
     Run(named("default"), 150_000, 201, (42,), 63),
-    *(Run(ENGAGED, 110_000, seed, (42, 56), 77) for seed in range(202, 206)),
+    *(Run(ENGAGED, 80_000, seed, (42,), 70) for seed in range(202, 208)),
 )
 QUICK_RUNS = (Run(ENGAGED, 8_000, 201, (28,), 42),)
 
