@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -64,6 +65,13 @@ class Groups:
     high: Floats
     actual: Floats
     oracle_width: Floats  # of the interval of who knows every chance
+    oracle_mean: Floats
+    level_error: Floats  # as a share of what is predicted
+
+    @property
+    def mean_inside(self) -> Bools:
+        """Whether the mean by the truth lies between the bounds of the expected revenue (90 %)."""
+        return np.abs(np.log(self.oracle_mean / self.predicted)) <= NormalDist().inv_cdf(0.95) * self.level_error
 
     @property
     def inside(self) -> Bools:
@@ -235,6 +243,8 @@ def _groups(
         high=told.high_micros,
         actual=np.bincount(group, log.paid_micros[sends], count).astype(np.float64),
         oracle_width=truth.high_micros - truth.low_micros,
+        oracle_mean=truth.mean_micros,
+        level_error=error,
     )
 
 

@@ -27,7 +27,7 @@ from revenue_engine.value.model import (
 )
 from revenue_engine.value.segments import SEGMENTS
 from revenue_engine.value.survival import between
-from revenue_engine.value.worth import mails_so_far, worth
+from revenue_engine.value.worth import mails_so_far, people_of, worth
 from tests.core_cases import DAY, T, a_page, a_row
 from tests.learning.value_windows import window
 
@@ -164,6 +164,11 @@ def test_worth_is_a_feature_and_the_same_for_a_row_alone() -> None:
     booked = np.array([row.revenue_micros / 1e6 for row in rows])
     np.testing.assert_allclose(told[:, 0] - told[:, 1], booked, atol=1e-4)
     assert ((told[:, 2] > 0) & (told[:, 2] < 1)).all()
+    of_rows = subscriber_ltv(fit().model, people_of(a_page(rows), T))
+    assert (of_rows.remaining_micros >= told[:, 1] * 0.99e6 - 1).all(), (
+        "the best of six cadences, near one of which is the features'"
+    )
+    assert of_rows.offer_types.shape == (11, 0), "rows keep no clicks by kind"
 
 
 def test_mails_of_a_steady_pace_are_counted_from_what_fades() -> None:
