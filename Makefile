@@ -53,7 +53,7 @@ deploy: package
 	npx --yes aws-cdk@2.1148.1 deploy --app "$(V)/python -m infra.app" -c packaged=true
 
 lock: .venv/.dev-ready
-	$(UV) pip compile pyproject.toml --extra scoring --extra local --python-version 3.11 --universal --generate-hashes --no-header -o requirements/local.txt
+	$(UV) pip compile pyproject.toml --extra scoring --extra local --extra learning --python-version 3.11 --universal --generate-hashes --no-header -o requirements/local.txt
 	$(UV) pip compile pyproject.toml --extra scoring --extra local --extra learning --extra dev -c requirements/local.txt --python-version 3.11 --universal --generate-hashes --no-header -o requirements/dev.txt
 	$(V)/python -m infra.package --lock
 

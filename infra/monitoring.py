@@ -131,6 +131,11 @@ class Monitoring(Construct):
             "postbacks' money that no report ever confirmed was given up (M4): ask the network why",
         )
         self._alarm(
+            "ModelDrift",
+            self._metric(names.METRIC_MODEL_DRIFT, Duration.hours(6)),
+            "the champion's predictions have shifted, or are no more what happens: `revenue-engine status` shows which (see the runbook)",
+        )
+        self._alarm(
             "PostbacksQuarantined",
             self._metric(names.METRIC_QUARANTINED, Duration.minutes(15)),
             "postbacks wait in the quarantine (M3): list and replay them",

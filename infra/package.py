@@ -1,7 +1,7 @@
 """Build what is deployed: `python -m infra.package` fills `build/layers/NAME/python` from the hash-locked requirements.
 
 `python -m infra.package --lock` rewrites the locks from `requirements.in`, held to the versions the tests run with
-(requirements/local.txt) wherever one version serves both Pythons.
+(requirements/local.txt, for the training image requirements/dev.txt) wherever one version serves both Pythons.
 
 Wheels are chosen for Lambda's platform, not for this machine's; nothing is compiled, and no `.so` is stripped, since that
 breaks the libraries wheels were repaired with.
@@ -13,9 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.paths import LAYERS, ROOT
+from infra.paths import LAYERS, ROOT, TRAINING_IMAGE
 
 PLATFORM = ("--python-platform", "aarch64-manylinux_2_28", "--python-version", "3.13", "--only-binary", ":all:")
+WITHOUT_WHEEL = "autograd-gamma"  # of lifelines: pure Python, built in the training image by a locked setuptools
 LIMIT_MB = 240.0  # Lambda refuses a function whose code and layers exceed 262 MB (10^6) unzipped
 MB = 1_000_000
 
@@ -24,15 +25,14 @@ class PackageTooBigError(RuntimeError):
     """The layers of one function would not fit into Lambda."""
 
 
-def lock(layer: str) -> None:
-    """Resolve `layers/NAME/requirements.in` into a `requirements.txt` with hashes."""
-    folder = ROOT / "layers" / layer
+def lock(wanted: Path, *, tested: str) -> None:
+    """Resolve `NAME.in` into `NAME.txt` beside it, with hashes, held to the versions of `requirements/TESTED`."""
     command = [
-        *("pip", "compile", str(folder / "requirements.in"), "-o", str(folder / "requirements.txt")),
-        *("-c", str(ROOT / "requirements" / "local.txt"), "--generate-hashes", "--no-annotate", "--no-emit-index-url", "--quiet"),
+        *("pip", "compile", str(wanted), "-o", str(wanted.with_suffix(".txt"))),
+        *("-c", str(ROOT / "requirements" / tested), "--generate-hashes", "--no-annotate", "--no-emit-index-url", "--quiet"),
         *("--custom-compile-command", "python -m infra.package --lock"),
     ]
-    _uv(*command, *PLATFORM)
+    _uv(*command, *PLATFORM, "--no-binary", WITHOUT_WHEEL)
 
 
 def build(layer: str) -> Path:
@@ -63,10 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
         All layers and the function with them exceed `LIMIT_MB`.
     """
     parser = argparse.ArgumentParser(prog="python -m infra.package", description="Build the layers, or lock their requirements.")
-    parser.add_argument("--lock", action="store_true", help="rewrite layers/*/requirements.txt instead of building")
+    parser.add_argument("--lock", action="store_true", help="rewrite the locks instead of building")
     if parser.parse_args(arguments).lock:
         for layer in LAYERS:
-            lock(layer)
+            lock(ROOT / "layers" / layer / "requirements.in", tested="local.txt")
+        for name in ("build", "requirements"):
+            lock(TRAINING_IMAGE / f"{name}.in", tested="dev.txt")
         return 0
     parts = {f"layers/{layer}": build(layer) for layer in LAYERS}
     parts |= {"layers/engine": ROOT / "layers" / "engine", "functions/decide": ROOT / "functions" / "decide"}

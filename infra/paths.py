@@ -4,3 +4,4 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("runtime", "scoring")  # layers whose content is built; the engine layer is the source itself
+TRAINING_IMAGE = ROOT / "functions" / "train"

@@ -249,8 +249,11 @@ class EngineStack(Stack):
 
     def _grant_learning(self) -> None:
         train = self.learning.train
-        self._table(train, names.OFFERS_TABLE, READ)
-        self._objects(train, names.MODELS_BUCKET, write=True)
+        for table in (names.OFFERS_TABLE, names.SENDS_TABLE, names.LEDGER_TABLE):
+            self._table(train, table, READ)
+        self._objects(train, names.DECISIONS_BUCKET, read=True)
+        self._objects(train, names.MODELS_BUCKET, read=True, write=True)
+        self._parameters(train, CONTROLS)
 
     def _grant_console(self) -> None:
         console = self.console.console

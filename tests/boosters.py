@@ -89,12 +89,14 @@ def odd_values(luck: np.random.Generator, rows: int, columns: int) -> Floats:
     return luck.choice(VALUES, (rows, columns))
 
 
-def written(luck: np.random.Generator, *, trees: int, most_leaves: int, features: Sequence[int]) -> Written:
-    """A forest of random trees over some of NAMES, every split with a missing type and default of its own."""
+def written(
+    luck: np.random.Generator, *, trees: int, most_leaves: int, features: Sequence[int], names: Sequence[str] = NAMES
+) -> Written:
+    """A forest of random trees over some of `names`, every split with a missing type and default of its own."""
     head = (
         "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
-        f"max_feature_idx={len(NAMES) - 1}\nobjective=regression\nfeature_names={' '.join(NAMES)}\n"
-        f"feature_infos={' '.join(['none'] * len(NAMES))}\n"
+        f"max_feature_idx={len(names) - 1}\nobjective=regression\nfeature_names={' '.join(names)}\n"
+        f"feature_infos={' '.join(['none'] * len(names))}\n"
     )
     blocks = [_tree_text(luck, int(luck.integers(1, most_leaves + 1)), features) for _ in range(trees)]
     return Written(head + "".join(f"\nTree={number}\n{block}\n" for number, block in enumerate(blocks)) + "\nend of trees\n")

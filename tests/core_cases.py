@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from revenue_engine.bundle import Bundle, Finder, prior_bundle
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
+from revenue_engine.errors import Refused
 from revenue_engine.offers.posterior import fold
-from revenue_engine.prediction.bundle import prior_bundle
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import Decisions
@@ -107,6 +108,20 @@ def a_context(
 def a_cycle(**changes: Any) -> Cycle:
     """A context, worked out."""
     return prepare(a_context(**changes))
+
+
+def keep(bundle: Bundle) -> Finder:
+    """A store of one bundle."""
+
+    def find(version: str) -> Bundle:
+        if version != bundle.version:
+            raise Refused("bundle_missing", version)
+        return bundle
+
+    return find
+
+
+PRIOR = keep(prior_bundle(NOW))
 
 
 def names(reason: np.ndarray[Any, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.subscriber import ARMS
 from revenue_engine.snapshot import save_context, save_page
-from tests.core_cases import NOW, OFFERS, T, a_context, a_crowd, an_offer, many
+from tests.core_cases import NOW, OFFERS, PRIOR, T, a_context, a_crowd, an_offer, many
 
 ENGINE = ARMS.index("engine")
 CONTROLS = Controls(ghost_share=0.1, epsilon_per_day=0.2)
@@ -53,7 +53,7 @@ def seen(*read: Receipt) -> Decided:
 
 def test_replayed_rows_add_up_to_one_and_hold_the_logged_propensity_of_what_was_done() -> None:
     page = a_crowd(1_000)
-    decisions, _, cycle = replay(save_page(page), save_context(CONTEXT), granted=150)
+    decisions, _, cycle = replay(save_page(page), save_context(CONTEXT), PRIOR, granted=150)
     rows = np.flatnonzero((decisions.arm >= 0) & (decisions.policy == ENGINE))
     whole = mixture(cycle, segment=decisions.segment[rows], eligible=decisions.eligible[rows], epsilon=decisions.epsilon[rows])
     done = np.where(decisions.ghost[rows], len(cycle.book.arms), decisions.arm[rows])
@@ -80,7 +80,7 @@ def test_arms_are_drawn_as_often_as_the_mixture_says() -> None:
 
 def test_cycles_of_different_catalogues_share_one_list_of_arms() -> None:
     read = on_record(CONTEXT, a_crowd(300)) + on_record(OTHER, a_crowd(300))
-    log = with_policy(seen(*read), stored(CONTEXT, OTHER))
+    log = with_policy(seen(*read), stored(CONTEXT, OTHER), PRIOR)
     assert log.policy is not None
     assert log.arms == ("101/soft", "101/standard", "102/soft", "102/standard", "103/standard", "104/bold", SKIP)
     rows = np.arange(len(log))
@@ -104,10 +104,10 @@ def test_without_the_stored_inputs_rows_are_left_out_and_counted() -> None:
     read = on_record(CONTEXT, a_crowd(300)) + on_record(OTHER, a_crowd(300))
     plain = seen(*read)
     of_other = int((plain.context == 1).sum())
-    log = with_policy(plain, stored(CONTEXT))
+    log = with_policy(plain, stored(CONTEXT), PRIOR)
     assert len(log) == len(plain) - of_other > 0
     assert log.left_out == {**plain.left_out, "inputs_missing": of_other}
-    none = with_policy(plain, stored())
+    none = with_policy(plain, stored(), PRIOR)
     assert (len(none), none.arms, none.left_out["inputs_missing"]) == (0, (SKIP,), len(plain))
 
 
@@ -118,15 +118,15 @@ def test_a_context_that_did_not_decide_these_rows_is_not_believed() -> None:
         replace(CONTEXT, controls=Controls(ghost_share=0.05, epsilon_per_day=0.2)),
         replace(OTHER, cycle_id=CONTEXT.cycle_id),
     ):
-        log = with_policy(plain, stored(changed))
+        log = with_policy(plain, stored(changed), PRIOR)
         assert (len(log), log.left_out["inputs_disagree"]) == (0, len(plain))
-    torn = with_policy(plain, lambda name: b"{")
+    torn = with_policy(plain, lambda name: b"{", PRIOR)
     assert torn.left_out["inputs_unreadable"] == len(plain)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_few_rows_and_none_break_nothing(rows: int) -> None:
-    log = with_policy(seen(*on_record(CONTEXT, many(1))[:rows]), stored(CONTEXT))
+    log = with_policy(seen(*on_record(CONTEXT, many(1))[:rows]), stored(CONTEXT), PRIOR)
     assert log.policy is not None
     assert log.policy.logging.shape == (rows, len(log.arms))
 

@@ -63,16 +63,13 @@ def test_an_object_written_once_stays_the_first(org: Org) -> None:
 def test_a_champion_is_what_the_pointer_names(org: Org) -> None:
     bundles, other = org.w.bundles, f"{org.name}-other"
     assert bundles.champion(other) is None
-    with pytest.raises(Refused, match="bundle_missing"):
-        bundles.files(other)
+    with pytest.raises(Refused, match="v1"):
+        bundles.files(other, "v1")
     bundles.publish(other, "v1", {"a.json": b"1", "b.json": b"2"})
-    with pytest.raises(Refused, match="bundle_missing"):
-        bundles.files(other)
+    assert bundles.champion(other) is None
     bundles.promote(other, "v1", at="now")
-    assert bundles.files(other) == {"a.json": b"1", "b.json": b"2"}
-    bundles.promote(other, "v2", at="now")
-    with pytest.raises(Refused, match="v2"):
-        bundles.files(other)
+    assert bundles.champion(other) == {"version": "v1", "promoted_at": "now"}
+    assert bundles.files(other, "v1") == {"a.json": b"1", "b.json": b"2"}
 
 
 def test_messages_go_in_tens_and_none_is_lost(org: Org) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from revenue_engine.audit import receipts
 from revenue_engine.aws.dynamo import commit
+from revenue_engine.bundle import dump
 from revenue_engine.context import prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.records.controls import Controls
@@ -53,7 +54,7 @@ def test_a_log_is_what_was_decided_what_became_of_it_and_the_books(tmp_path: Pat
         assert shown.exit_code == 0, shown.output
         again = CliRunner().invoke(main, arguments, obj=connection)
         decided, sent = made.receipts(), made.mails
-    assert shown.stdout == f"1 pages, 1 contexts, {len(sent)} mails, 2 conversions\n"
+    assert shown.stdout == f"1 pages, 1 contexts, 1 bundles, {len(sent)} mails, 2 conversions\n"
     assert "decisions of 2026-03-02" in shown.stderr
     assert (again.exit_code, "folder: not_empty" in again.stderr) == (2, True)
 
@@ -94,7 +95,10 @@ def test_what_is_older_than_the_days_is_left_out(run: Run, org: Org, tmp_path: P
     plan = org.mailed()
     assert org.w.sends.dropping_unclaimed(org.plan("s", decision="d2"), reason="opted_out", now=NOW, day=DAY)  # it never left
     booked(org, arrival(org, plan), report(org, plan, "c1"))
-    for days, wanted in ((1, "0 pages, 0 contexts, 1 mails, 1 conversions"), (3, "0 pages, 0 contexts, 1 mails, 1 conversions")):
+    for days, wanted in (
+        (1, "0 pages, 0 contexts, 0 bundles, 1 mails, 1 conversions"),
+        (3, "0 pages, 0 contexts, 0 bundles, 1 mails, 1 conversions"),
+    ):
         assert run("logs", "export", tmp_path / str(days), "--days", str(days)).stdout == wanted + "\n"
     (sale,) = read_log(tmp_path / "1").conversions
     assert (sale.send_id, sale.subscriber, sale.state, sale.approved_micros) == (
@@ -123,6 +127,10 @@ def a_log(folder: Path, *, people: int = 12_000, contexts: bool = True) -> Path:
             path.parent.mkdir(parents=True)
             if contexts:
                 path.write_bytes(save_context(context))
+                for name, body in dump(context.bundle).items():
+                    place = folder / "models" / context.bundle.version / name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(body)
             for one in map(orjson.loads, raw.splitlines()):
                 if one["action"] == "send":
                     rate = 0.2 if (one["offer"], one["content"]) == ("101", "standard") else 0.05

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from revenue_engine.offers.posterior import fold
 from revenue_engine.records.offer import Cap
+from revenue_engine.services.models import finder
 from revenue_engine.snapshot import load_context
 from tests.e2e.house import HOME, ORG, PHONE, house, offers
 from workbench.simulation import events
@@ -22,8 +23,8 @@ def test_the_next_cycle_knows_it_and_keeps_the_gap() -> None:
         made.clicked(mail)
         made.converted(mail)
         made.cycle()
-        before = load_context(made.object(f"cycles/{ORG}/20260302T1415/context.json"))
-        after = load_context(made.object(f"cycles/{ORG}/20260302T1430/context.json"))
+        before = load_context(made.object(f"cycles/{ORG}/20260302T1415/context.json"), finder(made.w, ORG))
+        after = load_context(made.object(f"cycles/{ORG}/20260302T1430/context.json"), finder(made.w, ORG))
         arm = after.posteriors.arms.index((mail.offer, mail.variant))
         gained = after.posteriors.mean - before.posteriors.mean
         assert gained[:, arm].max() == gained.max() > 0  # nobody learned more than the arm that sold

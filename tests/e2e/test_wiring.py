@@ -150,7 +150,7 @@ def _facts(made: House) -> Iterator[str]:
 
 
 def _night(template: Template) -> set[str]:
-    """Sunday at three the models are trained; at a quarter past eleven the books are reconciled, and half an hour later the arms
+    """At three the models are trained; at a quarter past eleven the books are reconciled, and half an hour later the arms
     looked at; every six hours the catalogue."""
     facts: set[str] = set()
     for start, minutes, arrange, fact in (

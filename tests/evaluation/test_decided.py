@@ -22,7 +22,7 @@ from revenue_engine.evaluation.targets import target_of
 from revenue_engine.mixture import with_policy
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.snapshot import save_context
-from tests.core_cases import T, a_context, a_crowd, many
+from tests.core_cases import PRIOR, T, a_context, a_crowd, many
 
 LATER = T + MATURE_SECONDS + 900.0
 LINE: dict[str, Any] = {
@@ -119,7 +119,7 @@ def market(n: int = 40_000, seed: int = 4) -> tuple[Decided, np.ndarray[Any, Any
         for one in read
         if not one.ghost
     }
-    log = with_policy(of(*read, became=became), lambda name: save_context(context))
+    log = with_policy(of(*read, became=became), lambda name: save_context(context), PRIOR)
     worth = {one.arm_name: one.p_conversion * one.payout_micros for one in read}  # type: ignore[operator]
     return log, np.array([rates[arm] * worth.get(arm, 0.0) for arm in log.arms])
 

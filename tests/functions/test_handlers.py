@@ -12,6 +12,7 @@ import pytest
 
 from revenue_engine import ids
 from revenue_engine.aws import names, wiring
+from revenue_engine.bundle import load
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.services import quarantine, send_messages
 from tests.builders import NOW, Org
@@ -173,7 +174,10 @@ def test_reconcile_looks_at_the_arms_under_its_own_role_and_the_console_shows_it
 
 def test_train_publishes_a_bundle(main: Org) -> None:
     said = main.system.invoke("train", event("schedule-train"))
-    assert main.w.bundles.bucket.keys(f"models/main/{said['version']}/")
+    assert main.w.bundles.last_report("main") == said
+    for one in said["candidates"]:
+        assert load(main.w.bundles.files("main", one["version"])).version == one["version"]
+    assert main.system.permissions.denials == []
 
 
 def test_console_answers_and_commands(main: Org) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import node, package, settings
-from infra.paths import LAYERS, ROOT
+from infra.paths import LAYERS, ROOT, TRAINING_IMAGE
 
 
 def _lines(path: Path) -> list[str]:
@@ -25,13 +25,19 @@ def test_layers_ask_for_what_the_project_declares() -> None:
     assert _lines(ROOT / "layers" / "scoring" / "requirements.in") == sorted(project["optional-dependencies"]["scoring"])
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_every_locked_package_is_pinned_and_hashed(layer: str) -> None:
-    text = (ROOT / "layers" / layer / "requirements.txt").read_text().replace("\\\n", " ")
+def test_the_training_image_asks_for_what_the_project_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    own = [line for line in _lines(TRAINING_IMAGE / "requirements.in") if not line.startswith("-r ")]
+    assert own == sorted(project["optional-dependencies"]["learning"])
+
+
+@pytest.mark.parametrize("folder", [*(f"layers/{layer}" for layer in LAYERS), "functions/train"])
+def test_every_locked_package_is_pinned_and_hashed(folder: str) -> None:
+    text = (ROOT / folder / "requirements.txt").read_text().replace("\\\n", " ")
     entries = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     assert entries
     assert not [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
-    wanted = {line.split(">")[0] for line in _lines(ROOT / "layers" / layer / "requirements.in")}
+    wanted = {line.split(">")[0] for line in _lines(ROOT / folder / "requirements.in") if not line.startswith("-r ")}
     assert wanted <= {entry.split("==")[0] for entry in entries}
 
 
@@ -40,6 +46,16 @@ def test_layers_ship_the_versions_the_tests_run_with() -> None:
     for layer in LAYERS:
         shipped = {line.split(" ")[0] for line in _lines(ROOT / "layers" / layer / "requirements.txt") if "==" in line}
         assert shipped <= tested
+
+
+def test_models_are_fitted_with_the_versions_that_the_tests_and_the_other_functions_run_with() -> None:
+    def versions(path: Path) -> set[str]:
+        return {line.split(" ")[0] for line in path.read_text().splitlines() if "==" in line and not line.startswith("#")}
+
+    trained = versions(TRAINING_IMAGE / "requirements.txt")
+    assert trained <= versions(ROOT / "requirements" / "dev.txt")
+    for layer in LAYERS:
+        assert versions(ROOT / "layers" / layer / "requirements.txt") <= trained
 
 
 def test_a_layer_is_trusted_only_beside_the_lock_it_was_built_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +102,11 @@ def test_without_node_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pyt
 
 def test_the_training_image_copies_only_what_its_context_holds() -> None:
     text = (ROOT / "functions" / "train" / "Dockerfile").read_text()
-    copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY")]
+    copied = [path for line in text.splitlines() if line.startswith("COPY") for path in line.split()[1:-1]]
     assert copied
     assert not [path for path in copied if not (ROOT / path).exists()]
     assert {path.split("/")[0] for path in copied} == {"functions", "layers"}
     assert "--require-hashes" in text
+    assert "libgomp" in text  # of LightGBM
+    assert f"--no-binary {package.WITHOUT_WHEEL} --no-build-isolation" in text
+    assert (TRAINING_IMAGE / "build.txt").read_text().count("--hash=sha256:") >= 1

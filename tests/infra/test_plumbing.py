@@ -116,7 +116,7 @@ def test_schedules_are_those_of_the_design_and_well_formed(golden: Template) -> 
             ("cron(45 23 * * ? *)", {"org": "main", "action": "lift"}),
             ("rate(6 hours)", {"org": "main", "action": "catalogue"}),
         ],
-        "train": [("cron(0 3 ? * SUN *)", {"org": "main"})],
+        "train": [("cron(0 3 * * ? *)", {"org": "main"}), ("cron(0 4 ? * SUN *)", {"org": "main", "what": "value"})],
     }
 
 

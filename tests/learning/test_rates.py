@@ -7,9 +7,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from revenue_engine.bundle import Bundle, dump, load, prior_bundle
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.train import train
-from revenue_engine.prediction.bundle import PRIOR_RATES, dump, load
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from tests.core_cases import NOW
@@ -82,8 +83,14 @@ def test_chance_is_shrunk_away_when_offers_do_not_differ() -> None:
     assert ratio.std() < 0.6 * raw.std()
 
 
+def learned(rows: list[Evidence]) -> Bundle:
+    (only,) = train(rows, CATEGORIES, NOW, code_version="1", champion=prior_bundle(NOW))
+    assert only.name == "kept"
+    return only.bundle
+
+
 def test_predictions_add_up_to_the_clicks_that_were() -> None:
-    bundle = train(a_history(200), CATEGORIES, NOW, code_version="1")
+    bundle = learned(a_history(200))
     assert bundle.manifest.metrics["predicted_to_actual_clicks"] == pytest.approx(1, abs=0.03)
     assert not bundle.manifest.prior
 
@@ -108,9 +115,9 @@ def test_todays_mails_do_not_count_as_unclicked() -> None:
 
 def test_same_evidence_in_any_order_gives_the_same_bundle() -> None:
     rows = a_history(20)
-    one = train(rows, CATEGORIES, NOW, code_version="1")
-    other = train(rows[::-1], CATEGORIES, NOW, code_version="1")
+    one = learned(rows)
+    other = learned(rows[::-1])
     assert one.version == other.version
     assert dump(one) == dump(other)
     assert load(dump(one)) == one
-    assert train(rows[1:], CATEGORIES, NOW, code_version="1").version != one.version
+    assert learned(rows[1:]).version != one.version

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from revenue_engine.offers.posterior import exposure, fold, joint_draws
-from revenue_engine.prediction.bundle import PRIOR_RATES
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from tests.core_cases import NOW, OFFERS, an_offer

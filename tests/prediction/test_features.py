@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from revenue_engine.prediction.features import (
+    BASE,
     CROSS,
     OFFER,
     SUBSCRIBER,
+    base_features,
     cross_features,
     offer_features,
     schema_hash,
     subscriber_features,
 )
+from revenue_engine.records.offer import Creative
 from revenue_engine.records.subscriber import Row, topic_mask
 from revenue_engine.records.zones import zone_number
 from tests.core_cases import DAY, HOUR, NOW, T, a_page, a_row
@@ -89,11 +92,47 @@ def test_a_declared_interest_meets_its_category_and_a_lately_mailed_offer_is_rem
     assert cross[0, :2, 2].tolist() == [3.0, 1.0] and np.isnan(cross[0, 2, 2]) and np.isnan(cross[1, :, 2]).all()
 
 
-def test_offers_have_their_money_and_their_tone() -> None:
-    table = offer_features(np.array([20e6, 5e6]), np.array([1.2, 0.8]), np.array([0.02, 0.1]), ["soft", "standard"])
+def test_offers_have_their_money_their_tone_and_their_asset() -> None:
+    creatives = [
+        Creative("soft", "Shop", "Dear {{ first_name }}", "<p>{{first_name}} in {{ city }}: {{ offer_url }}</p>"),
+        Creative("standard", "Shop", "News", "<a href='{{ offer_url }}'>look</a>"),
+    ]
+    table = offer_features(
+        np.array([20e6, 5e6]), np.array([1.2, 0.8]), np.array([0.02, 0.1]), ["soft", "standard"], ["finance", "health"], creatives
+    )
     assert table.shape == (2, len(OFFER))
     assert table[:, OFFER.index("epc_dollars")].tolist() == pytest.approx([0.4, 0.5])
-    assert table[0, OFFER.index("is_soft")] == 1 and table[0].sum() == pytest.approx(20 + 1.2 + 0.02 + 0.4 + 1)
+    assert table[:, OFFER.index("is_soft")].tolist() == [1, 0] and table[:, OFFER.index("is_discount")].tolist() == [0, 0]
+    assert table[:, OFFER.index("personalisation")].tolist() == [1 - 0.5**4, 0.0]
+    assert [1 << int(number) for number in table[:, OFFER.index("category")]] == [topic_mask(["finance"]), topic_mask(["health"])]
+
+
+def test_buying_is_read_from_what_the_row_keeps() -> None:
+    year = 365 * DAY
+    steady = 4 / 90 * 90 / np.log(2) * (1 - 2 ** (-365 / 90))  # four a quarter for a year, as the counter then stands
+    buyer = a_row(created_at=T - year, decayed_at=T, conversions=steady, revenue_micros=int(4 * 365 / 90 * 25e6))
+    assert _of("purchases_of_quarter", buyer) == pytest.approx([4.0]) and _of("order_dollars", buyer) == pytest.approx([25.0])
+    assert np.isnan(_of("order_dollars", a_row(conversions=0.0, revenue_micros=0))[0])
+
+
+def test_a_buying_cycle_is_a_recent_click_or_purchase() -> None:
+    clicked = a_row(last_human_click_at=T - 3 * DAY, last_conversion_at=0)
+    bought = a_row(last_human_click_at=T - 60 * DAY, last_conversion_at=T - 14 * DAY)
+    never = a_row(last_human_click_at=0, last_conversion_at=0)
+    assert _of("buying_cycle", clicked, bought, never) == pytest.approx([0.5, 0.5, 0.0])
+
+
+def test_the_peak_hour_reaches_two_hours_either_way() -> None:
+    assert _of("is_peak_hour", *(a_row(peak_hour=hour) for hour in (12, 14, 10, 15))) == [1.0, 1.0, 1.0, 0.0]
+    assert np.isnan(_of("is_peak_hour", a_row(peak_hour=-1))[0])
+
+
+def test_without_a_value_model_worth_is_not_known() -> None:
+    page = a_page([a_row(1), a_row(2)])
+    assert np.isnan(subscriber_features(page, T)[:, len(BASE) :]).all()
+    told = np.arange(8, dtype=np.float32).reshape(2, 4)
+    both = subscriber_features(page, T, told)
+    assert both[:, len(BASE) :].tolist() == told.tolist() and both[:, : len(BASE)].tobytes() == base_features(page, T).tobytes()
 
 
 def test_the_schema_names_everything_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:

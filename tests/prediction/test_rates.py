@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from revenue_engine.prediction.bundle import PRIOR_RATES
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import HIGHEST_RATE, Delay, Rates, table
 from revenue_engine.records.evidence import SEGMENTS
 

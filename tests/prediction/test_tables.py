@@ -62,7 +62,7 @@ def test_damaged_bytes_are_refused(damage: str) -> None:
         np.savez(file, **version, **{**arrays, "leaf_value": kept})  # type: ignore[arg-type]
         data = file.getvalue()
     bad = {"cut short": data[:-300], "no archive": b"tables", "empty": b""}.get(damage, data)
-    with pytest.raises(Refused, match="tables_corrupt"):
+    with pytest.raises(Refused, match=r"archive_corrupt|tables_corrupt"):
         load(bad)
 
 

@@ -12,13 +12,14 @@ import pytest
 from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.bundle import load
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.prediction.bundle import load
 from revenue_engine.services import approvals, quarantine, send_messages
 from revenue_engine.services.attribute import attribute_message
 from revenue_engine.services.catalogue import import_offers, import_suppression_list
 from revenue_engine.services.console import answer
 from revenue_engine.services.http import request_of
+from revenue_engine.services.models import champion
 from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status
 from revenue_engine.services.take_postback import take_postback
@@ -39,7 +40,7 @@ def test_setup_makes_what_is_missing_once_and_leaves_what_is_there(org: Org) -> 
     keys = org.w.parameters.tracking_key(name), org.w.parameters.address_key(name)
     assert len(set(keys)) == 2
     assert all(len(key) == 32 for key in keys)
-    assert load(org.w.bundles.files(name)).manifest.prior
+    assert champion(org.w, name).manifest.prior
     again = set_up(org.w, name, now=NOW + timedelta(days=1), random_bytes=org.chance.randbytes)
     assert (again.created, again.webhook_path) == ((), None)
     assert (org.w.parameters.tracking_key(name), org.w.parameters.address_key(name)) == keys
@@ -216,25 +217,29 @@ def test_too_little_evidence_trains_a_bundle_and_keeps_the_champion(org: Org) ->
     before = org.w.bundles.champion(org.name)
     teach(org, "2026-03-01", 400, 12)
     said = train(org.w, org=org.name, now=NOW)
-    assert said["promoted"] is False
+    assert said["promoted"] is None
+    (kept,) = said["candidates"]
+    assert (kept["name"], kept["passed"], kept["reasons"]) == ("kept", False, ["too_few_clicks"])
     assert org.w.bundles.champion(org.name) == before
-    assert org.w.bundles.bucket.keys(f"models/{org.name}/{said['version']}/")
+    assert load(org.w.bundles.files(org.name, kept["version"])).version == kept["version"]
+    assert org.w.bundles.last_report(org.name) == said
 
 
 def test_enough_evidence_makes_the_champion_that_decide_loads(org: Org) -> None:
     for day in range(20, 28):
         teach(org, f"2026-02-{day}", 1_000, 30)
     said = train(org.w, org=org.name, now=NOW)
-    assert said["promoted"] is True
-    assert said["metrics"]["clicks"] == 240
-    bundle = load(org.w.bundles.files(org.name))
-    assert bundle.version == said["version"]
+    (kept,) = said["candidates"]
+    assert said["promoted"] == kept["version"]
+    assert kept["metrics"]["clicks"] == 240
+    bundle = champion(org.w, org.name)
+    assert bundle.version == kept["version"]
     assert not bundle.manifest.prior
-    assert train(org.w, org=org.name, now=NOW)["version"] == said["version"]
+    assert train(org.w, org=org.name, now=NOW)["promoted"] == kept["version"]
 
 
 def test_without_any_evidence_nothing_is_promoted(org: Org) -> None:
-    assert train(org.w, org=org.name, now=NOW)["promoted"] is False
+    assert train(org.w, org=org.name, now=NOW)["promoted"] is None
 
 
 def test_a_wiring_without_an_environment_names_what_it_lacks() -> None:

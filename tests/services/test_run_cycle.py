@@ -12,8 +12,10 @@ import pytest
 
 from revenue_engine.audit import UNBUILT
 from revenue_engine.aws import names
+from revenue_engine.bundle import dump
 from revenue_engine.clock import epoch_seconds, parse_iso
 from revenue_engine.services import approvals
+from revenue_engine.services.models import champion
 from tests.e2e.house import ORG, START, House, house
 
 DAY = 24 * 60
@@ -176,7 +178,7 @@ def _no_champion(made: House) -> None:
 
 
 def _other_rows(made: House) -> None:
-    files = made.w.bundles.files(ORG)
+    files = dump(champion(made.w, ORG))
     manifest = json.loads(files["manifest.json"]) | {"row_schema": 1}
     made.w.bundles.publish(ORG, "strange", files | {"manifest.json": json.dumps(manifest).encode()})
     made.w.bundles.promote(ORG, "strange", at="2026-03-02T14:00:00.000Z")

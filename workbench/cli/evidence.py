@@ -24,7 +24,7 @@ from revenue_engine.money import format_micros, parse_micros
 from workbench.cli import display
 from workbench.cli.connection import Connection
 from workbench.logs import read_log
-from workbench.logs.evidence import became, ghost_log, read_receipts, stored_in, survey
+from workbench.logs.evidence import became, bundles_in, ghost_log, read_receipts, stored_in, survey
 from workbench.logs.export import export
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,16 +38,18 @@ def logs() -> None:
 @logs.command("export")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--days", type=click.IntRange(1, 400), default=30, show_default=True, help="UTC days, today among them.")
+@click.option("--inputs", is_flag=True, help="Also what training needs: the rows people were decided by, and the evidence.")
 @click.pass_obj
-def logs_export(connection: Connection, folder: Path, days: int) -> None:
+def logs_export(connection: Connection, folder: Path, days: int, inputs: bool) -> None:
     """Write the org's log into FOLDER, which must be empty. It names nobody: subscribers are opaque keys."""
-    with _bad_input():
+    with bad_input():
         counts = export(
             connection.wiring,
             connection.org,
             folder,
             days=days,
             now=connection.now(),
+            inputs=inputs,
             progress=lambda what: click.echo(what, err=True),
         )
     click.echo(", ".join(f"{n:,} {what}" for what, n in counts.items()))
@@ -60,7 +62,7 @@ def logs_export(connection: Connection, folder: Path, days: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
     """What another policy would have earned, from a log of what was done; or why the log cannot tell."""
-    with _bad_input():
+    with bad_input():
         check_name(target)
         worth_micros = parse_micros(worth, field="worth")
         if worth_micros < 0:
@@ -68,7 +70,7 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
         outcomes, known = read_log(folder), survey(folder)
         log = decided(read_receipts(folder), became(outcomes, known.currency), as_of=known.until, worth_micros=worth_micros)
         with display.bar("policies", len(log.contexts)) as advance:
-            log = with_policy(log, stored_in(folder), progress=advance)
+            log = with_policy(log, stored_in(folder), bundles_in(folder), progress=advance)
         policy = log.policy
         assert policy is not None
         said = answer(log, policy, target_of(target, log, policy)) if len(log) else None
@@ -101,7 +103,7 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def incremental_command(folder: Path, days: int, as_json: bool) -> None:
     """What a mail adds that later mails would not have brought: days after sends against days after ghosts."""
-    with _bad_input():
+    with bad_input():
         outcomes, known = read_log(folder), survey(folder)
         log = ghost_log(read_receipts(folder), outcomes, known.currency)
         found = incremental(log.decisions, log.paid, log.exits, as_of=int(known.until), days=days)
@@ -121,7 +123,7 @@ def incremental_command(folder: Path, days: int, as_json: bool) -> None:
 
 
 @contextmanager
-def _bad_input() -> Iterator[None]:
+def bad_input() -> Iterator[None]:
     """A log or an option that cannot be understood: one line that names the field, and exit code 2."""
     try:
         yield

@@ -14,11 +14,13 @@ from workbench.cli.anomalies import anomalies
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
 from workbench.cli.evidence import evaluate, incremental_command, logs
+from workbench.cli.forecasting import forecast
 from workbench.cli.fx import fx
 from workbench.cli.lift import lift
 from workbench.cli.person import person
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.training import train
 
 
 class Commands(click.Group):
@@ -76,6 +78,8 @@ for command in (
     logs,
     evaluate,
     incremental_command,
+    train,
+    forecast,
     demo,
 ):
     main.add_command(command)

@@ -2,6 +2,8 @@
 
     LOGS/decisions/*.ndjson[.gz]   receipts, as decide writes them (`revenue_engine.audit`)
     LOGS/cycles/ORG/CYCLE/context.json   what a cycle decided by, where it is at hand (`revenue_engine.mixture`)
+    LOGS/models/VERSION/*          the bundles that those contexts name
+    LOGS/cycles/ORG/CYCLE/page-*.npz, LOGS/evidence.ndjson.gz   with --inputs: what `revenue-engine train LOGS` learns from
     LOGS/outcomes.ndjson.gz        one line a mail that left: `MailOutcome`
     LOGS/conversions.ndjson.gz     one line a conversion, as the books have it: `Conversion`
 

@@ -6,18 +6,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from revenue_engine.bundle import Bundle, Finder, load
 from revenue_engine.clock import parse_iso
-from revenue_engine.errors import BadInput
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.evaluation.ghosts import Events, WouldBe
 from revenue_engine.evaluation.receipts import Became, Receipt
-from workbench.logs.files import DECISIONS, Log, read_decisions
+from workbench.logs.files import DECISIONS, MODELS, Log, read_decisions
 
+_VERSION = re.compile(r"[0-9a-f]{32}")
 _CONTEXT = re.compile(r"cycles/[a-z0-9-]+/[0-9A-Za-z:-]+/context\.json")
 
 
@@ -62,6 +65,19 @@ def stored_in(folder: Path) -> Callable[[str], bytes | None]:
     def find(name: str) -> bytes | None:
         path = folder / name
         return path.read_bytes() if _CONTEXT.fullmatch(name) and path.is_file() else None
+
+    return find
+
+
+def bundles_in(folder: Path) -> Finder:
+    """Finds a bundle of the log by its version, reading each once. Raises Refused as `bundle.load`."""
+
+    @cache
+    def find(version: str) -> Bundle:
+        place = folder / MODELS / version
+        if not _VERSION.fullmatch(version) or not place.is_dir():
+            raise Refused("bundle_missing", version)
+        return load({path.name: path.read_bytes() for path in place.iterdir() if path.is_file()})
 
     return find
 

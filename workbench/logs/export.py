@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from revenue_engine.attribution.ledger import Head
@@ -12,30 +12,45 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_millis
 from revenue_engine.errors import BadInput
+from revenue_engine.learning.dataset import EVIDENCE_DAYS
+from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.services import export_log
-from workbench.logs.files import DECISIONS, write_conversions, write_outcomes
+from revenue_engine.snapshot import bundle_version
+from workbench.logs.files import DECISIONS, MODELS, write_conversions, write_evidence, write_outcomes
 from workbench.logs.lines import Conversion, MailOutcome
 
 
 def export(
-    w: Wiring, org: str, folder: Path, *, days: int, now: datetime, progress: Callable[[str], None] = lambda what: None
+    w: Wiring,
+    org: str,
+    folder: Path,
+    *,
+    days: int,
+    now: datetime,
+    inputs: bool = False,
+    progress: Callable[[str], None] = lambda what: None,
 ) -> Counter[str]:
-    """Writes the org's log of the last `days` UTC days into an empty folder; how many of each thing there were.
+    """Writes the org's log of the last `days` UTC days into an empty folder; how many of each thing there were. With `inputs` also what
+    training needs: the rows that people were decided by, and the evidence of a year.
 
     Raises BadInput for a folder that holds anything: two exports would be mixed. `progress` is told each page, day and conversion.
     """
     if folder.exists() and any(folder.iterdir()):
         raise BadInput("folder", "not_empty", str(folder))
-    counts: Counter[str] = Counter(pages=0, contexts=0, mails=0, conversions=0)
+    counts: Counter[str] = Counter(pages=0, contexts=0, bundles=0, mails=0, conversions=0)
     span = export_log.span(w, org, days=days, now=now)
     for day in span.decided:
         for key, raw in export_log.receipts(w, org, day):
             cycle_id, page = key.split("/")[3:]
             _put(folder / DECISIONS / day.isoformat() / f"{cycle_id}-{page}", raw)
             counts["pages"] += 1
+            rows_key, rows = export_log.inputs(w, org, key) if inputs else ("", None)
+            if rows is not None:
+                _put(folder / rows_key, rows)
         for key, raw in export_log.contexts(w, org, day):
             _put(folder / key, raw)
             counts["contexts"] += 1
+            counts["bundles"] += _bundle(w, org, folder, raw)
         progress(f"decisions of {day}")
 
     def outcomes() -> Iterator[MailOutcome]:
@@ -51,9 +66,22 @@ def export(
             yield conversion_of(key, head)
         progress("conversions")
 
+    if inputs:
+        since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
+        write_evidence(folder, [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)])
     write_outcomes(folder, outcomes())
     write_conversions(folder, sales())
     return counts
+
+
+def _bundle(w: Wiring, org: str, folder: Path, context: bytes) -> int:
+    """The bundle that a context names, once."""
+    place = folder / MODELS / bundle_version(context)
+    if place.exists():
+        return 0
+    for name, body in w.bundles.files(org, place.name).items():
+        _put(place / name, body)
+    return 1
 
 
 def outcome_of(row: Item) -> MailOutcome:
@@ -91,6 +119,7 @@ def conversion_of(key: str, head: Head) -> Conversion:
         provisional_micros=position.amounts.provisional_micros,
         approved_micros=position.amounts.approved_micros,
         currency=position.place.currency,
+        held=position.amounts.held_conversions > 0,
     )
 
 

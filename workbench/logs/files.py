@@ -12,9 +12,11 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from revenue_engine.errors import BadInput
+from revenue_engine.records.evidence import Evidence, parse_evidence
 from workbench.logs.lines import Conversion, MailOutcome
 
-OUTCOMES, CONVERSIONS, DECISIONS = "outcomes.ndjson.gz", "conversions.ndjson.gz", "decisions"
+OUTCOMES, CONVERSIONS, DECISIONS, MODELS = "outcomes.ndjson.gz", "conversions.ndjson.gz", "decisions", "models"
+EVIDENCE = "evidence.ndjson.gz"
 _Line = TypeVar("_Line", MailOutcome, Conversion)
 
 
@@ -36,6 +38,24 @@ def write_conversions(folder: Path, lines: Iterable[Conversion]) -> None:
     _write(folder / CONVERSIONS, lines)
 
 
+def write_evidence(folder: Path, cells: Iterable[Evidence]) -> None:
+    """Replaces the folder's evidence."""
+    _write(folder / EVIDENCE, cells)
+
+
+def read_evidence(folder: Path) -> list[Evidence]:
+    """Raises BadInput naming the file and the line; a folder without evidence was exported without inputs."""
+    path, found = folder / EVIDENCE, []
+    if not path.exists():
+        raise BadInput(EVIDENCE, "missing", "export the log with --inputs")
+    for number, line in _lines(path):
+        try:
+            found.append(parse_evidence(orjson.loads(line)))
+        except (orjson.JSONDecodeError, BadInput, TypeError, ValueError) as error:
+            raise BadInput(f"{EVIDENCE}:{number}", "not_evidence", str(error)) from None
+    return found
+
+
 def read_log(folder: Path) -> Log:
     """Raises BadInput naming the file, the line and the field; a folder without outcomes or conversions is no log."""
     return Log(_read(folder / OUTCOMES, MailOutcome, "send_id"), _read(folder / CONVERSIONS, Conversion, "key"))
@@ -54,7 +74,7 @@ def read_decisions(folder: Path) -> Iterator[dict[str, Any]]:
                 raise BadInput(f"{path.name}:{number}", "not_json", str(error)) from None
 
 
-def _write(path: Path, lines: Iterable[MailOutcome] | Iterable[Conversion]) -> None:
+def _write(path: Path, lines: Iterable[MailOutcome] | Iterable[Conversion] | Iterable[Evidence]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")  # a reader never sees half a file
     with gzip.open(partial, "wb", compresslevel=5) as file:

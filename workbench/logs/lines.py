@@ -48,3 +48,4 @@ class Conversion:
     provisional_micros: Micros
     approved_micros: Micros
     currency: str
+    held: bool = False  # as suspicious: nothing is learned from it

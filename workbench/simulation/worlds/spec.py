@@ -146,13 +146,14 @@ def named(name: str, seed_file: Path | None = None) -> WorldSpec:
     if (name == "sealed") != (seed_file is not None):
         raise ValueError("a seed file belongs to the sealed world, and to no other")
     if seed_file is not None:
-        return _sealed(seed_file.read_bytes())
+        return drawn(seed_file.read_bytes())
     if name not in _WORLDS:
         raise ValueError(f"no world {name!r}; there are {', '.join(NAMES)}")
     return _WORLDS[name]
 
 
-def _sealed(secret: bytes) -> WorldSpec:
+def drawn(secret: bytes) -> WorldSpec:
+    """A world whose constants these bytes draw. Raises ValueError for none."""
     if not secret.strip():
         raise ValueError("the seed file of a sealed world is empty")
     seed = int.from_bytes(hashlib.sha256(secret.strip()).digest()[:7], "big")

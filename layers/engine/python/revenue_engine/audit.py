@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from revenue_engine.arrays import Floats, Ints
+from revenue_engine.bundle import Finder
 from revenue_engine.clock import iso_millis
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant
@@ -61,9 +62,9 @@ def receipts(
     )
 
 
-def replay(page: bytes, context: bytes, *, granted: int, taken: int = 0) -> tuple[Decisions, Batch, Cycle]:
-    """Decide a stored page again; its receipts are the stored ones to the byte."""
-    batch, cycle = load_page(page), prepare(load_context(context))
+def replay(page: bytes, context: bytes, bundle_of: Finder, *, granted: int, taken: int = 0) -> tuple[Decisions, Batch, Cycle]:
+    """Decide a stored page again; its receipts are the stored ones to the byte. `bundle_of` finds the bundle that the context names."""
+    batch, cycle = load_page(page), prepare(load_context(context, bundle_of))
     return grant(decide_batch(batch, cycle), batch, cycle, granted, taken=taken), batch, cycle
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from revenue_engine.arrays import Floats
+from revenue_engine.bundle import Bundle
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.draws import Stream, uniforms
 from revenue_engine.errors import Refused
@@ -16,7 +17,6 @@ from revenue_engine.ids import stable_hash
 from revenue_engine.offers import choice
 from revenue_engine.offers.book import OfferBook, make_book
 from revenue_engine.offers.posterior import Posteriors, joint_draws
-from revenue_engine.prediction.bundle import Bundle
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from revenue_engine.arrays import Bools, Codes, Floats, Ints
+from revenue_engine.bundle import Finder
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.errors import Refused
 from revenue_engine.evaluation.decided import SKIP, Decided, Policy
@@ -46,8 +47,10 @@ def unpacked(eligible: Codes, arms: int) -> Bools:
     return np.unpackbits(eligible, axis=1, count=arms).astype(np.bool_)
 
 
-def with_policy(log: Decided, stored: Callable[[str], bytes | None], *, progress: Callable[[], None] = lambda: None) -> Decided:
-    """The decisions whose cycle's context `stored` finds by its name, with the whole policy.
+def with_policy(
+    log: Decided, stored: Callable[[str], bytes | None], bundle_of: Finder, *, progress: Callable[[], None] = lambda: None
+) -> Decided:
+    """The decisions whose cycle's context `stored` finds by its name, and its bundle `bundle_of` by its version, with the whole policy.
 
     The others are left out and counted: `inputs_missing`, `inputs_unreadable`, and `inputs_disagree` when what was worked out is not
     what is on record (another NumPy may draw otherwise), for then nothing of that cycle can be trusted.
@@ -56,7 +59,7 @@ def with_policy(log: Decided, stored: Callable[[str], bytes | None], *, progress
     left_out = Counter(log.left_out)
     for number, name in enumerate(log.contexts):
         rows = np.flatnonzero(log.context == number)
-        found = _of_cycle(log, rows, stored(name))
+        found = _of_cycle(log, rows, stored(name), bundle_of)
         if isinstance(found, str):
             left_out[found] += len(rows)
         else:
@@ -77,14 +80,14 @@ def with_policy(log: Decided, stored: Callable[[str], bytes | None], *, progress
     return replace(those, arms=arms, action=number_of[those.action], left_out=dict(left_out), policy=policy)
 
 
-def _of_cycle(log: Decided, rows: Ints, raw: bytes | None) -> tuple[tuple[str, ...], Policy] | str:
+def _of_cycle(log: Decided, rows: Ints, raw: bytes | None, bundle_of: Finder) -> tuple[tuple[str, ...], Policy] | str:
     """Names of the cycle's arms and the policy of these rows of it; or why there is none."""
     if raw is None:
         return "inputs_missing"
     try:
-        cycle = prepare(load_context(raw))
-    except Refused:
-        return "inputs_unreadable"
+        cycle = prepare(load_context(raw, bundle_of))
+    except Refused as refused:
+        return "inputs_missing" if refused.reason == "bundle_missing" else "inputs_unreadable"
     names = tuple(f"{offer}/{variant}" for offer, variant in cycle.book.arms)
     place = {name: i for i, name in enumerate((*names, SKIP))}
     played = np.array([place.get(log.arms[action], -1) for action in log.action[rows].tolist()])

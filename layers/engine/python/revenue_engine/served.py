@@ -1,37 +1,41 @@
-"""Sends as they were served, read again from a stored page, and what became of them: the rows that models learn from.
+"""Sends as they were served, read again from stored pages and receipts, and what became of them: the rows that models learn from.
 
 Features come from the page's own rows and the cycle's own tables, by the function that serves them, so nothing that happened later can be
-in them. Outcomes count inside a closed horizon alone: a mail that is younger than that is left out, never taken for a failure.
+in them. A log is read page by page, and of a page only what is kept stays.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Floats, Ints
-from revenue_engine.audit import decision_id
+from revenue_engine.bundle import Finder
 from revenue_engine.context import Cycle
+from revenue_engine.learning.dataset import Arm, Dataset, Part, Plan, joined
+from revenue_engine.learning.outcomes import Outcomes
+from revenue_engine.learning.people import MailPlan, Piece, mail_log
 from revenue_engine.learning.rows import Rows
-from revenue_engine.prediction.features import cross_features, offer_features, subscriber_features
+from revenue_engine.log_pages import Sent, Stored, opened
+from revenue_engine.prediction.features import (
+    CROSS,
+    OFFER,
+    SUBSCRIBER,
+    base_features,
+    cross_features,
+    offer_features,
+    subscriber_features,
+)
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.decisions import Decisions
+from revenue_engine.value.worth import mails_so_far
 
-CLICK_SECONDS = 72 * 3_600
-SALE_SECONDS = 14 * 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What is known of a mail by now. Times are epoch seconds; clicks are those of people."""
-
-    sent_at: float
-    first_click_at: float | None
-    sales: Sequence[tuple[float, int]]  # when converted, and micros approved by now: 0 for what was taken back
+if TYPE_CHECKING:
+    from revenue_engine.learning.value import MailLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ def inputs(page: Batch, cycle: Cycle, rows: Ints, arm: Ints, segment: Ints) -> I
         (cycle.p_click / cycle.p_click.mean(axis=1, keepdims=True)).mean(axis=0),
         cycle.context.posteriors.segment_share @ cycle.p_conversion,
         [variant for _, variant in book.arms],
+        [book.offers[o].category for o in book.offer_of_arm.tolist()],
+        list(book.creatives),
     )
     return Inputs(
         features=np.concatenate([subscriber_features(people, cycle.now), of_arms[arm]], axis=1),
@@ -64,42 +70,89 @@ def inputs(page: Batch, cycle: Cycle, rows: Ints, arm: Ints, segment: Ints) -> I
     )
 
 
-def training_rows(
-    decisions: Decisions, page: Batch, cycle: Cycle, outcomes: Mapping[str, Outcome], *, as_of: float
-) -> tuple[Rows, Counter[str]]:
-    """Rows of the page's mails (`audit.replay` gives the first three), and how many were left out and why.
-
-    Parameters
-    ----------
-    outcomes
-        By decision id, of mails that left.
-    as_of
-        Epoch seconds up to which outcomes are known.
-    """
+def dataset(
+    pages: Iterable[Stored],
+    bundle_of: Finder,
+    outcomes: Outcomes,
+    by: Plan,
+    *,
+    progress: Callable[[int], None] = lambda lines: None,
+) -> Dataset:
+    """The rows of a log's mails that were delivered, and how many were left out and why (`log_pages.opened`)."""
     left_out: Counter[str] = Counter()
-    known: list[Outcome] = []
-    kept: list[int] = []
-    for row in np.flatnonzero(decisions.mail).tolist():
-        outcome = outcomes.get(decision_id(cycle.context.cycle_id, str(decisions.subscriber[row])))
-        if outcome is None:
-            left_out["never_left"] += 1
-        elif outcome.sent_at > as_of - SALE_SECONDS:
-            left_out["not_matured"] += 1
-        else:
-            known.append(outcome)
-            kept.append(row)
-    rows = np.array(kept, dtype=np.int64)
-    arm, segment = decisions.arm[rows].astype(np.int64), decisions.segment[rows].astype(np.int64)
-    given = inputs(page, cycle, rows, arm, segment)
-    clicked = [o.first_click_at is not None and o.first_click_at <= o.sent_at + CLICK_SECONDS for o in known]
-    sold = [any(micros > 0 and at <= o.sent_at + SALE_SECONDS for at, micros in o.sales) for o in known]
-    return Rows(
+    parts: list[Part] = [_nothing()]
+    arms: list[Arm] = []
+    for sent, page, cycle in opened(pages, bundle_of, left_out, progress=progress):
+        part = _part(sent, page, cycle, outcomes, by, left_out)
+        parts.append(replace(part, arm=part.arm + len(arms)))
+        arms += _arms(cycle)
+    return joined(parts, arms, by, left_out)
+
+
+def mails_of_people(
+    pages: Iterable[Stored],
+    bundle_of: Finder,
+    outcomes: Outcomes,
+    by: MailPlan,
+    *,
+    progress: Callable[[int], None] = lambda lines: None,
+) -> tuple[MailLog, Counter[str]]:
+    """All delivered mails of the people that are kept, for the value model, and how many mails were left out and why."""
+    left_out: Counter[str] = Counter()
+    pieces: list[Piece] = []
+    for sent, page, cycle in opened(pages, bundle_of, left_out, progress=progress):
+        place = outcomes.find(sent.key)
+        left_out["not_delivered"] += int((place < 0).sum())
+        kept = np.flatnonzero((place >= 0) & by.keep(sent.person))
+        rows = sent.row[kept]
+        people = Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
+        at = place[kept]
+        pieces.append(Piece(sent.person[kept], at, base_features(people, cycle.now), mails_so_far(people, cycle.now)))
+    return mail_log(pieces, outcomes, by), left_out
+
+
+def _part(sent: Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, left_out: Counter[str]) -> Part:
+    place = outcomes.find(sent.key)
+    left_out["not_delivered"] += int((place < 0).sum())
+    known = np.flatnonzero(place >= 0)
+    at = place[known]
+    kept, weight = by.keep(sent.key[known], outcomes.sent_at[at], outcomes.happened[at])
+    left_out["not_matured"] += int((~by.closed(outcomes.sent_at[at])).sum())
+    left_out["thinned"] += int((~kept).sum())
+    chosen, at = known[kept], at[kept]
+    given = inputs(page, cycle, sent.row[chosen], sent.arm[chosen], sent.segment[chosen])
+    rows = Rows(
         features=given.features,
         cross=given.cross,
         p_click=given.p_click,
         p_sale=given.p_sale,
-        clicked=np.array(clicked, dtype=np.bool_),
-        sold=np.array(sold, dtype=np.bool_),
-        propensity=decisions.propensity_joint[rows],
-        weight=np.ones(len(rows)),
-    ), left_out
+        clicked=outcomes.clicked[at],
+        sold=outcomes.sales[at] > 0,
+        propensity=sent.propensity[chosen],
+        weight=weight[kept],
+    )
+    return Part(
+        rows=rows,
+        key=sent.key[chosen],
+        person=sent.person[chosen],
+        sent_at=outcomes.sent_at[at],
+        segment=sent.segment[chosen],
+        arm=sent.arm[chosen],
+        payout_micros=given.payout_micros,
+        paid_micros=outcomes.micros[at].astype(np.float64),
+    )
+
+
+def _arms(cycle: Cycle) -> list[Arm]:
+    book = cycle.book
+    return [
+        (offer, variant, book.offers[o].category)
+        for (offer, variant), o in zip(book.arms, book.offer_of_arm.tolist(), strict=True)
+    ]
+
+
+def _nothing() -> Part:
+    none, keys, numbers = np.zeros(0), np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+    features, cross = (np.zeros((0, width), dtype=np.float32) for width in (len(SUBSCRIBER) + len(OFFER), len(CROSS)))
+    never = np.zeros(0, dtype=np.bool_)
+    return Part(Rows(features, cross, none, none, never, never, none, none), keys, keys, none, numbers, numbers, none, none)

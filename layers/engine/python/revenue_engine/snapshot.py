@@ -13,11 +13,11 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
+from revenue_engine.bundle import Bundle, Finder
 from revenue_engine.clock import parse_iso
 from revenue_engine.context import CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers.posterior import Posteriors
-from revenue_engine.prediction.bundle import MANIFEST, RATES, Bundle, load
 from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer, offer_document, offer_of
@@ -43,7 +43,8 @@ def load_page(raw: bytes) -> Batch:
 
 
 def save_context(context: CycleContext) -> bytes:
-    """The context as JSON. Of creatives the bodies are left out: no decision reads them, and `content_hash` names them."""
+    """The context as JSON. Of creatives the bodies are left out: no decision reads them, and `content_hash` names them. The bundle is
+    named by its version, under which it lies unchanged."""
     posteriors = context.posteriors
     return orjson.dumps(
         {
@@ -60,10 +61,7 @@ def save_context(context: CycleContext) -> bytes:
                 "mean_payouts": posteriors.mean_payouts,
                 "segment_share": posteriors.segment_share.tolist(),
             },
-            "bundle": {
-                "manifest": context.bundle.manifest.model_dump(mode="json"),
-                "rates": context.bundle.rates.model_dump(mode="json"),
-            },
+            "bundle": context.bundle.version,
             "price": asdict(context.price),
             "budget_left": context.budget_left,
             "list_refreshed_at": {name: at.isoformat() for name, at in context.list_refreshed_at.items()},
@@ -75,8 +73,11 @@ def save_context(context: CycleContext) -> bytes:
     )
 
 
-def load_context(raw: bytes) -> CycleContext:
-    """The context of these bytes. Raises Refused("snapshot_unreadable"), or what `prediction.bundle.load` refuses."""
+def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
+    """The context of these bytes, with the bundle that `bundle_of` finds by its version.
+
+    Raises Refused("snapshot_unreadable"), what `bundle_of` raises, or `bundle_corrupt` when it finds another version.
+    """
     try:
         document = orjson.loads(raw)
         posteriors = document["posteriors"]
@@ -95,7 +96,7 @@ def load_context(raw: bytes) -> CycleContext:
                 mean_payouts=posteriors["mean_payouts"],
                 segment_share=np.array(posteriors["segment_share"], dtype=np.float64),
             ),
-            bundle=_bundle(document["bundle"]),
+            bundle=_bundle(document["bundle"], bundle_of),
             price=Price(**document["price"]),
             budget_left=document["budget_left"],
             list_refreshed_at={name: parse_iso(at) for name, at in document["list_refreshed_at"].items()},
@@ -104,6 +105,15 @@ def load_context(raw: bytes) -> CycleContext:
         )
     except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None
+
+
+def bundle_version(raw: bytes) -> str:
+    """Which bundle a stored context names. Raises Refused("snapshot_unreadable")."""
+    try:
+        version: str = orjson.loads(raw)["bundle"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None
+    return version
 
 
 def controls_version(controls: Controls) -> str:
@@ -115,8 +125,11 @@ def _controls_document(controls: Controls) -> dict[str, Any]:
     return controls.model_dump(mode="json") | {"enabled_weekdays": sorted(controls.enabled_weekdays)}
 
 
-def _bundle(document: dict[str, Any]) -> Bundle:
-    return load({MANIFEST: orjson.dumps(document["manifest"]), RATES: orjson.dumps(document["rates"])})
+def _bundle(version: str, bundle_of: Finder) -> Bundle:
+    found = bundle_of(version)
+    if found.version != version:
+        raise Refused("bundle_corrupt", f"{found.version} lies under {version}")
+    return found
 
 
 def _offer_document(offer: Offer) -> dict[str, Any]:

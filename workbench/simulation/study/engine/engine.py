@@ -12,11 +12,11 @@ import numpy as np
 
 from revenue_engine import __version__
 from revenue_engine.arrays import Ints
+from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch, grant
-from revenue_engine.learning.train import may_be_champion, train
+from revenue_engine.learning.train import first_passed, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
-from revenue_engine.prediction.bundle import Bundle, prior_bundle
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.records.controls import Autonomy, Controls
 from workbench.simulation.study.engine import rows as packed
@@ -38,7 +38,8 @@ class Engine:
 
     hours: tuple[int, ...] = HOURS
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, bundle: Bundle | None = None) -> None:
+        """`bundle` is what it begins with, else the prior."""
         self._setting = setting
         self._controls = Controls(
             max_daily_emails=setting.daily_cap,
@@ -49,7 +50,7 @@ class Engine:
             no_mail_share=0.0,
             sends_per_minute=1_000,
         )
-        self._bundle: Bundle = prior_bundle(START, code_version=__version__)
+        self._bundle: Bundle = bundle or prior_bundle(START, code_version=__version__)
         self._memory: Memory | None = None
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
@@ -101,14 +102,16 @@ class Engine:
 
     def _train(self, memory: Memory, seen: Observables, day: int) -> None:
         categories = {offer.offer: offer.category for offer in offers_of(seen)}
-        bundle = train(
+        candidates = train(
             memory.evidence(since=max(day - 365, 0), until=day + 1),
             categories,
             START + timedelta(days=day),
             code_version=__version__,
+            champion=self._bundle,
         )
-        if may_be_champion(bundle.manifest.metrics):
-            self._bundle = bundle
+        promoted = first_passed(candidates)
+        if promoted is not None:
+            self._bundle = promoted.bundle
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due <= cycle.now))

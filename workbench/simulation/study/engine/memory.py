@@ -84,10 +84,9 @@ class Memory:
             counts_of = {name: column[i] for name, column in columns.items()}
             yield Evidence(dates[d], str(FIRST_NUMBER + o), TONES[v], SEGMENTS[s], **counts_of)
 
-    def clicked_within(self, days: int, sent_day: Ints, who: Ints) -> Bools:
-        """(m,) mails whose reader clicked within so many days, as far as a sender can tell readers from machines."""
-        on = self._clicked_on[sent_day, who]
-        return np.asarray((on != _NEVER) & (on - sent_day <= days))
+    def clicked_on(self, sent_day: Ints, who: Ints) -> Ints:
+        """(m,) day on which the first click on a mail was told that, as far as a sender can tell, is its reader's; -1 for none."""
+        return self._clicked_on[sent_day, who].astype(np.int64)
 
     def paid(self, sent_day: Ints, who: Ints) -> Floats:
         """(m,) micros booked for mails by now, rebills left out."""

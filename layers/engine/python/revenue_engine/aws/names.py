@@ -115,6 +115,7 @@ METRIC_OFFERS_NOT_UNDERSTOOD = "OffersNotUnderstood"
 METRIC_SUPPRESSION_FILES_REFUSED = "SuppressionFilesRefused"
 METRIC_ANOMALIES = "Anomalies"
 METRIC_FX_RATE_MISSING = "FxRateMissing"
+METRIC_MODEL_DRIFT = "ModelDrift"
 
 # --- sending ----------------------------------------------------------------------------------------------------------
 MAIL_WORKERS = 5  # messages of sends worked on at once: each has its part of the provider's rate

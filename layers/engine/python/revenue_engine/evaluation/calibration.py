@@ -47,10 +47,15 @@ def auc(happened: Bools, predicted: Floats) -> float:
     return float((rank[happened].sum() - yes * (yes + 1) / 2) / (yes * (len(happened) - yes)))
 
 
-def log_loss(happened: Bools, predicted: Floats) -> float:
-    """Mean negative log likelihood."""
+def losses(happened: Bools, predicted: Floats) -> Floats:
+    """Negative log likelihoods, (n,)."""
     p = np.clip(predicted, _LEAST, 1 - _LEAST)
-    return float(-np.where(happened, np.log(p), np.log1p(-p)).mean())
+    return np.asarray(-np.where(happened, np.log(p), np.log1p(-p)))
+
+
+def log_loss(happened: Bools, predicted: Floats) -> float:
+    """Their mean."""
+    return float(losses(happened, predicted).mean())
 
 
 def calibration(happened: Bools, predicted: Floats, *, bins: int = BINS) -> Calibration:

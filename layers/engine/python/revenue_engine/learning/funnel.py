@@ -18,6 +18,7 @@ from revenue_engine.learning.stage import CALIBRATED_FROM, Shape, Stage, fit_sta
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
 from revenue_engine.prediction.features import OFFER, SUBSCRIBER
 from revenue_engine.prediction.funnel import Chances, FunnelTables, StageTables
+from revenue_engine.prediction.mean_error import MeanError, fit_mean_error
 from revenue_engine.prediction.platt import Platt, fit_platt, logit
 
 CLICK = Shape(leaves=12, rows_per_leaf=400, rate=0.06)
@@ -49,21 +50,30 @@ def _tables(stage: Stage) -> StageTables:
     return StageTables(trees, stage.platt)
 
 
-def fit_funnel(rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0) -> Funnel:
+def fit_funnel(
+    rows: Rows, *, names: Sequence[str] = (*SUBSCRIBER, *OFFER), seed: int = 0, click: Shape = CLICK, sale: Shape = SALE
+) -> Funnel:
     """The funnel of these rows, whose outcomes must be final; `names` of their features, in order."""
     newest = np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows))
     before = logit(rows.p_click)
     cross = fit_cross_line(rows.cross[~newest], rows.clicked[~newest], before[~newest], rows.weight[~newest])
     offset = before + cross(rows.cross)
-    click = fit_stage(rows.features, rows.clicked, offset, shape=CLICK, weight=rows.weight, names=names, seed=seed)
+    of_click = fit_stage(rows.features, rows.clicked, offset, shape=click, weight=rows.weight, names=names, seed=seed)
     of_clicks = rows.where(rows.clicked)
-    sale = fit_stage(
-        of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=SALE, weight=of_clicks.weight, names=names, seed=seed
+    of_sale = fit_stage(
+        of_clicks.features, of_clicks.sold, logit(of_clicks.p_sale), shape=sale, weight=of_clicks.weight, names=names, seed=seed
     )
-    bare = Funnel(cross, click, sale, Platt())
+    bare = Funnel(cross, of_click, of_sale, Platt())
     last = rows.where(newest)
     told = bare.chances(last)
-    return Funnel(cross, click, sale, fit_platt(logit(told.sale), last.sold, last.weight))
+    return Funnel(cross, of_click, of_sale, fit_platt(logit(told.sale), last.sold, last.weight))
+
+
+def fit_error(funnel: Funnel, rows: Rows) -> MeanError:
+    """How sure the funnel's last line is, from the rows it was fitted to (the newest of those `fit_funnel` was given)."""
+    last = rows.where(np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows)))
+    told = funnel.chances(last)
+    return fit_mean_error(logit(told.click * told.sale_of_click), told.sale, last.weight)
 
 
 def thinned(clicked: Bools, share: float, random: np.random.Generator) -> tuple[Bools, Floats]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats
 from revenue_engine.offers.posterior import exposure
-from revenue_engine.prediction.bundle import PRIOR_RATES
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import ANY_CATEGORY, HIGHEST_RATE, Rates, keys_of
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from revenue_engine.arrays import Bools, Floats
+from revenue_engine.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Rows:
     propensity: Floats  # of what was sent, as logged
     weight: Floats  # 1 over the chance that the row was kept
 
-    def where(self, chosen: Bools) -> Rows:
+    def where(self, chosen: Bools | Ints) -> Rows:
         """Some of them."""
         return Rows(*(getattr(self, name)[chosen] for name in self.__slots__))
 

@@ -26,17 +26,21 @@ class CrossLine:
 
     def __call__(self, cross: npt.NDArray[np.float32]) -> Floats:
         """What to add to log odds, of the shape of `cross` (…, 3) without its last axis."""
-        return np.asarray(_design(cross) @ np.array(self.coefficients))
+        everybody, declared, other, since = self.coefficients
+        return np.asarray(everybody + declared * _known(cross, 0) + other * _known(cross, 1) + since * _days(cross))
 
 
 def fit_cross_line(cross: npt.NDArray[np.float32], happened: Bools, offset: Floats, weight: Floats) -> CrossLine:
     """Of rows (n, 3), outcomes (n,), log odds without the line (n,) and weights (n,): ridge logistic regression by Newton's method."""
-    x, at = _design(cross), np.zeros(4)
+    x, at = (np.ones(len(cross)), _known(cross, 0), _known(cross, 1), _days(cross)), np.zeros(4)
     ridge = _RIDGE * np.array([0.0, 1.0, 1.0, 1.0])
     for _ in range(_STEPS):
-        p = logistic(offset + x @ at)
-        curve = (weight * p * (1 - p))[:, None] * x
-        step = np.linalg.solve(curve.T @ x + np.diag(ridge + 1e-9), x.T @ (weight * (happened - p)) - ridge * at)
+        p = logistic(offset + sum(a * one for a, one in zip(at, x, strict=True)))
+        curve, left = weight * p * (1 - p), weight * (happened - p)
+        # sums, not products of matrices: the same bits whatever BLAS there is, and with however many threads
+        curves = np.array([[(curve * one * other).sum() for other in x] for one in x])
+        gradient = np.array([(left * one).sum() for one in x])
+        step = np.linalg.solve(curves + np.diag(ridge + 1e-9), gradient - ridge * at)
         step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         at = at + step
         if np.abs(step).max() < 1e-9:
@@ -44,6 +48,9 @@ def fit_cross_line(cross: npt.NDArray[np.float32], happened: Bools, offset: Floa
     return CrossLine((float(at[0]), float(at[1]), float(at[2]), float(at[3])))
 
 
-def _design(cross: npt.NDArray[np.float32]) -> Floats:
-    since = np.log1p(np.where(np.isnan(cross[..., 2]), _NEVER_DAYS, cross[..., 2]).astype(np.float64))
-    return np.stack([np.ones(since.shape), cross[..., 0], cross[..., 1], since], axis=-1)
+def _known(cross: npt.NDArray[np.float32], column: int) -> Floats:
+    return cross[..., column].astype(np.float64)
+
+
+def _days(cross: npt.NDArray[np.float32]) -> Floats:
+    return np.log1p(np.where(np.isnan(cross[..., 2]), _NEVER_DAYS, cross[..., 2]).astype(np.float64))

@@ -8,7 +8,10 @@ small table of its own, for trees are scored by side (decisions/0025). Not known
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,13 +20,13 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats
 from revenue_engine.prediction.segments import DAY, engagement_score, faded, segment_of
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.offer import VARIANTS
-from revenue_engine.records.subscriber import SCHEMA, topic_mask
+from revenue_engine.records.offer import VARIANTS, Creative
+from revenue_engine.records.subscriber import HALF_LIFE_DAYS, SCHEMA, topic_mask
 from revenue_engine.records.zones import ZONES
 
 FATIGUE_HALF_LIFE_DAYS = 4.0
 _PRIOR_MAILS, _PRIOR_CLICK, _PRIOR_OPEN = 10.0, 0.02, 0.2  # what a person's own rates are drawn towards
-SUBSCRIBER = (
+BASE = (
     "click_rate",
     "open_rate",
     "machine_open_share",
@@ -44,21 +47,55 @@ SUBSCRIBER = (
     "price_sensitivity",
     "provider",
     "segment",
+    "order_dollars",  # mean of what conversions brought
+    "purchases_of_quarter",
+    "is_peak_hour",
+    "buying_cycle",
+    "browsing",  # of late, as an intake may tell; no row has it yet
 )
-OFFER = ("payout_dollars", "click_ratio", "conversions_per_click", "epc_dollars", *(f"is_{variant}" for variant in VARIANTS))
+WORTH = (
+    "predicted_ltv_dollars",
+    "remaining_ltv_dollars",
+    "survival_30d",
+    "value_segment",
+)  # by the value model, where there is one
+SUBSCRIBER = (*BASE, *WORTH)
+OFFER = (
+    "payout_dollars",
+    "click_ratio",
+    "conversions_per_click",
+    "epc_dollars",
+    *(f"is_{variant}" for variant in VARIANTS),
+    "category",
+    "personalisation",
+)
 CROSS = ("topic_declared", "topic_other", "days_since_offer")
 _MOST_DAYS = 365.0
+_PEAK_HOURS = 2.0  # as near to a reader's peak hour is his optimal time
+_QUARTER_DAYS = 90.0
+_CLICK_CYCLE_DAYS, _CONVERSION_CYCLE_DAYS = 3.0, 14.0  # after which being about to buy has halved
+_FIELDS = re.compile(r"{{-?\s*(\w+)")
 Table = npt.NDArray[np.float32]
 
 
 def schema_hash() -> str:
     """Names the features and the rows they are read from: a bundle made for others is refused (D5)."""
-    text = repr((SCHEMA, SUBSCRIBER, OFFER, CROSS, FATIGUE_HALF_LIFE_DAYS, _PRIOR_MAILS, _PRIOR_CLICK, _PRIOR_OPEN))
+    tempers = _PEAK_HOURS, _CLICK_CYCLE_DAYS, _CONVERSION_CYCLE_DAYS
+    text = repr((SCHEMA, SUBSCRIBER, OFFER, CROSS, FATIGUE_HALF_LIFE_DAYS, _PRIOR_MAILS, _PRIOR_CLICK, _PRIOR_OPEN, *tempers))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def subscriber_features(batch: Batch, at: int) -> Table:
-    """(n, len(SUBSCRIBER)) of people who would be mailed at `at`, epoch seconds."""
+def subscriber_features(batch: Batch, at: int, worth: Table | None = None) -> Table:
+    """(n, len(SUBSCRIBER)) of people who would be mailed at `at`, epoch seconds.
+
+    `worth` (n, len(WORTH)) is what the value model says of them (`value.worth`); without one it is not known.
+    """
+    known = np.full((len(batch), len(WORTH)), np.nan, dtype=np.float32) if worth is None else worth
+    return np.concatenate([base_features(batch, at), known], axis=1)
+
+
+def base_features(batch: Batch, at: int) -> Table:
+    """(n, len(BASE)): what the packed row alone says."""
     deliveries, clicks, opens, machine = (
         faded(batch, name, at) for name in ("deliveries", "human_clicks", "human_opens", "machine_opens")
     )
@@ -85,16 +122,41 @@ def subscriber_features(batch: Batch, at: int) -> Table:
         batch.column("price_sensitivity"),
         batch.column("provider"),
         segment_of(batch, at),
+        *_buying(batch, at),
+        np.where(peak >= 0, away <= _PEAK_HOURS, np.nan),
+        _buying_cycle(batch, at),
+        np.full(len(batch), np.nan),
     )
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
 
 
-def offer_features(payout_micros: Floats, click_ratio: Floats, conversions_per_click: Floats, variants: list[str]) -> Table:
-    """(A, len(OFFER)) of arms: payout, click rate over its segments', net conversions per click, and the tone; (A,) each."""
+def offer_features(
+    payout_micros: Floats,
+    click_ratio: Floats,
+    conversions_per_click: Floats,
+    variants: list[str],
+    categories: list[str],
+    creatives: list[Creative],
+) -> Table:
+    """(A, len(OFFER)) of arms: payout, click rate over its segments', net conversions per click, the tone, the category's number (as in
+    the mask of topics), and how personal the asset is; (A,) each."""
     dollars = payout_micros / 1e6
     columns = (dollars, click_ratio, conversions_per_click, dollars * conversions_per_click)
     tones = [[float(variant == known) for variant in variants] for known in VARIANTS]
-    return np.stack([np.asarray(column, dtype=np.float32) for column in (*columns, *tones)], axis=1)
+    told = [[_category(category) for category in categories], [personalisation(one.subject, one.html) for one in creatives]]
+    return np.stack([np.asarray(column, dtype=np.float32) for column in (*columns, *tones, *told)], axis=1)
+
+
+@lru_cache(maxsize=1_024)
+def personalisation(subject: str, html: str) -> float:
+    """How much of an asset is about its reader, 0 to 1: one less a half to the power of his merge fields, those of the subject twice."""
+    of_subject, of_body = ({name for name in _FIELDS.findall(text) if name != "offer_url"} for text in (subject, html))
+    return 1.0 - 0.5 ** (2 * len(of_subject) + len(of_body))
+
+
+def _category(name: str) -> int:
+    """The number of its bit in a mask of topics."""
+    return topic_mask([name]).bit_length() - 1
 
 
 def cross_features(batch: Batch, at: int, offer_numbers: npt.NDArray[np.int64], categories: list[str]) -> Table:
@@ -107,6 +169,27 @@ def cross_features(batch: Batch, at: int, offer_numbers: npt.NDArray[np.int64], 
     last = np.where(same, sends[:, None, :], 0).max(axis=2)
     since = np.where(last > 0, np.minimum((at - last) / DAY, _MOST_DAYS), np.nan)
     return np.stack([hit, (declared != 0) & ~hit, since], axis=2).astype(np.float32)
+
+
+def _buying(batch: Batch, at: int) -> tuple[Floats, Floats]:
+    """Mean dollars of a conversion, NaN without any, and conversions a quarter at the present pace, (n,) each.
+
+    The row keeps all revenue and conversions that fade. At a steady pace r a day since somebody came, T days ago, these stand at
+    r h / ln 2 · (1 − 2^(−T/h)); all there were are then r T.
+    """
+    counted = np.maximum(faded(batch, "conversions", at), 0.0)
+    days = np.maximum((at - batch.column("created_at").astype(np.int64)) / DAY, 1.0)
+    half_life = HALF_LIFE_DAYS["conversions"]
+    pace = counted * math.log(2.0) / half_life / -np.expm1(-days / half_life * math.log(2.0))
+    dollars = batch.column("revenue_micros") / 1e6
+    return np.where(counted > 0, dollars / np.maximum(pace * days, 1.0), np.nan), pace * _QUARTER_DAYS
+
+
+def _buying_cycle(batch: Batch, at: int) -> Floats:
+    """(n,) 1 for somebody who clicked or bought just now, halved with time; 0 for who never did."""
+    click, conversion = (_days_since(batch, f"last_{what}_at", at) for what in ("human_click", "conversion"))
+    lately = [np.exp2(-days / half) for days, half in ((click, _CLICK_CYCLE_DAYS), (conversion, _CONVERSION_CYCLE_DAYS))]
+    return np.asarray(np.fmax(np.fmax(*lately), 0.0))
 
 
 def _days_since(batch: Batch, name: str, at: int) -> Floats:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Floats
+from revenue_engine.errors import Refused
+from revenue_engine.prediction import archive
 from revenue_engine.prediction.cross_line import CrossLine
 from revenue_engine.prediction.platt import Platt, logit
-from revenue_engine.prediction.scorer import Scorer
-from revenue_engine.prediction.tables import TreeTables
+from revenue_engine.prediction.scorer import Scorer, raw_of_pairs
+from revenue_engine.prediction.tables import TreeTables, from_arrays, to_arrays
+
+SCHEMA = 1
+_STAGES = ("click", "sale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,54 @@ def chances(
     click = tables.click.chances(people, arms, logit(p_click) + tables.cross(cross))
     sale = tables.sale.chances(people, arms, logit(p_sale))
     return Chances(click, sale, tables.product(logit(click * sale)))
+
+
+def chances_of_sends(
+    tables: FunnelTables, features: npt.NDArray[np.float32], cross: npt.NDArray[np.float32], *, p_click: Floats, p_sale: Floats
+) -> Chances:
+    """Of n given sends, (n,) each: `features` (n, Fs + Fo) of the person, then of the arm; the rest as `chances`, a row per send."""
+
+    def raw(stage: StageTables) -> Floats | float:
+        if stage.trees is None:
+            return 0.0
+        people = len(stage.trees.subscriber.features)
+        return raw_of_pairs(stage.trees, features[:, :people], features[:, people:])
+
+    click = tables.click.platt(logit(p_click) + tables.cross(cross) + raw(tables.click))
+    sale = tables.sale.platt(logit(p_sale) + raw(tables.sale))
+    return Chances(click, sale, tables.product(logit(click * sale)))
+
+
+def dump(tables: FunnelTables) -> bytes:
+    """One archive, the same bytes for the same tables."""
+    stages = {name: getattr(tables, name) for name in _STAGES}
+    head = {
+        "schema": SCHEMA,
+        "cross": tables.cross.coefficients,
+        "product": astuple(tables.product),
+        "platt": {name: astuple(stage.platt) for name, stage in stages.items()},
+        "trees": [name for name, stage in stages.items() if stage.trees is not None],
+    }
+    arrays = {"funnel": archive.text(head)}
+    for name, stage in stages.items():
+        if stage.trees is not None:
+            arrays |= {f"{name}_{part}": values for part, values in to_arrays(stage.trees).items()}
+    return archive.dump(arrays)
+
+
+def load(data: bytes) -> FunnelTables:
+    """The funnel of these bytes. Raises Refused: `archive_corrupt`, `funnel_corrupt` or `funnel_schema` (D5)."""
+    arrays = archive.load(data)
+    try:
+        head = archive.document(arrays["funnel"])
+        if head["schema"] != SCHEMA:
+            raise Refused("funnel_schema", f"made for {head['schema']}, here {SCHEMA}")
+
+        def stage(name: str) -> StageTables:
+            own = {key.removeprefix(f"{name}_"): values for key, values in arrays.items() if key.startswith(f"{name}_")}
+            return StageTables(from_arrays(own) if name in head["trees"] else None, Platt(*head["platt"][name]))
+
+        first, second, third, fourth = head["cross"]
+        return FunnelTables(CrossLine((first, second, third, fourth)), stage("click"), stage("sale"), Platt(*head["product"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused("funnel_corrupt", repr(error)[:300]) from None

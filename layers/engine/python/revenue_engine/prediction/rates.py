@@ -7,6 +7,7 @@ are read.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Annotated, Self
@@ -76,6 +77,16 @@ class Rates(BaseModel):
     def prior_conversion(self, category: str) -> float:
         """Conversions per click to expect of a category before any evidence."""
         return self.conversions_per_click.get(category, self.conversions_per_click[ANY_CATEGORY])
+
+
+def dump(rates: Rates) -> bytes:
+    """As JSON, the same bytes for the same rates."""
+    return json.dumps(rates.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def load(raw: bytes) -> Rates:
+    """The inverse. Raises ValueError (pydantic's ValidationError) for what is not understood."""
+    return Rates.model_validate_json(raw)
 
 
 def keys_of(segment: str, category: str, offer: str, variant: str) -> tuple[str, str, str, str]:

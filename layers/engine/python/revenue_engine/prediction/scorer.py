@@ -68,6 +68,23 @@ class Scorer:
         return result
 
 
+def raw_of_pairs(tables: TreeTables, subscribers: Features, offers: Features) -> Floats:
+    """Raw scores of n given pairs, (n,), a row of each side per pair: to the bit what `Scorer` says of them. For tests and training; to
+    score all subscribers with all offers it would be slow.
+
+    Raises Refused("features_mismatch") as `Scorer`.
+    """
+    one, other = _Masks(tables.subscriber), _Masks(tables.offer)
+    rows = max(1, MOST_CELLS // len(tables.leaf_value))
+    result = np.empty(len(subscribers))
+    for first in range(0, len(subscribers), rows):
+        some = slice(first, first + rows)
+        met = np.unpackbits(one.of(subscribers[some]), axis=1)[:, tables.leaf_subscriber]
+        met &= np.unpackbits(other.of(offers[some]), axis=1)[:, tables.leaf_offer]
+        result[some] = met.astype(np.float64) @ tables.leaf_value.astype(np.float64)
+    return result * 2.0**-tables.scale
+
+
 def chosen(raw: Floats) -> Ints:
     """The best offer of each subscriber, (n,) positions; the first of equals."""
     return np.asarray(raw.argmax(axis=1))

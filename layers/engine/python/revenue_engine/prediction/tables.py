@@ -9,24 +9,20 @@ trained the model once they exist.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from revenue_engine.arrays import Codes, Floats, Ints
 from revenue_engine.errors import Refused
+from revenue_engine.prediction import archive
+from revenue_engine.prediction.archive import Array, Arrays
 
 SCHEMA = 1
 EXACT_BITS = 24  # float32 holds every whole number below 2**24, and so every sum of such that stays below it
 
 Link = Literal["identity", "exp", "sigmoid"]
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +77,7 @@ class TreeTables:
                 return raw
 
 
-def to_arrays(tables: TreeTables) -> dict[str, npt.NDArray[Any]]:
+def to_arrays(tables: TreeTables) -> dict[str, Array]:
     """The tables as named arrays without objects, little-endian; what is not an array is JSON text in `head`."""
     sides = {"subscriber": tables.subscriber, "offer": tables.offer}
     head = {
@@ -94,9 +90,7 @@ def to_arrays(tables: TreeTables) -> dict[str, npt.NDArray[Any]]:
         "features": {name: side.features for name, side in sides.items()},
         "conditions": {name: side.conditions for name, side in sides.items()},
     }
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "head": np.frombuffer(json.dumps(head, sort_keys=True, separators=(",", ":"), allow_nan=False).encode(), np.uint8)
-    }
+    arrays: dict[str, Array] = {"head": archive.text(head)}
     for name, side in sides.items():
         arrays |= {
             f"{name}_cuts": side.cuts.astype("<f8"),
@@ -110,7 +104,7 @@ def to_arrays(tables: TreeTables) -> dict[str, npt.NDArray[Any]]:
 
 def from_arrays(arrays: Arrays) -> TreeTables:
     """The inverse of `to_arrays`. Raises Refused("tables_schema") when they were written for another version of this form."""
-    head = json.loads(arrays["head"].tobytes())
+    head = archive.document(arrays["head"])
     if head["schema"] != SCHEMA:
         raise Refused("tables_schema", f"made for {head['schema']}, here {SCHEMA}")
     subscriber, offer = (
@@ -134,11 +128,9 @@ def from_arrays(arrays: Arrays) -> TreeTables:
 
 
 def dump(tables: TreeTables) -> bytes:
-    """An npz archive, the same bytes for the same tables; its content hash lies in it."""
+    """An archive, the same bytes for the same tables; its content hash lies in it."""
     arrays = to_arrays(tables)
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, version=np.frombuffer(_content_hash(arrays).encode(), np.uint8), **arrays)
-    return file.getvalue()
+    return archive.dump(arrays | {"version": np.frombuffer(_content_hash(arrays).encode(), np.uint8)})
 
 
 def load(data: bytes) -> TreeTables:
@@ -147,17 +139,16 @@ def load(data: bytes) -> TreeTables:
     Raises
     ------
     Refused
-        `tables_corrupt` (no such archive, or its content is not what its hash says) or `tables_schema`: a decision without its model
+        `archive_corrupt`, `tables_corrupt` (its content is not what its hash says) or `tables_schema`: a decision without its model
         is no decision (D5).
     """
+    arrays = archive.load(data)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
         version = arrays.pop("version").tobytes().decode()
         if _content_hash(arrays) != version:
             raise Refused("tables_corrupt", "content does not match its version")
         return from_arrays(arrays)
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise Refused("tables_corrupt", repr(error)[:300]) from None
 
 

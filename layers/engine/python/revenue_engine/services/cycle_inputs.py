@@ -15,11 +15,11 @@ from revenue_engine.context import Cycle, CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
-from revenue_engine.prediction.bundle import load
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.subscriber import is_readable
+from revenue_engine.services.models import champion, finder
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ PAGE_ROWS = 20_000
 def known_context(w: Wiring, org: str, cycle_id: str) -> CycleContext | None:
     """What an earlier attempt has written, if it came that far."""
     stored = w.decisions.get(_context_key(org, cycle_id))
-    return load_context(stored) if stored is not None else None
+    return load_context(stored, finder(w, org)) if stored is not None else None
 
 
 def _context_key(org: str, cycle_id: str) -> str:
@@ -41,14 +41,14 @@ def stored_context(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: 
     """What the cycle decides by; a retry reads what the first attempt wrote. Raises Refused for what is missing (D5)."""
     key = _context_key(org, cycle_id)
     stored = w.decisions.get(key) or w.decisions.put_once(key, save_context(_gather(w, org, cycle_id, autonomy, now)))
-    return load_context(stored)
+    return load_context(stored, finder(w, org))
 
 
 def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetime) -> CycleContext:
     controls = w.parameters.controls(org)
     if autonomy is not Autonomy.SHADOW and not controls.sender.complete:
         raise Refused("sender_incomplete", "controls.sender: from_address and postal_address")
-    bundle = load(w.bundles.files(org))
+    bundle = champion(w, org)
     offers = w.offers.catalogue(org)
     since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
     evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]

@@ -37,6 +37,21 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "today": {name: value for name, value in sorted(counted.items()) if "@" not in name and "%" not in name},
         "feed": _feed(w, org),
         "champion": w.bundles.champion(org),
+        "training": {what: _training(w, org, what) for what in ("funnel", "value")},
+    }
+
+
+def _training(w: Wiring, org: str, what: str) -> dict[str, Any] | None:
+    """Of the last training run: what became champion, or why nothing did, and what has drifted."""
+    report = w.bundles.last_report(org, what)
+    if report is None:
+        return None
+    return {
+        "at": report["at"],
+        "promoted": report["promoted"],
+        "refused": report["refused"],
+        "kept_aside": {one["name"]: one["reasons"] for one in report["candidates"] if not one["passed"]},
+        "drift": report["drift"]["alarms"],
     }
 
 
