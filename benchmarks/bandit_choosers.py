@@ -70,7 +70,7 @@ class Engine:
 def learned_delays(seen: Seen, offers: Offers, step: int, prior: Delay) -> dict[str, object]:
     """What a weekly training makes of the clicks and conversions so far."""
     day, offer = np.nonzero(seen.clicks[: step // STEPS].sum(axis=2))
-    oldest = step / STEPS - day
+    oldest = (step / STEPS - day).astype(np.float64)
     groups = Clicks(offer, oldest - 1.0, oldest, seen.clicks[day, offer].sum(axis=1).astype(np.float64), seen.by_delay[day, offer].astype(np.float64))
     pooled, by_category = fit_delays(groups, BINS, offers.category, PRIOR_RATES.delay)
     return {"delay": pooled, "category_delay": {f"c{c}": delay for c, delay in by_category.items()}}

@@ -37,7 +37,7 @@ from revenue_engine.prediction.rates import Delay
 QUARTERS = 96  # a day
 DAYS, FIRST = 50, 36  # of a stream; those before the first only fill the weeks before
 VOLUMES = (3, 10, 30, 100, 300)  # conversions a day
-SEEDS, QUICK_SEEDS = 40, 3
+SEEDS, QUICK_SEEDS = 24, 3
 FIRST_SEED = 600
 DAY_SPREAD = 0.12
 PER_CLICK = 0.02  # conversions
@@ -72,8 +72,11 @@ def _delays(n: int, random: np.random.Generator) -> tuple[Floats, Floats]:
 def landing() -> tuple[Floats, Floats]:
     """Shares of a mail's clicks and of its conversions in each quarter of an hour after it."""
     click, conversion = _delays(1_000_000, np.random.default_rng(1))
-    edges = np.arange(DAYS * QUARTERS + 1)
-    return tuple(np.histogram(took * QUARTERS, edges)[0] / 1_000_000 for took in (click, click + conversion))
+    return _shares(click), _shares(click + conversion)
+
+
+def _shares(took: Floats) -> Floats:
+    return np.asarray(np.histogram(took * QUARTERS, np.arange(DAYS * QUARTERS + 1))[0] / len(took))
 
 
 def fitted(seed: int) -> Delay:
@@ -84,7 +87,7 @@ def fitted(seed: int) -> Delay:
     day, seen = age.astype(np.int64), took <= age
     came = np.zeros((30, len(edges)))
     np.add.at(came, (day[seen], np.searchsorted(edges, took[seen])), 1)
-    oldest = np.arange(30) + 1.0
+    oldest = np.arange(1, 31).astype(np.float64)
     clicks = np.full(30, 2_000 / 30 / PER_CLICK)
     return fit_delay(Clicks(np.zeros(30, np.intp), oldest - 1, oldest, clicks, came), edges, PRIOR_RATES.delay)
 

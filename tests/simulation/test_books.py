@@ -78,7 +78,7 @@ DAY = {
 ELSEWHERE: dict[str, list[dict[str, Any]]] = {
     "control": [
         DAY,
-        {"pk": "main#counters", "sk": "counter#2026-03-02T12#3", "expires_at": 9, **MONEY},
+        {"pk": "main#counters", "sk": "counter#2026-03-02T12#3", "expires_at": 9, **MONEY, "mailed_conversions": 1},
         {
             "pk": "main#campaigns",
             "sk": "2026-03-02#k",

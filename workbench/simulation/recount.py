@@ -115,6 +115,7 @@ def _count_entry(counted: Recount, item: Item, sums: Counter[str]) -> None:
     counted.sends[place["send_id"], f"revenue_micros#{currency}"] += delta
     counted.sends[place["send_id"], f"reward_micros#{currency}"] += amounts["reward_micros"]
     counted.sends[place["send_id"], "conversions"] += amounts["conversions"]
+    counted.hours[place["hour"], "mailed_conversions"] += amounts["conversions"]
     counted.days[place["day"], f"held_conversions@{place['offer']}"] += amounts["held_conversions"]
     counted.rows[place["subscriber"], "reported"] += reported
     cell = place["cell"]
@@ -163,7 +164,7 @@ def disagreements(
 def _collect(sums: Sums, where: str, item: Mapping[str, Any]) -> None:
     for name, n in item.items():
         base = name.split("#")[0].split("@")[0].split("%")[0]
-        if base in (*_BY_CURRENCY, *_IN_ORG_CURRENCY, *_OF_OFFERS, "revenue_micros", "reward_micros", "conversion_micros"):
+        if base in (*_BY_CURRENCY, *_IN_ORG_CURRENCY, *_OF_OFFERS, "mailed_conversions", "revenue_micros", "reward_micros", "conversion_micros"):
             sums[where, name] += n
 
 

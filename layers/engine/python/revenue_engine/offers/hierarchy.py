@@ -131,4 +131,4 @@ def _segment_ratios(seen: Floats, due: Floats) -> Floats:
 
 def _sums(member: Positions, values: Floats, length: int) -> Floats:
     """Sums of `values` per member number, (length,)."""
-    return np.bincount(member, values, length)
+    return np.asarray(np.bincount(member, values, length), dtype=np.float64)

@@ -94,7 +94,7 @@ def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, no
     cell = {arm: a for a, arm in enumerate((*arms, *gone))}
     where = np.array([SEGMENTS.index(row.segment) * len(cell) + cell[row.offer, row.variant] for row in rows], dtype=np.intp)
     conversions, clicks = (
-        np.bincount(where, of, len(SEGMENTS) * len(cell)).reshape(len(SEGMENTS), len(cell))
+        np.asarray(np.bincount(where, of, len(SEGMENTS) * len(cell)), dtype=np.float64).reshape(len(SEGMENTS), len(cell))
         for of in (weight.conversions, weight.clicks)
     )
     categories = sorted({offer.category for offer in ordered})

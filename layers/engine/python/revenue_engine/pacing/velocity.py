@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from revenue_engine.records.controls import Controls
+from revenue_engine.safety.breaker import MIN_EVENTS, poisson_at_least
 from revenue_engine.safety.tails import negative_binomial_at_least, negative_binomial_at_most
 
 LEAST, MOST = 10, 1_000  # a minute
@@ -26,6 +28,7 @@ TAIL = 0.0025  # of each side, every quarter of an hour anew on windows that ove
 DAY_VARIANCE = 0.02  # relative: days differ by 14 % for reasons no prediction knows
 LEVEL_EVENTS = 50.0  # what a level of 1 is worth against the weeks before
 MIN_EXPECTED = 5.0  # below, nothing that can come says anything
+DEFERRED = 0.05  # of the mails: above, a mailbox provider asks for patience
 CALM_HOURS = 24  # without trouble, before a step back towards where the operator has put it
 WINDOW_HOURS = 24  # or since the last step, whichever is shorter: no evidence is used twice
 PAST_DAYS = 21  # before it, for the level
@@ -45,6 +48,16 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What mailbox providers said of the window's mails."""
+
+    sent: int
+    complaints: int
+    bounces: int
+    deferred: int  # soft bounces and delays
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The specification's VelocityState: what to do, and why."""
 
@@ -60,6 +73,18 @@ class Verdict:
     def acts(self) -> bool:
         """Whether the velocity steps because of what was seen."""
         return self.state in ("outperforming_predictions", "underperforming_predictions", "delivery_trouble")
+
+
+def trouble(delivery: Delivery, controls: Controls) -> str | None:
+    """What ails delivery, surely and not by chance: half a limit of the breaker's, so that slower comes before stopped."""
+    for name, events, limit in (
+        ("complaints", delivery.complaints, controls.max_complaint_rate / 2),
+        ("bounces", delivery.bounces, controls.max_bounce_rate / 2),
+        ("deferrals", delivery.deferred, DEFERRED),
+    ):
+        if events >= MIN_EVENTS and poisson_at_least(events, limit * delivery.sent) < TAIL:
+            return name
+    return None
 
 
 @dataclass(frozen=True, slots=True)

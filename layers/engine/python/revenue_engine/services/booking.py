@@ -107,6 +107,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
         # what an offer or a policy earned with our mails, beside what we count of them
         for of in (f"@{place.offer}", f"%{place.policy}"):
             days[place.day].update({f"{name}{of}": n for name, n in reported.items()})
+        hours[place.hour]["mailed_conversions"] += amounts.conversions  # what the velocity is held against
         days[place.day][f"held_conversions@{place.offer}"] += amounts.held_conversions
         campaigns[place.day, place.campaign].update(reported)
         sends[place.send_id].update(
