@@ -87,7 +87,11 @@ def _worth(random: np.random.Generator, zone: Ints, offset: Ints, start: int, ho
     answers = Answers(row, hour, (random.random(20 * n) < chance).astype(np.float64), np.full(20 * n, 0.05))
     peak = np.where(random.random(n) < 0.3, random.integers(0, 24, n), -1).astype(np.int16)
     curves = send_time_curves(answers, population_curve(answers), peak)
-    level = np.exp(0.7 * random.standard_normal(n))
+    if random.random() < 0.25:  # a young list, on which nobody is known: all are alike
+        curves = np.repeat(population_curve(answers)[None], n, axis=0)
+        level = np.ones(n)
+    else:
+        level = np.exp(0.7 * random.standard_normal(n))
     price = 0.3 * random.random()  # of which some mails are not worth
     return np.asarray(level[:, None] * ahead(curves, zone, offset, start=start, hours=hours) - price)
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats, Ints
+from revenue_engine.draws import GAMMA, mix
 from revenue_engine.pacing.hours import Zones, open_for
 from revenue_engine.records.controls import Controls
 
@@ -26,7 +27,8 @@ HOUR = 3_600
 WEEK = 7 * 24 * HOUR
 LONGEST = 168  # hours: a week's cap is then a count since the start
 ROUNDS = 40  # of prices
-FILLS = 6  # of looks at what is left
+FILLS = 30  # most looks at what is left, with prices and then without
+_TIE = 1e-3  # of the mean worth
 _CHUNK = 4_000  # people at once
 Positions = npt.NDArray[np.intp]
 
@@ -70,28 +72,33 @@ def plan(people: People, places: Places) -> Plan:
     """The mails of the hours to come. Raises ValueError for more than `LONGEST` of them."""
     if people.worth.shape[1] > LONGEST:
         raise ValueError(f"worth: {people.worth.shape[1]} hours, at most {LONGEST}")
-    board = _Board.of(people, places)
-    limits = _limits(people, places.start)
-    limit = limits.copy()
-    prices = _prices(people, board, limit)
-    free, left = people.permitted & (people.worth > 0), board.capacity.copy()
-    taken = np.zeros(people.worth.shape, dtype=np.bool_)
-    for fill in range(FILLS):
-        cost = board.cost(prices if fill < FILLS - 2 else np.zeros_like(prices))  # in the end an empty place costs nothing
-        row, hour = _best(people.worth - cost, free & board.open(left), limit, people.gap_seconds)
-        if not len(row):
-            if fill < FILLS - 2:
-                continue
-            break
-        got = _give(board, left, row, hour, people.worth[row, hour] - cost[row, hour])
-        row, hour = row[got], hour[got]
-        taken[row, hour] = True
-        np.subtract.at(left, board.of_pairs(row, hour).ravel(), 1)
-        changed = np.unique(row)
-        free[changed] &= ~_near(taken[changed], people.gap_seconds[changed])
-        limit[changed] = _left_of(limits[changed], taken[changed])
+    board, limits = _Board.of(people, places), _limits(people, places.start)
+    prices = _prices(people, board, limits)
+    # without prices it is often better where there are few places, and never far off: the better plan of the two
+    plans = [_given(people, board, limits, p) for p in ([prices, np.zeros_like(prices)] if prices.any() else [prices])]
+    taken = max(plans, key=lambda of: float(people.worth[of].sum()))
     row, hour = np.nonzero(taken)
     return Plan(row, hour, places.start + hour * HOUR + people.offset[row], board.cost(prices)[row, hour])
+
+
+def _given(people: People, board: _Board, limits: Ints, prices: Floats) -> Bools:
+    """Places given out at these prices, and what is left of them for nothing, (n, H)."""
+    free, left, limit = people.permitted & (people.worth > 0), board.capacity.copy(), limits.copy()
+    taken = np.zeros(people.worth.shape, dtype=np.bool_)
+    ties = _ties(people)
+    for cost in (board.cost(prices), np.zeros(taken.shape)):
+        for _ in range(FILLS):
+            row, hour = _best(people.worth - cost + ties, free & board.open(left), limit, people.gap_seconds)
+            got = _give(board, left, row, hour, people.worth[row, hour] - cost[row, hour])
+            if not len(got):
+                break
+            row, hour = row[got], hour[got]
+            taken[row, hour] = True
+            np.subtract.at(left, board.of_pairs(row, hour).ravel(), 1)
+            changed = np.unique(row)
+            free[changed] &= ~_near(taken[changed], people.gap_seconds[changed])
+            limit[changed] = _left_of(limits[changed], taken[changed])
+    return taken
 
 
 def permitted(zones: Zones, offset: Ints, ends_at: Ints, *, start: int, hours: int, controls: Controls, for_seconds: int) -> Bools:
@@ -165,10 +172,10 @@ def _prices(people: People, board: _Board, limit: Ints) -> Floats:
     if not allowed.any():
         return prices
     scale, room = float(people.worth[allowed].mean()), np.maximum(board.capacity, 1)
-    averaged = 0
+    averaged, ties = 0, _ties(people)
     for step in range(ROUNDS):
         cost = board.cost(prices)
-        row, hour = _best(people.worth - cost, allowed, limit, people.gap_seconds)
+        row, hour = _best(people.worth - cost + ties, allowed, limit, people.gap_seconds)
         used = np.bincount(board.of_pairs(row, hour).ravel(), minlength=len(prices))
         if step == 0 and (used <= board.capacity).all():
             return prices  # room for everybody
@@ -177,6 +184,14 @@ def _prices(people: People, board: _Board, limit: Ints) -> Floats:
         if step >= ROUNDS // 2:
             mean, averaged = mean + prices, averaged + 1
     return mean / averaged
+
+
+def _ties(people: People) -> Floats:
+    """A little for each person and hour, (n, H): else all who are alike would want the same hour."""
+    hours = np.arange(people.worth.shape[1], dtype=np.uint64)
+    bits = mix(people.offset.astype(np.uint64)[:, None] * np.uint64(GAMMA) + hours)
+    positive = people.worth[people.worth > 0]
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 * _TIE * float(positive.mean() if len(positive) else 0.0)
 
 
 def _best(reduced: Floats, allowed: Bools, limit: Ints, gap_seconds: Ints) -> tuple[Positions, Positions]:
