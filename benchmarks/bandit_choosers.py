@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import numpy as np
@@ -71,7 +70,13 @@ def learned_delays(seen: Seen, offers: Offers, step: int, prior: Delay) -> dict[
     """What a weekly training makes of the clicks and conversions so far."""
     day, offer = np.nonzero(seen.clicks[: step // STEPS].sum(axis=2))
     oldest = (step / STEPS - day).astype(np.float64)
-    groups = Clicks(offer, oldest - 1.0, oldest, seen.clicks[day, offer].sum(axis=1).astype(np.float64), seen.by_delay[day, offer].astype(np.float64))
+    groups = Clicks(
+        offer,
+        oldest - 1.0,
+        oldest,
+        seen.clicks[day, offer].sum(axis=1).astype(np.float64),
+        seen.by_delay[day, offer].astype(np.float64),
+    )
     pooled, by_category = fit_delays(groups, BINS, offers.category, PRIOR_RATES.delay)
     return {"delay": pooled, "category_delay": {f"c{c}": delay for c, delay in by_category.items()}}
 
@@ -106,7 +111,12 @@ def evidence_of(seen: Seen, step: int) -> list[Evidence]:
     return [
         Evidence(on[d], str(o + 1), "standard", SEGMENTS[s], clicks=c, conversions=n)
         for d, o, s, c, n in zip(
-            day.tolist(), offer.tolist(), segment.tolist(), seen.clicks[where].tolist(), seen.conversions[where].tolist(), strict=True
+            day.tolist(),
+            offer.tolist(),
+            segment.tolist(),
+            seen.clicks[where].tolist(),
+            seen.conversions[where].tolist(),
+            strict=True,
         )
     ]
 
@@ -160,7 +170,10 @@ class Unpooled:
         old, young = np.maximum(now - np.arange(days), 0.0), np.maximum(now - np.arange(days) - 1.0, 0.0)
         fading = FORGETTING_PER_DAY ** ((old + young) / 2)
         arrived = np.stack(
-            [Delay(fast_share=f, fast_days=0.014, tail_days=t).arrived(young, old) for f, t in zip(self.offers.fast, self.offers.tail_days, strict=True)],
+            [
+                Delay(fast_share=f, fast_days=0.014, tail_days=t).arrived(young, old)
+                for f, t in zip(self.offers.fast, self.offers.tail_days, strict=True)
+            ],
             axis=1,
         )
         clicks = np.einsum("dos,do->so", seen.clicks[:days], fading[:, None] * arrived)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -251,7 +252,7 @@ def greedy(case: Case) -> float:
         if not (left[0][h] > 0 and left[1][p, h] > 0 and left[2][d] > 0 and left[3][p, d] > 0):
             continue
         mine = sorted([*sent[i], at])
-        if any(b - a < gap for a, b in zip(mine, mine[1:], strict=False) if at in (a, b)):
+        if any(b - a < gap for a, b in pairwise(mine) if at in (a, b)):
             continue
         most = case.controls.max_emails_per_subscriber_per_week
         if any(sum(t - WEEK < s <= t for s in mine) > most for t in mine if t >= at):

@@ -65,7 +65,9 @@ def _delays(n: int, random: np.random.Generator) -> tuple[Floats, Floats]:
     click = np.exp(np.log(1.5) + 1.5 * random.standard_normal(n)) / 24
     kind = random.random(n)
     minutes = np.exp(np.log(20.0) + random.standard_normal(n)) / 1_440
-    conversion = np.where(kind < 0.45, minutes, np.where(kind < 0.6, np.abs(1.0 + 0.2 * random.standard_normal(n)), random.exponential(5.0, n)))
+    conversion = np.where(
+        kind < 0.45, minutes, np.where(kind < 0.6, np.abs(1.0 + 0.2 * random.standard_normal(n)), random.exponential(5.0, n))
+    )
     return click, conversion
 
 
@@ -92,7 +94,9 @@ def fitted(seed: int) -> Delay:
     return fit_delay(Clicks(np.zeros(30, np.intp), oldest - 1, oldest, clicks, came), edges, PRIOR_RATES.delay)
 
 
-def stream(volume: float, seed: int, shares: tuple[Floats, Floats], *, factor: float = 1.0, since: int = 0, page: bool = False) -> Stream:
+def stream(
+    volume: float, seed: int, shares: tuple[Floats, Floats], *, factor: float = 1.0, since: int = 0, page: bool = False
+) -> Stream:
     """Mails leave from six to ten; from a quarter on they bring another multiple of what was predicted (of a page: once clicked)."""
     random = np.random.default_rng([seed, 2, round(volume)])
     predicted = np.zeros(DAYS * QUARTERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_alone_everybody_gets_the_best_week_there_is(gap_hours: int, per_week: i
             week
             for size in range(1, per_week + 1)
             for week in combinations(hours, size)
-            if all(b - a >= gap_hours for a, b in zip(week, week[1:], strict=False))
+            if all(b - a >= gap_hours for a, b in pairwise(week))
         )
         best += max((sum(of[h] for h in week) for week in weeks), default=0.0)
     assert worth_of(people, plan(people, places(48))) == pytest.approx(best)

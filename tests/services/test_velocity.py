@@ -21,7 +21,11 @@ def history(org: Org, *, weeks_share: float = 1.0, last_share: float = 1.0, mail
         at = NOW - timedelta(hours=hours_ago)
         share = last_share if hours_ago < 24 else weeks_share
         clicked = round(mails * 0.1 / 24 * share)
-        amounts = {"sent": mails // 24, "predicted_clicks_millionths": round(mails * 0.1 / 24 * MILLION), "clicked_mails": clicked}
+        amounts = {
+            "sent": mails // 24,
+            "predicted_clicks_millionths": round(mails * 0.1 / 24 * MILLION),
+            "clicked_mails": clicked,
+        }
         commit(org.w.counters.counting(org.name, at, amounts, zone="UTC", shard_by=str(hours_ago)))
 
 

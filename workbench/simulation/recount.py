@@ -164,7 +164,15 @@ def disagreements(
 def _collect(sums: Sums, where: str, item: Mapping[str, Any]) -> None:
     for name, n in item.items():
         base = name.split("#")[0].split("@")[0].split("%")[0]
-        if base in (*_BY_CURRENCY, *_IN_ORG_CURRENCY, *_OF_OFFERS, "mailed_conversions", "revenue_micros", "reward_micros", "conversion_micros"):
+        if base in (
+            *_BY_CURRENCY,
+            *_IN_ORG_CURRENCY,
+            *_OF_OFFERS,
+            "mailed_conversions",
+            "revenue_micros",
+            "reward_micros",
+            "conversion_micros",
+        ):
             sums[where, name] += n
 
 

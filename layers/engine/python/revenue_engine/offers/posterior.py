@@ -145,8 +145,5 @@ def joint_draws(posteriors: Posteriors, *, org: str, cycle_id: str, draws: int) 
     size = (draws, len(posteriors.arms))
     misses = posteriors.rate - posteriors.shape
     return np.stack(
-        [
-            generator("theta", org, cycle_id, name).beta(posteriors.shape[s], misses[s], size)
-            for s, name in enumerate(SEGMENTS)
-        ]
+        [generator("theta", org, cycle_id, name).beta(posteriors.shape[s], misses[s], size) for s, name in enumerate(SEGMENTS)]
     )

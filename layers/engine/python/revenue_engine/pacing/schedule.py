@@ -101,7 +101,9 @@ def _given(people: People, board: _Board, limits: Ints, prices: Floats) -> Bools
     return taken
 
 
-def permitted(zones: Zones, offset: Ints, ends_at: Ints, *, start: int, hours: int, controls: Controls, for_seconds: int) -> Bools:
+def permitted(
+    zones: Zones, offset: Ints, ends_at: Ints, *, start: int, hours: int, controls: Controls, for_seconds: int
+) -> Bools:
     """Which hours a person's hours, days and offer let him be mailed in, (n, H).
 
     Parameters

@@ -34,7 +34,9 @@ WINDOW_HOURS = 24  # or since the last step, whichever is shorter: no evidence i
 PAST_DAYS = 21  # before it, for the level
 SENDS_DAYS = 40  # whose mails may still have brought something in them
 
-State = Literal["outperforming_predictions", "underperforming_predictions", "delivery_trouble", "recovering", "on_track", "too_early"]
+State = Literal[
+    "outperforming_predictions", "underperforming_predictions", "delivery_trouble", "recovering", "on_track", "too_early"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         expires_at=expires_at,
     )
     first = w.control.budget_reserved(org, quarter) - fits
-    w.sends_queue.send(
-        send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(planned[:granted]))
-    )
+    w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(planned[:granted])))
     for i, plan in enumerate(planned[granted:], start=granted):
         reason = "daily_limit_reached" if i < fits else "velocity_limit"
         w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=day)
