@@ -92,7 +92,7 @@ def ks(draw: Callable[[float, float, int], Floats]) -> float:
 def engine_draws(alpha: float, beta: float, number: int) -> Floats:
     """100,000 of `joint_draws`."""
     shape = np.full((len(SEGMENTS), 1), alpha)
-    of = Posteriors((("1", "standard"),), shape, np.full_like(shape, alpha + beta), {}, np.full(len(SEGMENTS), 0.2))
+    of = Posteriors((("1", "standard"),), shape, np.full_like(shape, alpha + beta), np.ones(1), {}, np.full(len(SEGMENTS), 0.2))
     return np.asarray(joint_draws(of, org="benchmark", cycle_id=str(number), draws=20_000).ravel())
 
 

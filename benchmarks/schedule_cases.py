@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.pacing.curve import Answers, ahead, population_curve, send_time_curves
+from revenue_engine.pacing.hours import Zones
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.schedule import People, Places, Plan, permitted
 from revenue_engine.pacing.warmup import provider_days, provider_hours
@@ -34,7 +35,7 @@ class Case:
     controls: Controls
     start: int
     hours: int
-    zone: Ints  # (n,) index into ZONES
+    zone: Zones  # (n,) index into ZONES
     offset: Ints
     provider: Ints
     recent_sends: Ints  # (n, 8)
@@ -80,7 +81,7 @@ def drawn(seed: int, people: int, hours: int) -> Case:
     )
 
 
-def _worth(random: np.random.Generator, zone: Ints, offset: Ints, start: int, hours: int) -> Floats:
+def _worth(random: np.random.Generator, zone: Zones, offset: Ints, start: int, hours: int) -> Floats:
     """Money of a mail by hour: people differ in level, and by their curves, which are learned from twenty mails each."""
     n = len(zone)
     row, hour = np.repeat(np.arange(n), 20), random.integers(0, 168, 20 * n)

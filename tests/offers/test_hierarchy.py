@@ -13,7 +13,7 @@ ARMS = np.arange(O)
 CATEGORY = ARMS % 4
 
 
-def pooled(conversions: np.ndarray, clicks: np.ndarray, *, prior: float = 0.02, clicks_of_prior: float = 12.0) -> Pooled:  # type: ignore[type-arg]
+def pooled(conversions: np.ndarray, clicks: np.ndarray, *, prior: float = 0.02, clicks_of_prior: float = 12.0) -> Pooled:
     n = conversions.shape[1]
     return pool(
         conversions.astype(np.float64),

@@ -98,6 +98,19 @@ def test_more_reversals_than_conversions_do_not_break_the_gamma() -> None:
     assert (joint_draws(posteriors, org="o", cycle_id="c", draws=8) >= 0).all()
 
 
+def test_reversals_lower_what_an_offer_is_worth_and_late_ones_are_waited_for() -> None:
+    """A tenth of an offer's conversions come back; what has had no time to come back is no proof that it will not."""
+    old = [row(120, clicks=4_000, conversions=180, reversed=20), row(119, clicks=4_000, conversions=180, reversed=20)]
+    gross = fold([row(120, clicks=4_000, conversions=200), row(119, clicks=4_000, conversions=200)], OFFERS, PRIOR_RATES, NOW)
+    taken = fold(old, OFFERS, PRIOR_RATES, NOW)
+    assert taken.shape == pytest.approx(gross.shape)
+    assert taken.kept[0] == pytest.approx(0.9, abs=0.02)
+    assert taken.mean[CLICKER, 0] == pytest.approx(0.9 * gross.mean[CLICKER, 0], rel=0.02)
+    assert 0.9 < taken.kept[4] < 1.0  # another offer is presumed to be somewhat like it
+    young = fold([*old, row(1, clicks=4_000, conversions=200)], OFFERS, PRIOR_RATES, NOW)
+    assert young.kept[0] == pytest.approx(taken.kept[0], abs=0.01)
+
+
 def test_a_hidden_payout_is_the_observed_mean_in_whole_micros() -> None:
     few = fold([row(3, clicks=9, conversions=4, conversion_micros=40_000_000)], OFFERS, PRIOR_RATES, NOW)
     enough = fold([row(3, clicks=9, conversions=6, conversion_micros=50_000_000)], OFFERS, PRIOR_RATES, NOW)

@@ -74,7 +74,7 @@ def fit_delay(groups: Clicks, edges: Floats, prior: Delay) -> Delay:
 
 
 def fit_delays(groups: Clicks, edges: Floats, category: Ints, prior: Delay) -> tuple[Delay, dict[int, Delay]]:
-    """The curve of all, and of each category the one that its own conversions make of it.
+    """The curve of all, and that of each category with at least as many conversions as a prior is worth.
 
     Parameters
     ----------
@@ -82,8 +82,12 @@ def fit_delays(groups: Clicks, edges: Floats, category: Ints, prior: Delay) -> t
         (O,) of each offer.
     """
     pooled = fit_delay(groups, edges, prior)
-    of_group = category[groups.offer]
-    return pooled, {int(c): fit_delay(groups.where(of_group == c), edges, pooled) for c in np.unique(of_group)}
+    of_group, found = category[groups.offer], {}
+    for c in np.unique(of_group):
+        own = groups.where(of_group == c)
+        if own.conversions.sum() >= PRIOR_CONVERSIONS:
+            found[int(c)] = fit_delay(own, edges, pooled)
+    return pooled, found
 
 
 def _of(parameters: Floats) -> Delay:

@@ -265,8 +265,8 @@ def _rank(group: Positions) -> Ints:
 
 
 def _limits(people: People, start: int) -> Ints:
-    """How many mails of the plan a person may have had by each hour, that hour's included, (n, H): the week's cap less what of it earlier mails
-    still take; 0 while the last of them is too near."""
+    """How many mails of the plan a person may have had by each hour, that hour's included, (n, H): the week's cap less what earlier mails
+    still take of it; 0 while the last of them is too near."""
     at = start + people.offset[:, None] + HOUR * np.arange(people.worth.shape[1])
     limit = np.full(at.shape, people.per_week, dtype=np.int64)
     for sent in people.recent_sends.T:

@@ -29,9 +29,9 @@ def provider_days(delivered: Ints, *, days: int, most: int) -> Ints:
     """
     best = delivered[:, -LOOK_BACK_DAYS:].max(axis=1, initial=0)
     grown = np.maximum(best[:, None] * GROWTH ** np.arange(1, days + 1), START * GROWTH ** np.arange(days))
-    return np.minimum(grown, most).astype(np.int64)
+    return np.asarray(np.minimum(grown, most), dtype=np.int64)
 
 
 def provider_hours(of_day: Ints, *, per_minute: int) -> Ints:
     """Mails per provider and hour on days with these caps, of the same shape."""
-    return np.minimum(-(-of_day // DAY_IN_HOURS), 60 * per_minute).astype(np.int64)
+    return np.asarray(np.minimum(-(-of_day // DAY_IN_HOURS), 60 * per_minute), dtype=np.int64)
