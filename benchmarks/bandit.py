@@ -14,7 +14,8 @@ value_fast, value_slow        the engine, when conversions come within days, and
 *_explored                    of the engine with the daily exploration of 5 % on top
 late_offer_ratio_to_naive     two offers of 20 dollars, at 1.0 and 1.4 % a click; the better comes on day 10: money from then on
 late_offer_ratio_low          the lower end of its paired 95 % interval
-small_list_regret_ratio       20 clicks a day: the engine's regret over that of unpooled Thompson; `_high`: upper end of its interval
+small_list_regret_ratio       60 clicks a day: the engine's regret (share of the best's money) over that of unpooled Thompson; `_high`:
+                              upper end of its interval
 delay_sup_error               largest error of the fitted delay curve from 5,000 clicks, half of them open, mean over seeds
 ks_beta                       largest distance of 100,000 of the engine's draws from the exact Beta, eight (α, β)
 """
@@ -45,7 +46,7 @@ FIRST_SEED = 100
 FAST = Market("fast", days=60, clicks_per_day=450, offer_spread=0.5, payout_spread=0.7)
 SLOW = replace(FAST, name="slow", clicks_per_day=200, fast=(0.05, 0.3), tail_days=(6.0, 12.0))
 LATE = Market("late", days=40, clicks_per_day=1_000, late_day=10, fast=(0.35, 0.35), tail_days=(5.0, 5.0))
-SMALL = replace(SLOW, name="small", days=90, clicks_per_day=20, life_days=60.0)
+SMALL = replace(SLOW, name="small", days=90, clicks_per_day=60, life_days=60.0)  # 5,000 people, 4 mails a week, 2 % click
 PAIRS = ((0.24, 11.76), (1.0, 1.0), (3.0, 200.0), (5.0, 45.0), (21.0, 1_000.0), (101.0, 9_901.0), (0.5, 0.5), (40.0, 2.0))
 
 Players = dict[str, Callable[[Market, Offers, int], Chooser]]
@@ -138,7 +139,7 @@ def measure(quick: bool) -> Result:
         if name == "naive":
             figures |= {"late_offer_ratio_to_naive": ratio[0], "late_offer_ratio_low": ratio[1]}
 
-    small = {name: money[:, 1] - money[:, 0] for name, money in played(SMALL, ("engine", "unpooled", "naive"), seeds).items()}
+    small = {name: 1.0 - money[:, 0] / money[:, 1] for name, money in played(SMALL, ("engine", "unpooled", "naive"), seeds).items()}
     for name in ("unpooled", "naive"):
         mean, low, high = _ratio(small["engine"], small[name])
         rows.append((f"small list: regret over {name}'s", f"{mean:.3f} ({low:.3f} to {high:.3f})", ""))
