@@ -9,7 +9,8 @@ import pytest
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.prediction.bundle import PRIOR_RATES
 from revenue_engine.records.controls import Controls
-from revenue_engine.services.velocity import in_force, look
+from revenue_engine.services.pace import in_force
+from revenue_engine.services.velocity import look
 from tests.builders import NOW, Org
 
 MILLION = 1_000_000

@@ -136,7 +136,7 @@ def _kept(offer: Positions, weight: Exposure, offers: int) -> Floats:
     """Expected share of conversions that are not taken back, (O,): Beta posterior means, the prior's own mean the org's."""
     back, due = (np.asarray(np.bincount(offer, of, offers), dtype=np.float64) for of in (weight.reversed, weight.reversible))
     org = back.sum() / (REVERSAL_STRENGTH + due.sum())
-    return 1.0 - np.minimum((REVERSAL_STRENGTH * org + back) / (REVERSAL_STRENGTH + due), 1.0)
+    return np.asarray(1.0 - np.minimum((REVERSAL_STRENGTH * org + back) / (REVERSAL_STRENGTH + due), 1.0))
 
 
 def _mean_payouts(rows: list[Evidence]) -> dict[str, int]:

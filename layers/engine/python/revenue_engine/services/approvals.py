@@ -12,7 +12,7 @@ from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.services import send_messages
-from revenue_engine.services.velocity import in_force
+from revenue_engine.services.pace import in_force
 
 
 def listed(w: Wiring, org: str) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The velocity in force: looked at once a cycle, kept with its reasons, read back by whoever queues mails."""
+"""The velocity: looked at once a cycle, and kept with its reasons."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from revenue_engine.pacing.nowcast import Sends, expected
 from revenue_engine.pacing.velocity import Delivery, Flow
 from revenue_engine.prediction.rates import Delay
 from revenue_engine.records.controls import Controls
+from revenue_engine.services.pace import known_velocity
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +26,9 @@ _DAILY = (*_PREDICTED, "clicked_mails", "conversions%engine", "conversions%fixed
 _DAY = 86_400.0
 
 
-def in_force(w: Wiring, org: str, controls: Controls) -> int:
-    """Mails a minute, as the last cycle left it or as the operator has put it since."""
-    known = _known(w, org, controls)
-    return min(known["sends_per_minute"], controls.most_sends_per_minute) if known else controls.sends_per_minute
-
-
 def look(w: Wiring, org: str, cycle_id: str, controls: Controls, delay: Delay, now: datetime) -> int:
     """Mails a minute of this cycle. A retry gets what the first attempt found (D6)."""
-    known = _known(w, org, controls) or {"sends_per_minute": controls.sends_per_minute, "stepped_at": 0}
+    known = known_velocity(w, org, controls) or {"sends_per_minute": controls.sends_per_minute, "stepped_at": 0}
     if known.get("cycle_id") == cycle_id:
         return int(known["sends_per_minute"])
     current, troubled_at = int(known["sends_per_minute"]), known.get("troubled_at")
@@ -64,12 +59,6 @@ def look(w: Wiring, org: str, cycle_id: str, controls: Controls, delay: Delay, n
     if verdict.sends_per_minute != current:
         log.warning("velocity %d to %d a minute: %s", current, verdict.sends_per_minute, facts)
     return verdict.sends_per_minute
-
-
-def _known(w: Wiring, org: str, controls: Controls) -> Item | None:
-    """What the last cycle left; nothing after the operator has changed where it begins."""
-    known = w.control.velocity(org)
-    return known if known and known["begins_at"] == controls.sends_per_minute else None
 
 
 def _seen(
