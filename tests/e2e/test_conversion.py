@@ -116,6 +116,7 @@ def test_the_arm_has_the_evidence(converted: House) -> None:
         "clicks": 1,
         "conversions": 1,
         "conversion_micros": MICROS,
+        "took_hour": 1,
     }
 
 

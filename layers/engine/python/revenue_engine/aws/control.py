@@ -13,6 +13,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.clock import epoch_seconds, iso_millis
 
 _CYCLE_DAYS = 30
+_STEP_DAYS = 400
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,23 @@ class Control:
     def last_cycle(self, org: str) -> Item | None:
         """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""
         return self.table.get(org, "last_cycle")
+
+    # --- velocity ----------------------------------------------------------------------------------------------------
+    def velocity(self, org: str) -> Item | None:
+        """The velocity in force and why; None before the first look."""
+        return self.table.get(org, "velocity")
+
+    def keep_velocity(self, org: str, facts: Item, *, before: int, now: datetime) -> None:
+        """A cycle's look. One that moves the velocity is kept for itself too."""
+        writes = [self.table.putting({**facts, "pk": org, "sk": "velocity"})]
+        if facts["sends_per_minute"] != before:
+            step = {"before": before, "expires_at": epoch_seconds(now) + _STEP_DAYS * 86_400}
+            writes.append(self.table.putting({**facts, **step, "pk": org, "sk": f"velocity#{facts['cycle_id']}"}))
+        commit(writes)
+
+    def velocity_steps(self, org: str) -> list[Item]:
+        """Every step on record, oldest first: `before`, `sends_per_minute`, `state` and its figures."""
+        return self._range(org, "velocity#")
 
     # --- approvals ---------------------------------------------------------------------------------------------------
     def put_approval(self, org: str, approval_id: str, facts: Item) -> None:

@@ -64,6 +64,14 @@ class Counters:
         last = utc_hour(until + timedelta(hours=1))
         return _sum(self._between(_of(org), f"counter#{utc_hour(since)}", f"counter#{last}", only))
 
+    def each_hour(self, org: str, *, since: datetime, until: datetime, only: Sequence[str]) -> dict[str, dict[str, int]]:
+        """These counters of every UTC hour of [since, until] in which something was counted, by hour (`2026-03-04T12`)."""
+        last = utc_hour(until + timedelta(hours=1))
+        found: defaultdict[str, list[Item]] = defaultdict(list)
+        for item in self._between(_of(org), f"counter#{utc_hour(since)}", f"counter#{last}", ("sk", *only)):
+            found[item["sk"].split("#")[1]].append(item)
+        return {hour: _sum(items) for hour, items in found.items()}
+
     def settled_hour_counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str]) -> dict[str, int]:
         """The same for somebody who asks every minute: hours long past are read anew only every quarter of an hour."""
         edge = until.replace(minute=0, second=0, microsecond=0) - _UNSETTLED

@@ -2,15 +2,17 @@
 
 A click that has not converted yet is no failure: it counts as the share of its conversions that would have arrived by now,
 
-    E = Σ clicks · ρ^age · G(age)        S = Σ conversions · ρ^age        θ ~ Gamma(a0 + S, rate b0 + E)
+    E = Σ clicks · ρ^age · G(age)        S = Σ conversions · ρ^age        θ ~ Beta(a0 + S, b0 + max(E - S, 0))
 
-(Poissonised survival weighting; Chapelle 2014 for the delay, ρ = 0.99 a day for drift). The prior of a cell is what its offer did
-elsewhere, and the offer's what its category did elsewhere: leaving the cell's own counts out, so that nothing is counted twice.
+(survival weighting; Chapelle, "Modeling delayed feedback in display advertising", KDD 2014, for the delay; ρ = 0.99 a day for drift).
+G is the category's, as learned from conversions that have come and clicks that are still open. S is of all conversions that were ever
+counted; the share of them that is kept is of reversals, by offer towards the org's, which come late too, and θ times it is net. The
+prior of a cell is what its offer did elsewhere, and the offer's what its category did elsewhere (`offers.hierarchy`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,31 +22,35 @@ from revenue_engine.arrays import Floats
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.draws import generator
 from revenue_engine.offers.book import Arm, arms_of, sorted_offers
-from revenue_engine.prediction.rates import Rates
+from revenue_engine.offers.hierarchy import Positions, pool
+from revenue_engine.prediction.rates import Delay, Rates
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.offer import Offer
 
 FORGETTING_PER_DAY = 0.99
 EVIDENCE_DAYS = 180  # with that forgetting, older evidence weighs less than a sixth
 MIN_CONVERSIONS_FOR_PAYOUT = 5
+REVERSAL_STRENGTH = 25.0  # conversions without a reversal that an org, and then an offer, is presumed to have had
+REVERSAL_DELAY = Delay(fast_share=0.01, fast_days=1.0, tail_days=14.0)  # after the click: networks hold returns for a few weeks
 _DAY = 86_400
 _UNIX_EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
 class Posteriors:
-    """Gamma posteriors of net conversions per click, and what else the evidence says of a cycle."""
+    """Beta posteriors of net conversions per click, and what else the evidence says of a cycle."""
 
     arms: tuple[Arm, ...]
-    shape: Floats  # (S, A)
-    rate: Floats  # (S, A) clicks
+    shape: Floats  # (S, A) α, conversions, before reversals
+    rate: Floats  # (S, A) α + β, clicks
+    kept: Floats  # (A,) expected share of conversions that nobody takes back
     mean_payouts: dict[str, int]  # micros per conversion, of offers with enough of them
     segment_share: Floats  # (S,) of deliveries, sums to 1
 
     @property
     def mean(self) -> Floats:
         """Expected net conversions per click, (S, A)."""
-        return self.shape / self.rate
+        return self.shape / self.rate * self.kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +58,41 @@ class Exposure:
     """Evidence rows as arrays of weights, one each."""
 
     clicks: Floats  # delay- and age-weighted
-    conversions: Floats  # age-weighted
+    conversions: Floats  # age-weighted, those taken back too
+    reversed: Floats  # of them
+    reversible: Floats  # of them, by the share of their reversals that would have come by now
     fading: Floats  # ρ^age, of the row's mean age
 
 
-def exposure(evidence: list[Evidence], rates: Rates, now: datetime) -> Exposure:
-    """Weights as of `now`. A day's clicks lie evenly between its start and its end, or now; days to come count nothing."""
+def exposure(evidence: list[Evidence], rates: Rates, now: datetime, categories: Mapping[str, str]) -> Exposure:
+    """Weights as of `now`. A day's clicks lie evenly between its start and its end, or now; days to come count nothing.
+
+    Parameters
+    ----------
+    categories
+        Of each offer: whose delay is its category's. Others have that of all.
+    """
     start = np.array([row.day.toordinal() - _UNIX_EPOCH_ORDINAL for row in evidence], dtype=np.float64)
     at = epoch_seconds(now) / _DAY
     oldest = np.maximum(at - start, 0.0)
     youngest = np.maximum(at - start - 1.0, 0.0)
     fading = np.where(oldest > 0, FORGETTING_PER_DAY ** ((oldest + youngest) / 2), 0.0)
     clicks = np.array([row.clicks for row in evidence], dtype=np.float64)
-    conversions = np.array([row.conversions for row in evidence], dtype=np.float64)
-    return Exposure(clicks * fading * rates.delay.arrived(youngest, oldest), conversions * fading, fading)
+    back = np.array([row.reversed for row in evidence], dtype=np.float64)
+    conversions = np.array([row.conversions for row in evidence], dtype=np.float64) + back
+    arrived = rates.delay.arrived(youngest, oldest)
+    named = np.array([categories.get(row.offer, "") for row in evidence])
+    for category, delay in rates.category_delay.items():
+        inside = named == category
+        arrived[inside] = delay.arrived(youngest[inside], oldest[inside])
+    weighted = conversions * fading
+    return Exposure(
+        clicks=clicks * fading * arrived,
+        conversions=weighted,
+        reversed=back * fading,
+        reversible=np.maximum(weighted, 0.0) * REVERSAL_DELAY.arrived(youngest, oldest),
+        fading=fading,
+    )
 
 
 def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, now: datetime) -> Posteriors:
@@ -73,50 +100,43 @@ def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, no
     ordered = sorted_offers(offers)
     position = {offer.offer: o for o, offer in enumerate(ordered)}
     arms = arms_of(ordered)
-    cell = {arm: a for a, arm in enumerate(arms)}
     rows = [row for row in evidence if row.offer in position]
-    weight = exposure(rows, rates, now)
+    weight = exposure(rows, rates, now, {offer.offer: offer.category for offer in ordered})
 
-    counts = np.zeros((2, len(SEGMENTS), len(arms)))  # conversions, clicks per cell
-    per_offer = np.zeros((2, len(ordered)))  # over all segments and variants, those no longer offered too
-    segment = np.array([SEGMENTS.index(row.segment) for row in rows], dtype=np.intp)
-    arm = np.array([cell.get((row.offer, row.variant), -1) for row in rows], dtype=np.intp)
-    offer = np.array([position[row.offer] for row in rows], dtype=np.intp)
-    for kind, values in enumerate((weight.conversions, weight.clicks)):
-        known = arm >= 0
-        np.add.at(counts[kind], (segment[known], arm[known]), values[known])
-        np.add.at(per_offer[kind], offer, values)
-
-    strength = rates.prior_clicks
-    prior_mean = _prior_means(ordered, per_offer, rates)  # (O,) from the offer's category
-    offer_of_arm = np.array([position[o] for o, _ in arms], dtype=np.intp)
-    elsewhere = per_offer[:, offer_of_arm][:, None, :] - counts  # the offer's counts outside the cell
-    cell_mean = _blend(strength, prior_mean[offer_of_arm], elsewhere[0], elsewhere[1])
+    # arms that are no longer offered still say something of their offer
+    gone = sorted({(row.offer, row.variant) for row in rows} - set(arms))
+    cell = {arm: a for a, arm in enumerate((*arms, *gone))}
+    where = np.array([SEGMENTS.index(row.segment) * len(cell) + cell[row.offer, row.variant] for row in rows], dtype=np.intp)
+    conversions, clicks = (
+        np.asarray(np.bincount(where, of, len(SEGMENTS) * len(cell)), dtype=np.float64).reshape(len(SEGMENTS), len(cell))
+        for of in (weight.conversions, weight.clicks)
+    )
+    categories = sorted({offer.category for offer in ordered})
+    pooled = pool(
+        conversions,
+        clicks,
+        offer_of_arm=np.array([position[offer] for offer, _ in cell], dtype=np.intp),
+        category_of_offer=np.array([categories.index(offer.category) for offer in ordered], dtype=np.intp),
+        prior_mean=np.array([rates.prior_conversion(offer.category) for offer in ordered]),
+        prior_clicks=rates.prior_clicks,
+    )
     return Posteriors(
         arms=arms,
-        shape=strength * cell_mean + np.maximum(counts[0], 0.0),
-        rate=strength + counts[1],
+        shape=pooled.shape[:, : len(arms)],
+        rate=pooled.rate[:, : len(arms)],
+        kept=_kept(np.array([position[row.offer] for row in rows], dtype=np.intp), weight, len(ordered))[
+            np.array([position[offer] for offer, _ in arms], dtype=np.intp)
+        ],
         mean_payouts=_mean_payouts(rows),
         segment_share=_segment_share(rows, now),
     )
 
 
-def _blend(strength: float, mean: Floats, conversions: Floats, clicks: Floats) -> Floats:
-    """Posterior mean of a rate whose prior is worth `strength` clicks. Net conversions below zero count as none."""
-    return (strength * mean + np.maximum(conversions, 0.0)) / (strength + np.maximum(clicks, 0.0))
-
-
-def _prior_means(offers: tuple[Offer, ...], per_offer: Floats, rates: Rates) -> Floats:
-    """What each offer's category did without it, (O,)."""
-    categories = [offer.category for offer in offers]
-    names = sorted(set(categories))
-    member = np.array([names.index(c) for c in categories], dtype=np.intp)
-    totals = np.zeros((2, len(names)))
-    for kind in range(2):
-        np.add.at(totals[kind], member, per_offer[kind])
-    prior = np.array([rates.prior_conversion(c) for c in categories])
-    others = totals[:, member] - per_offer
-    return _blend(rates.prior_clicks, prior, others[0], others[1])
+def _kept(offer: Positions, weight: Exposure, offers: int) -> Floats:
+    """Expected share of conversions that are not taken back, (O,): Beta posterior means, the prior's own mean the org's."""
+    back, due = (np.asarray(np.bincount(offer, of, offers), dtype=np.float64) for of in (weight.reversed, weight.reversible))
+    org = back.sum() / (REVERSAL_STRENGTH + due.sum())
+    return np.asarray(1.0 - np.minimum((REVERSAL_STRENGTH * org + back) / (REVERSAL_STRENGTH + due), 1.0))
 
 
 def _mean_payouts(rows: list[Evidence]) -> dict[str, int]:
@@ -144,13 +164,11 @@ def _segment_share(rows: list[Evidence], now: datetime) -> Floats:
 
 
 def joint_draws(posteriors: Posteriors, *, org: str, cycle_id: str, draws: int) -> Floats:
-    """M joint draws of θ per segment, (S, M, A): shared by everybody of a segment in this cycle, the same in a retry or a replay
-    (D1)."""
-    return np.stack(
-        [
-            generator("theta", org, cycle_id, name).gamma(
-                posteriors.shape[s], 1.0 / posteriors.rate[s], (draws, len(posteriors.arms))
-            )
-            for s, name in enumerate(SEGMENTS)
-        ]
-    )
+    """M joint draws of net conversions per click, (S, M, A): shared by everybody of a segment in this cycle, the same in a retry or a
+    replay (D1)."""
+    size = (draws, len(posteriors.arms))
+    misses = posteriors.rate - posteriors.shape
+    theta = [
+        generator("theta", org, cycle_id, name).beta(posteriors.shape[s], misses[s], size) for s, name in enumerate(SEGMENTS)
+    ]
+    return np.stack(theta) * posteriors.kept

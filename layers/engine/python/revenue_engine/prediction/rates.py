@@ -64,6 +64,7 @@ class Rates(BaseModel):
     conversions_per_click: dict[str, Probability]  # per category, "*" for any other
     prior_clicks: Annotated[float, Field(gt=0, le=10_000)]  # b0: what that prior is worth
     delay: Delay
+    category_delay: dict[str, Delay] = {}  # of categories known well enough to have their own
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -20,6 +20,7 @@ from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.subscriber import is_readable
 from revenue_engine.services.models import champion, finder
+from revenue_engine.services.velocity import look
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     if autonomy is not Autonomy.SHADOW and not controls.sender.complete:
         raise Refused("sender_incomplete", "controls.sender: from_address and postal_address")
     bundle = champion(w, org)
+    velocity = look(w, org, cycle_id, controls, bundle.rates.delay, now)
+    controls = controls.model_copy(update={"sends_per_minute": velocity})
     offers = w.offers.catalogue(org)
     since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
     evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
