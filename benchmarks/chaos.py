@@ -176,8 +176,8 @@ def fingerprint() -> str:
     for name in sorted(name for name in sys.modules if name.startswith(_CODE)):
         path = sys.modules[name].__file__
         found.update(Path(path).read_bytes() if path else b"")
-    for path in sorted((KEPT.parent / "layers").rglob("*.py")) + sorted((KEPT.parent / "functions").rglob("*.py")):
-        found.update(path.read_bytes())
+    for file in sorted((KEPT.parent / "layers").rglob("*.py")) + sorted((KEPT.parent / "functions").rglob("*.py")):
+        found.update(file.read_bytes())
     return found.hexdigest()[:16]
 
 

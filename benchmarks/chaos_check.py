@@ -89,11 +89,12 @@ def _lost(play: Play, receipts: list[dict[str, Any]], letters: list[Letter], sen
     """Decided or queued mails without one final state, mails whose state does not say that they left, and states that say so of none."""
     kept = Counter(item["decision_id"] for item in sends.values() if item["state"] in _FINAL)
     decided = {line["decision_id"] for line in receipts if line["mailed"]}
-    lost = sum(kept[decision] != 1 for decision in decided)
+    lost: int = sum(kept[decision] != 1 for decision in decided)
     lost += sum(send not in sends for send in play.seen.planned)
     left = {letter.send_id for letter in letters}
     lost += sum(send not in sends or sends[send]["state"] != "SENT" for send in left)
-    return lost + sum(item["state"] == "SENT" and send not in left for send, item in sends.items())
+    lost += sum(item["state"] == "SENT" and send not in left for send, item in sends.items())
+    return lost
 
 
 def _after_opt_out(play: Play, letters: list[Letter]) -> int:

@@ -129,9 +129,8 @@ class Monkey:
                 self.faults["opt-out before the claim"] += 1
                 self._meanwhile(lambda: self.opt_out(subscriber))
         elif operation == HAND_OVER and self.chance.random() < OPT_OUT_BEFORE_MAIL:
-            subscriber = self._addressee(request)
             self.faults["opt-out after the claim"] += 1
-            self._meanwhile(lambda: self.opt_out(subscriber))
+            self._meanwhile(lambda: self.opt_out(self._addressee(request)))
 
     def _meanwhile(self, act: Callable[[], object]) -> None:
         self._busy = True

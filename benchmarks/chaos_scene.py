@@ -25,7 +25,7 @@ ORG, ZONE = "main", "UTC"
 START = datetime(2026, 3, 2, 13, 57, 30, tzinfo=UTC)  # the judge looks twice before the cycle in which everybody is due
 GAP_HOURS, PER_WEEK = 12, 2
 PAYOUT_MICROS = 90_000_000
-_DOMAINS = (("gmail.com", 40), ("outlook.com", 20), ("yahoo.com", 15), ("icloud.com", 5), ("mail.example", 20))
+_DOMAINS = {"gmail.com": 40, "outlook.com": 20, "yahoo.com": 15, "icloud.com": 5, "mail.example": 20}  # by weight
 _WRITES_PER_CALL = 25
 
 
@@ -80,7 +80,7 @@ def _offer(offer: str, number: int) -> Offer:
 def _load_people(plane: Plane, w: Wiring, people: int, chance: random.Random) -> dict[str, str]:
     """Writes the items that an import would have written, many at a time; everybody is due."""
     address_key, dynamodb, table = w.parameters.address_key(ORG), plane.client("dynamodb"), w.value(names.SUBSCRIBERS_TABLE)
-    domains, weights = zip(*_DOMAINS, strict=True)
+    domains, weights = list(_DOMAINS), list(_DOMAINS.values())
     known: dict[str, str] = {}
     requests: list[dict[str, Any]] = []
     for n in range(people):
