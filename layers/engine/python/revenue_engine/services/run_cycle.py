@@ -179,9 +179,16 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
         context_key=f"cycles/{org}/{cycle_id}/context.json",
         granted=granted,
         taken=taken,
+        send_id=send_ids(w, org) if decisions.mail.any() else None,
     )
     key = f"decisions/{org}/{now:%Y-%m-%d}/{cycle_id}/page-{number:04d}.ndjson.gz"
     w.decisions.put(key, gzip.compress(lines, compresslevel=6, mtime=0))
+
+
+def send_ids(w: Wiring, org: str) -> audit.SendIds:
+    """The names of an org's mails. Raises Refused without the tracking key."""
+    key = w.parameters.tracking_key(org)
+    return lambda subscriber, decision_id: ids.send_id(key, org=org, subscriber=subscriber, decision_id=decision_id)
 
 
 def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, PlannedSend]]:
@@ -191,7 +198,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
     if not minutes:
         return []
     org, cycle_id = cycle.context.org, cycle.context.cycle_id
-    key = w.parameters.tracking_key(org)
+    send_id = send_ids(w, org)
     labels = cycle.context.controls.campaign_labels
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
@@ -200,7 +207,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
             PlannedSend(
                 org=org,
                 cycle_id=cycle_id,
-                send_id=ids.send_id(key, org=org, subscriber=row["subscriber"], decision_id=row["decision_id"]),
+                send_id=send_id(row["subscriber"], row["decision_id"]),
                 campaign=labels.get(row["offer"]) or f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
                 approval_id="",
                 budget_day=day_in(cycle.context.now, cycle.context.controls.zone).isoformat(),
