@@ -15,7 +15,8 @@ from revenue_engine.aws.mailer import Mailer, Result
 from revenue_engine.aws.sends import Sends
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.aws.suppression import Suppression
-from revenue_engine.services import execute, judge
+from revenue_engine.safety.claim import may_claim
+from revenue_engine.services import judge
 from workbench.local.ses_recorder import Fault
 
 LIVES = {"decide": 1, "execute": 60, "engage": 12, "attribute": 12}
@@ -45,7 +46,7 @@ def test_everything_breaks_and_nothing_does() -> None:
 
 def claims_without_conditions(patch: pytest.MonkeyPatch) -> None:
     """Whoever comes second claims again, and the person's gap does not stop it either."""
-    claiming, may_claim = Sends.claiming, execute.may_claim
+    claiming = Sends.claiming
 
     def unconditional(self: Sends, *given: Any, **named: Any) -> dict[str, Any]:
         action = claiming(self, *given, **named)
@@ -55,7 +56,7 @@ def claims_without_conditions(patch: pytest.MonkeyPatch) -> None:
 
     gaps = ("too_soon_since_last_email", "subscriber_frequency_limit")
     patch.setattr(Sends, "claiming", unconditional)
-    patch.setattr(execute, "may_claim", lambda **facts: None if (no := may_claim(**facts)) in gaps else no)
+    patch.setattr("revenue_engine.services.execute.may_claim", lambda **facts: None if (no := may_claim(**facts)) in gaps else no)
 
 
 def mails_again_what_is_unknown(patch: pytest.MonkeyPatch) -> None:

@@ -150,8 +150,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
                 evidence = (event.mail_at, {"opens": 1})
                 counters |= {"opened_mails": 1}
                 guard = _not_yet("first_human_open_at")
-            if verdict.human:
-                outcome_first = {f"first_human_{event.kind}_at": at}
+            outcome_first = {f"first_{touch}_at": at}
             if touch == "human_click" and "first_human_click_at" not in send:
                 # conversions per click are counted per mail that was clicked, so a second click is no new trial
                 evidence = (event.at, {"clicks": 1})
