@@ -140,7 +140,8 @@ def result_of(outcomes: Sequence[Outcome]) -> Result:
         figures[name] = float(sum(getattr(verdict, name) for verdict in verdicts))
     figures["books_equal"] = float(not wrong)
     rows = [
-        ("people due in one cycle", ", ".join(f"{verdict.due:,}" for verdict in verdicts)),
+        ("people due at once", ", ".join(f"{verdict.due:,}" for verdict in verdicts)),
+        ("people decided", ", ".join(f"{verdict.decided:,}" for verdict in verdicts)),
         ("mails", ", ".join(f"{verdict.mails:,}" for verdict in verdicts)),
         ("containers killed", _counts(kills)),
         ("what else broke", _counts(faults)),

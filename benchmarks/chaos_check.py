@@ -35,7 +35,8 @@ class Letter:
 class Verdict:
     """Of one play."""
 
-    due: int  # people whom the first cycle decided
+    due: int  # people whose time had come at the first cycle
+    decided: int  # people of whom there is a receipt
     planned: int  # mails that receipts say were decided
     mails: int
     double_mails: int
@@ -56,9 +57,9 @@ def examine(play: Play, *, daily_cap: int) -> Verdict:
     receipts = _receipts(play)
     letters = [_letter(moment, mail) for moment, mail in play.seen.mails]
     sends = {item["pk"]: item for item in items(names.SENDS_TABLE)}
-    first = min(receipts, key=lambda line: line["cycle_id"])["cycle_id"] if receipts else ""
     return Verdict(
-        due=sum(line["cycle_id"] == first for line in receipts),
+        due=play.due,
+        decided=len({line["subscriber"] for line in receipts}),
         planned=sum(line["mailed"] for line in receipts),
         mails=len(letters),
         double_mails=sum(n - 1 for n in Counter(letter.send_id for letter in letters).values()),

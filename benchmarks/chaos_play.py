@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from botocore.awsrequest import AWSPreparedRequest
@@ -19,12 +20,14 @@ from benchmarks.chaos_monkey import CLAIM, Monkey, Plan, claimant
 from benchmarks.chaos_scene import ORG, START, Scene
 from revenue_engine import ids
 from revenue_engine.aws import names
+from revenue_engine.clock import epoch_seconds
 from workbench.local.backend import body_of
 from workbench.local.plane import Plane
 from workbench.local.ses_recorder import Mail
 from workbench.simulation import events
 from workbench.simulation.behaviour import HOME_IP
 from workbench.simulation.mail import ONE_CLICK, ONE_CLICK_HEADERS, Received, open_mail
+from workbench.simulation.recount import scan
 
 DELIVERED, CLICKED, BOUGHT = 0.4, 0.08, 0.3  # of mails, of mails, of clicks
 BOUNCED, COMPLAINED = 0.004, 0.0005
@@ -63,8 +66,10 @@ class Play:
         self.chance = random.Random(f"world {seed}")
         self.monkey = Monkey(plane, random.Random(f"monkey {seed}"), plan, self.opt_out, scene.subscriber_of)
         self._due_to_be_mailed: list[str] = []
+        self.due = _due(plane, scene)
         self._sends_url = scene.w.value(names.SENDS_QUEUE_URL)
         self._resending = False
+        self._post: dict[datetime, list[events.Event]] = {}
         plane.ses.subscribers.append(self._taken)
         plane.wire.watch(CLAIM, self._committed)
         plane.wire.watch("sqs.SendMessageBatch", self._queued)
@@ -144,7 +149,16 @@ class Play:
     def _tell(self, kind: str, event: events.Event, at: datetime) -> None:
         self.seen.world[kind] += 1
         for when in self._moments(at):
-            self.plane.at(when, lambda: self.plane.ses.publish_event(event))
+            post = self._post.setdefault(minute := when.replace(second=0, microsecond=0) + timedelta(minutes=1), [])
+            if not post:
+                self.plane.at(minute, partial(self._publish, minute))
+            post.append(event)
+
+    def _publish(self, minute: datetime) -> None:
+        """A minute's events, in any order."""
+        post = self._post.pop(minute)
+        self.chance.shuffle(post)
+        self.plane.ses.publish_events(post)
 
     def _moments(self, at: datetime) -> list[datetime]:
         """When something is told: once, sometimes late, sometimes twice."""
@@ -185,7 +199,7 @@ class Play:
             self._due_to_be_mailed = columns["subscriber"] + self._due_to_be_mailed[:20_000]
             if not self.monkey.calm and self.chance.random() < SENDS_AGAIN:
                 delay = timedelta(seconds=entry.get("DelaySeconds", 0)) + LATE * self.chance.random()
-                self.plane.at(self.plane.clock.now() + delay, lambda body=entry["MessageBody"]: self._again(body))  # type: ignore[misc]
+                self.plane.at(self.plane.clock.now() + delay, partial(self._again, entry["MessageBody"]))
 
     def _again(self, body: str) -> None:
         self._resending = True
@@ -230,3 +244,9 @@ class Play:
             self.plane.invoke("safety", {"org": ORG, "action": "judge"})
         self._redrive()
         self.plane.pump.drain()
+
+
+def _due(plane: Plane, scene: Scene) -> int:
+    """How many people the table's raw items say are due, before anything has begun."""
+    items = scan(plane.client("dynamodb"), scene.w.value(names.SUBSCRIBERS_TABLE))
+    return sum(item["next_decision_at"] <= epoch_seconds(plane.clock.now()) for item in items)

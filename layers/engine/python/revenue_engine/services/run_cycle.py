@@ -97,12 +97,13 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, leas
     """A cycle that died with all its retries has reserved budget and written pages: its pages are run to their end, once (D6).
 
     Only on the org day that pays for them. What cannot be finished is given up, with an alarm: it must not keep this cycle from running.
+    Raises Refused("dead_cycle_leased") while the lease of somebody who died finishing it runs: this cycle begun, nobody would know of it.
     """
     unfinished = (w.control.last_cycle(org) or {}).get("unfinished")
     if unfinished is None or unfinished == current:
         return
     if w.control.lease_cycle(org, unfinished, now=now, seconds=lease_seconds) is None:
-        return
+        raise Refused("dead_cycle_leased", unfinished)
     report = CycleReport(unfinished, outcome="finished_late")
     try:
         context = known_context(w, org, unfinished)
