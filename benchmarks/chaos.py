@@ -68,7 +68,7 @@ class Outcome:
 
 
 _SHORT_LIVES = {"decide": 1, "execute": 150, "engage": 120, "attribute": 100}
-QUICK = (Round(7, 5_000, 500, 2, 2.0, _SHORT_LIVES, {"decide": 8, "execute": 60, "engage": 60, "attribute": 20}),)
+QUICK = (Round(7, 5_000, 400, 2, 1.5, _SHORT_LIVES, {"decide": 5, "execute": 60, "engage": 60, "attribute": 20}),)
 FULL = (
     Round(
         1,

@@ -16,7 +16,6 @@ from revenue_engine.aws.sends import Sends
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.aws.suppression import Suppression
 from revenue_engine.safety.claim import may_claim
-from revenue_engine.services import judge
 from workbench.local.ses_recorder import Fault
 
 LIVES = {"decide": 1, "execute": 60, "engage": 12, "attribute": 12}
@@ -95,7 +94,7 @@ def reserves_without_a_cap(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_sweeps(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(judge, "_sweep", lambda *given: 0)
+    patch.setattr(Sends, "in_state", lambda self, *given, **named: [])
     patch.setattr(chaos_monkey, "SES_FAULTS", ((Fault.LOST_REQUEST, 0.1),))
 
 
