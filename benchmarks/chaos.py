@@ -38,7 +38,7 @@ from benchmarks.harness import Result, main
 from workbench.local.plane import Plane
 
 KEPT = Path(__file__).resolve().parents[1] / "build"
-_CODE = ("workbench.", "revenue_engine.", "benchmarks.chaos")
+_CODE = ("workbench.", "benchmarks.chaos")
 
 
 @dataclass(frozen=True)
@@ -172,13 +172,13 @@ def _read(path: Path) -> list[Outcome]:
 
 
 def fingerprint() -> str:
-    """Of the code that a round is made by: what these imports have brought in, and the functions."""
+    """Of the code that a round is made by: what these imports have brought in, the functions and all they may import."""
+    root = KEPT.parent
+    files = {Path(__file__), *(path for folder in ("layers", "functions") for path in (root / folder).rglob("*.py"))}
+    files |= {Path(file) for name, module in sys.modules.items() if name.startswith(_CODE) and (file := module.__file__)}
     found = hashlib.sha256()
-    for name in sorted(name for name in sys.modules if name.startswith(_CODE)):
-        path = sys.modules[name].__file__
-        found.update(Path(path).read_bytes() if path else b"")
-    for file in sorted((KEPT.parent / "layers").rglob("*.py")) + sorted((KEPT.parent / "functions").rglob("*.py")):
-        found.update(file.read_bytes())
+    for path in sorted(files):
+        found.update(path.read_bytes())
     return found.hexdigest()[:16]
 
 
