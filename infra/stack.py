@@ -14,6 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.audit_log import OUTCOMES, AuditLog
 from infra.console import Console
 from infra.decision_loop import DecisionLoop
 from infra.engine_function import EngineFunction, Layers
@@ -56,6 +57,7 @@ class EngineStack(Stack):
         Tags.of(self).add("stage", settings.stage)
 
         self.state = State(self, "State", settings=settings)
+        AuditLog(self, "AuditLog", settings=settings, bucket=self.state.decisions)
         self.alerts = sns.Topic(self, "Alerts", enforce_ssl=True)
         layers = Layers(self, "Layers", settings=settings)
         self.api = Api(self, "Api")
@@ -164,6 +166,9 @@ class EngineStack(Stack):
         self._allow(reconcile, ("s3:DeleteObject",), self.state.postbacks.arn_for_objects("unqueued/*"))
         self._secrets(reconcile, names.TRACKING_KEY, names.EVERFLOW_API_KEY)
         reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self.everflow_base_url)
+        # what became of mails goes beside the decisions, which it cannot touch
+        self._allow(reconcile, ("s3:PutObject",), self.state.decisions.arn_for_objects(f"{OUTCOMES}/*"))
+        reconcile.function.add_environment(names.DECISIONS_BUCKET, self.state.decisions.bucket_name)
         # everybody's arm and status, never a person's item
         self._allow(reconcile, ("dynamodb:Query",), f"{self.state.subscribers.table_arn}/index/{names.LOT_INDEX}")
         reconcile.function.add_environment(names.SUBSCRIBERS_TABLE, self.state.subscribers.table_name)

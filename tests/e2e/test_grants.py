@@ -46,6 +46,7 @@ def everything(made: House, api: EverflowApi) -> None:
     made.cycle()  # plans wait ...
     approval = w.control.approvals(ORG)[0]["approval_id"]
     plane.invoke("reconcile", {"org": ORG, "action": "lift"})
+    plane.invoke("reconcile", {"org": ORG, "action": "outcomes"})
     for path in ("status", "quarantine", "approvals", "lift"):
         plane.http("GET", f"/console/{ORG}/{path}", SIGNED)
     plane.http("POST", f"/console/{ORG}/approvals/{approval}/approve", SIGNED)  # ... for a person

@@ -31,6 +31,7 @@ LOST: dict[tuple[str, str], set[str]] = {
     ("AWS::Events::Rule", "SafetyBreakerSafety"): {"judged", "cycled", *NEEDS_MAIL},  # D5: an unwatched engine does not mail
     ("AWS::Events::Rule", "cron(15 23"): {"reconciled"},
     ("AWS::Events::Rule", "cron(45 23"): {"arms_looked_at"},
+    ("AWS::Events::Rule", "outcomes"): {"outcomes_exported"},
     ("AWS::Events::Rule", "catalogue"): {"catalogue_synced"},
     ("AWS::Events::Rule", "LearningTrain"): {"trained"},
     ("AWS::SNS::Subscription", ""): {"touched"},
@@ -41,7 +42,7 @@ LOST: dict[tuple[str, str], set[str]] = {
     ("AWS::ApiGatewayV2::Route", "GET /console"): {"console_read"},
     ("AWS::ApiGatewayV2::Route", "POST /console"): {"console_command"},
 }
-IN_THE_NIGHT = {"reconciled", "arms_looked_at", "trained", "catalogue_synced"}
+IN_THE_NIGHT = {"reconciled", "arms_looked_at", "outcomes_exported", "trained", "catalogue_synced"}
 
 
 def wire(template: Template, kind: str, text: str) -> str:
@@ -151,11 +152,12 @@ def _facts(made: House) -> Iterator[str]:
 
 def _night(template: Template) -> set[str]:
     """At three the models are trained; at a quarter past eleven the books are reconciled, and half an hour later the arms
-    looked at; every six hours the catalogue."""
+    looked at; at a quarter to one the outcomes of days that are over are exported; every six hours the catalogue."""
     facts: set[str] = set()
     for start, minutes, arrange, fact in (
         (datetime(2026, 3, 1, 23, 14, tzinfo=UTC), 1.5, _leave_a_postback_unqueued, "reconciled"),
         (datetime(2026, 3, 1, 23, 44, tzinfo=UTC), 1.5, _wait_for_a_look, "arms_looked_at"),
+        (datetime(2026, 3, 1, 0, 44, tzinfo=UTC), 1.5, _look_for_outcomes, "outcomes_exported"),
         (datetime(2026, 3, 1, 2, 59, tzinfo=UTC), 1.5, _know_the_bundles, "trained"),
         (datetime(2026, 3, 1, 4, 0, tzinfo=UTC), 361, _listen_for_a_sync, "catalogue_synced"),
     ):
@@ -168,6 +170,10 @@ def _night(template: Template) -> set[str]:
 
 def _wait_for_a_look(made: House) -> Callable[[], bool]:
     return lambda: made.w.control.last_look(ORG) is not None
+
+
+def _look_for_outcomes(made: House) -> Callable[[], bool]:
+    return lambda: made.w.decisions.keys(f"outcomes/{ORG}/2026-02-28/") != []
 
 
 def _listen_for_a_sync(made: House) -> Callable[[], bool]:

@@ -113,6 +113,7 @@ def test_schedules_are_those_of_the_design_and_well_formed(golden: Template) -> 
         "safety": [("rate(1 minute)", {"org": "main", "action": "judge"})],
         "reconcile": [
             ("cron(15 23 * * ? *)", {"org": "main"}),
+            ("cron(45 0 * * ? *)", {"org": "main", "action": "outcomes"}),
             ("cron(45 23 * * ? *)", {"org": "main", "action": "lift"}),
             ("rate(6 hours)", {"org": "main", "action": "catalogue"}),
         ],

@@ -67,7 +67,12 @@ EFFECTS: dict[str, Effect] = {
         PROXY,
     ),
     "open-apple-mpp": Effect(
-        "machine_open", {"machine_opens": 1}, {"machine_opens": 1}, {"machine_opens": 1}, {}, {"human": False}
+        "machine_open",
+        {"machine_opens": 1},
+        {"machine_opens": 1, "first_machine_open_at": seconds("10:09:44")},
+        {"machine_opens": 1},
+        {},
+        {"human": False},
     ),
     "click": Effect(
         "human_click",
@@ -77,7 +82,14 @@ EFFECTS: dict[str, Effect] = {
         {"clicks": 1},
         HUMAN,
     ),
-    "click-scanner": Effect("machine_click", {"machine_clicks": 1}, {"machine_clicks": 1}, {}, {}, {"human": False}),
+    "click-scanner": Effect(
+        "machine_click",
+        {"machine_clicks": 1},
+        {"machine_clicks": 1, "first_machine_click_at": seconds("10:00:06")},
+        {},
+        {},
+        {"human": False},
+    ),
     "bounce-permanent": Effect(
         "bounce",
         {"bounces": 1, "bounces#other": 1},

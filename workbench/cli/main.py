@@ -11,6 +11,7 @@ from revenue_engine import __version__
 from revenue_engine.errors import RevenueEngineError
 from workbench.cli import importing, operating, reports, syncing
 from workbench.cli.anomalies import anomalies
+from workbench.cli.audit import explain, replay
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
 from workbench.cli.evidence import evaluate, incremental_command, logs
@@ -80,6 +81,8 @@ for command in (
     incremental_command,
     train,
     forecast,
+    explain,
+    replay,
     demo,
 ):
     main.add_command(command)
