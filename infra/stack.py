@@ -226,7 +226,13 @@ class EngineStack(Stack):
         safety, machine = self.safety.safety, self.safety.role
         self._table(safety, names.CONTROL_TABLE, READ_WRITE)
         self._table(safety, names.SENDS_TABLE, (*READ, "dynamodb:UpdateItem"))
-        self._parameters(safety, CONTROLS)
+        self._parameters(safety, AUTONOMY, CONTROLS)
+        # the machinery's health: the champion's age, the decision log, what waits in queues
+        self._objects(safety, names.MODELS_BUCKET, read=True)
+        self._objects(safety, names.DECISIONS_BUCKET, listed=True)
+        for variable, queue in self.queues.items():
+            self._allow(safety, ("sqs:GetQueueAttributes",), queue.queue_arn)
+            safety.function.add_environment(variable, queue.queue_url)
         self._allow(safety, ("states:StartExecution",), self.safety.machine_arn)
         safety.function.add_environment(names.BREAKER_MACHINE_ARN, self.safety.machine_arn)
         self.alerts.grant_publish(safety.role)
@@ -294,11 +300,14 @@ class EngineStack(Stack):
         self._allow(function, actions, table.table_arn, *indexes)
         function.function.add_environment(variable, table.table_name)
 
-    def _objects(self, function: EngineFunction, variable: str, *, read: bool = False, write: bool = False) -> None:
+    def _objects(
+        self, function: EngineFunction, variable: str, *, read: bool = False, write: bool = False, listed: bool = False
+    ) -> None:
         bucket = self.buckets[variable]
         actions = (["s3:GetObject"] if read else []) + (["s3:PutObject"] if write else [])
-        self._allow(function, actions, bucket.arn_for_objects("*"))
-        if read:  # without it S3 answers "forbidden" where it means "not there"
+        if actions:
+            self._allow(function, actions, bucket.arn_for_objects("*"))
+        if read or listed:  # without it S3 answers "forbidden" where it means "not there"
             self._allow(function, ("s3:ListBucket",), bucket.bucket_arn)
         function.function.add_environment(variable, bucket.bucket_name)
 

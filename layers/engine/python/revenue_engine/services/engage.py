@@ -17,6 +17,7 @@ from revenue_engine.clock import epoch_seconds, from_epoch
 from revenue_engine.errors import BadInput, Contention
 from revenue_engine.intake.human import judge
 from revenue_engine.intake.ses import SesEvent, parse_event
+from revenue_engine.records.causes import counted_by_cause, sent_by_cause
 from revenue_engine.records.send import SendState, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion, apply_touch
 
@@ -118,7 +119,9 @@ def _settle(w: Wiring, event: SesEvent, send: Item) -> None:
         predicted = {name: send[name] for name in ("predicted_revenue_micros", "p_click", "p_conversion")}
         amounts = counted_when_sent(offer=send["offer"], policy=send["policy"], **predicted)
         zone = w.parameters.last_zone(send["org"])
-        counting = w.counters.counting(send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"])
+        counting = w.counters.counting(
+            send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"], by_cause=sent_by_cause(send)
+        )
     else:
         facts["reason"] = event.kind
     w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting)
@@ -131,6 +134,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
     facts: Item = {"send_id": send_id, "offer": send["offer"], "variant": send["variant"]}
     touch = event.kind
     counters: dict[str, int] = {}
+    by_cause: dict[str, int] = {}
     outcome_first: dict[str, int] = {}
     outcome_add: dict[str, int] = {}
     evidence: tuple[datetime, dict[str, int]] | None = None
@@ -161,10 +165,12 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
             facts |= {"bounce_type": event.bounce_type, "bounce_subtype": event.bounce_subtype}
             outcome_first = {"bounced_at": at}
             counters = {"bounces": 1, f"bounces#{send['provider']}": 1} if event.counts_as_bounce else {"soft_bounces": 1}
+            by_cause = counted_by_cause("bounces", send) if event.counts_as_bounce else {}
         case "complaint":
             facts |= {"feedback_type": event.feedback_type}
             if event.counts_as_complaint:
                 counters, outcome_first = {"complaints": 1, f"complaints#{send['provider']}": 1}, {"complained_at": at}
+                by_cause = counted_by_cause("complaints", send)
                 evidence = (event.mail_at, {"complaints": 1})
             else:
                 counters = {f"other_complaints#{event.feedback_type or event.complaint_subtype}": 1}
@@ -184,7 +190,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> tuple[str, list[dict[str
         # what a mail did to us counts in the hour it was sent: a rate has one cohort above and below its line
         when = event.mail_at if event.kind in ("bounce", "complaint") else event.at
         zone = w.parameters.last_zone(org)
-        actions += w.counters.counting(org, when, counters, zone=zone, shard_by=event.dedupe_id)
+        actions += w.counters.counting(org, when, counters, zone=zone, shard_by=event.dedupe_id, by_cause=by_cause)
     return touch, actions
 
 
