@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from statistics import fmean, median
 from typing import Any
@@ -45,49 +45,38 @@ Job = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 def measure(quick: bool) -> Result:
     """All of it; a quick run has fewer days, runs and people."""
     days, runs, weeks, people = (3_000, 150, 4, 150) if quick else (40_000, 2_000, 40, 600)
-    cases: list[tuple[str, list[Job]]] = []
-    for rate in (0.0003, 0.0005):
-        cases.append((f"days {rate}", _days(rate, days)))
-    cases.append(("days 0.0005 lag", _days(0.0005, days // 4, lag_hours=LAG_HOURS)))
-    for rate in (0.001, 0.002, 0.003, 0.005):
-        cases.append((f"catch {rate}", _catches(rate, runs if rate > 0.001 else runs // 10)))
-    cases.append(("catch 0.003 lag", _catches(0.003, runs // 2, lag_hours=LAG_HOURS)))
-    for rate in (*BAD_RATES, HEALTHY):
-        cases.append((f"week {rate}", [(a_week_with, (rate, SEED + n), {}) for n in range(weeks)]))
-    answers = _run(cases)
+    answers = _run(
+        {
+            **{f"days {rate}": _days(rate, days) for rate in (0.0003, 0.0005)},
+            "days 0.0005 lag": _days(0.0005, days // 4, lag_hours=LAG_HOURS),
+            **{f"catch {rate}": _catches(rate, runs if rate > 0.001 else runs // 10) for rate in (0.001, 0.002, 0.003, 0.005)},
+            "catch 0.003 lag": _catches(0.003, runs // 2, lag_hours=LAG_HOURS),
+            **{f"week {rate}": _weeks(rate, weeks) for rate in (*BAD_RATES, HEALTHY)},
+        }
+    )
     replayed, differing = a_month(people)
-
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[str, str, str]] = []
     figures: dict[str, float] = {}
-    for case in (name for name, _ in cases if name.startswith("days")):
-        tripped, of = sum(answers[case]), CHUNK_DAYS * len(answers[case])
-        rows.append((_title(case, "days at a true"), f"{tripped} of {of:,} days trip", f"{tripped / of:.3%}"))
-        figures[_FIGURES.get(case, "")] = tripped / of
-    for case in (name for name, _ in cases if name.startswith("catch")):
-        found = [mails for part in answers[case] for mails in part]
-        nine = sorted(found)[int(0.9 * len(found))]
-        rows.append((_title(case, "a rise from 0.03 % to"), f"{len(found):,} rises, nine of ten by {nine:,} mails", f"{median(found):,.0f} mails"))
-        figures[_FIGURES.get(case, "")] = median(found)
-    bad: list[BadOffer] = []
-    for rate in BAD_RATES:
-        these: Sequence[BadOffer] = answers[f"week {rate}"]
-        cut = [week.cut_after for week in these if week.cut_after is not None]
-        told = f"cut in {len(cut)} of {len(these)} weeks, after {median(cut):,.0f} of its mails" if cut else "never cut"
-        told += f"; {sum(week.tripped for week in these)} trips, {sum(week.wrongly for week in these)} other causes stopped"
-        rows.append((f"one of ten offers at {rate:.1%}", told, f"{fmean(w.others_kept for w in these):.1%} of the others kept"))
-        bad += these
-    well: Sequence[BadOffer] = answers[f"week {HEALTHY}"]
-    stops = sum(week.wrongly + (week.cut_after is not None) for week in well)
-    rows.append((f"ten offers at {HEALTHY:.2%}", f"{stops} causes stopped in {7 * len(well):,} days", f"{stops / (7 * len(well)):.3%}"))
+    for case, parts in answers.items():
+        if case.startswith("days"):
+            row, figure = _row_of_days(case, sum(parts), CHUNK_DAYS * len(parts))
+        elif case.startswith("catch"):
+            row, figure = _row_of_catches(case, [mails for part in parts for mails in part])
+        else:
+            row, figure = _row_of_weeks(case, parts), 0.0
+        rows.append(row)
+        if case in _FIGURES:
+            figures[_FIGURES[case]] = figure
     rows.append(("a month decided again", f"{replayed:,} receipts", f"{differing} differ"))
+    bad: list[BadOffer] = [week for rate in BAD_RATES for week in answers[f"week {rate}"]]
+    well: list[BadOffer] = answers[f"week {HEALTHY}"]
     figures |= {
         "other_volume_kept": fmean(week.others_kept for week in bad),
         "bad_offers_cut": fmean(week.cut_after is not None for week in bad),
-        "false_stop_days": stops / (7 * len(well)),
+        "false_stop_days": sum(week.wrongly + (week.cut_after is not None) for week in well) / (7 * len(well)),
         "replayed": replayed,
         "replay_differences": differing,
     }
-    figures.pop("", None)
     return Result("the breaker on streams of known truth", ("stream", "what happened", "measured"), rows, figures)
 
 
@@ -108,17 +97,38 @@ def _catches(rate: float, runs: int, **named: float) -> list[Job]:
     return [(mails_to_catch, (rate, chunk, SEED + n), named) for n in range(runs // chunk)]
 
 
+def _weeks(rate: float, weeks: int) -> list[Job]:
+    return [(a_week_with, (rate, SEED + n), {}) for n in range(weeks)]
+
+
+def _row_of_days(case: str, tripped: int, days: int) -> tuple[tuple[str, str, str], float]:
+    return (_title(case, "days at a true"), f"{tripped} of {days:,} days trip", f"{tripped / days:.3%}"), tripped / days
+
+
+def _row_of_catches(case: str, found: list[int]) -> tuple[tuple[str, str, str], float]:
+    middle, nine = median(found), sorted(found)[int(0.9 * len(found))]
+    told = f"{len(found):,} rises, nine of ten by {nine:,} mails"
+    return (_title(case, "a rise from 0.03 % to"), told, f"{middle:,.0f} mails"), middle
+
+
+def _row_of_weeks(case: str, weeks: list[BadOffer]) -> tuple[str, str, str]:
+    cut = [week.cut_after for week in weeks if week.cut_after is not None]
+    told = f"cut in {len(cut)} of {len(weeks)} weeks" + (f", after {median(cut):,.0f} of its mails" if cut else "")
+    told += f"; {sum(week.tripped for week in weeks)} trips, {sum(week.wrongly for week in weeks)} other causes stopped"
+    return _title(case, "one of ten offers at"), told, f"{fmean(week.others_kept for week in weeks):.1%} of the others kept"
+
+
 def _title(case: str, words: str) -> str:
     _, rate, *lag = case.split()
     return f"{words} {float(rate):.2%}" + (", complaints late" if lag else "")
 
 
-def _run(cases: list[tuple[str, list[Job]]]) -> dict[str, list[Any]]:
+def _run(cases: dict[str, list[Job]]) -> dict[str, list[Any]]:
     """Every case's answers, in the order of its jobs."""
     console = Console(file=sys.stderr)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        waiting = [(name, pool.submit(do, *given, **named)) for name, jobs in cases for do, given, named in jobs]
-        answers: dict[str, list[Any]] = {name: [] for name, _ in cases}
+        waiting = [(name, pool.submit(do, *given, **named)) for name, jobs in cases.items() for do, given, named in jobs]
+        answers: dict[str, list[Any]] = {name: [] for name in cases}
         for name, job in track(waiting, "streams", console=console, disable=not console.is_terminal):
             answers[name].append(job.result())
     return answers

@@ -98,7 +98,9 @@ def mails_to_catch(rate: float, runs: int, seed: int, *, before: float = 0.0003,
             continue
         mails, day = 0, WINDOW_DAYS
         while True:
-            left = next(((n, left) for n, hour in enumerate(hours_of(day)) if (left := stream.hour(hour, rate)) is not None), None)
+            left = next(
+                ((n, left) for n, hour in enumerate(hours_of(day)) if (left := stream.hour(hour, rate)) is not None), None
+            )
             if left is not None:
                 found.append(mails + left[0] * MAILS_AN_HOUR + left[1])
                 break

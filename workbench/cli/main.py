@@ -18,6 +18,7 @@ from workbench.cli.fx import fx
 from workbench.cli.lift import lift
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.stops import stops
 
 
 class Commands(click.Group):
@@ -64,6 +65,7 @@ for command in (
     anomalies,
     operating.approvals,
     operating.breaker,
+    stops,
     operating.status,
     reports.revenue,
     reports.kpis,

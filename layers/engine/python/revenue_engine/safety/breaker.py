@@ -7,7 +7,7 @@ segment or mailbox provider that a risen rate comes from (`safety.blame`); the l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from revenue_engine.records.causes import Cause
 from revenue_engine.records.controls import Controls
@@ -19,6 +19,7 @@ from revenue_engine.safety.sequential import barrier, chance_above, cusum, poiss
 MIN_CLICKS = 100  # below, a conversion rate says nothing worth a person's time
 WELL = 0.2  # re-arm when the chance that the rate is above its limit is smaller
 SICK = 0.8
+GMAIL_TOO_MUCH = 3.0  # times the limit: at 0.1 % what its sender guidelines call never, 0.3 %
 MONEY = ("reported_provisional_micros", "reported_approved_micros")  # every currency with a rate, in the org's
 COMPLAINTS = "complaint_rate_exceeded"
 LEVELS = {COMPLAINTS: Level.CRITICAL, "bounce_rate_exceeded": Level.WARNING, "unsubscribe_rate_exceeded": Level.WARNING}
@@ -41,6 +42,7 @@ def judge(
     days: float = 1.0,
     stopped: Collection[Cause] = (),
     gmail: Sequence[tuple[float, float]] = (),
+    gmail_variants: Mapping[Cause, float] | None = None,
     earned: Hours | None = None,
 ) -> Judgement:
     """What to stop and what to tell.
@@ -55,6 +57,8 @@ def judge(
         Causes out already.
     gmail
         (mails, complaints) of each day that Gmail's Postmaster Tools have told of.
+    gmail_variants
+        The share of mails reported as spam by variant, where Gmail tells of it: it does so only for what it saw much of.
     earned
         Hours whose money is held against their mails; the same when left out. Money lags, so they may hold older mails.
     """
@@ -64,6 +68,7 @@ def judge(
     for rate in rates(controls):
         findings += _rate_findings(hours, rate, stopped, days, may_stop)
     findings += _gmail_findings(gmail, hours, controls, stopped)
+    findings += _gmail_variants(gmail_variants or {}, hours, controls, stopped)
     findings += health_findings(health, controls)
     findings += _money_findings(hours if earned is None else earned, controls, stopped)
     complained = any(f.name == COMPLAINTS and f.remedy is Remedy.STOP_ALL for f in findings)
@@ -104,6 +109,16 @@ def _gmail_findings(
                 remedy = Remedy.STOP_ALL
             return [Finding(COMPLAINTS, remedy, level, observed, at, score, high, cause)]
     return []
+
+
+def _gmail_variants(told: Mapping[Cause, float], hours: Hours, controls: Controls, stopped: Collection[Cause]) -> list[Finding]:
+    """The worst of them, when it is beyond what Gmail itself calls too much."""
+    limit = GMAIL_TOO_MUCH * controls.max_complaint_rate
+    total = _total(hours)
+    worst = max(((ratio, cause) for cause, ratio in told.items() if cause not in stopped), default=None)
+    if worst is None or worst[0] <= limit or not 0 < total[worst[1].counter("sent")] <= MOST_SHARE * total["sent"]:
+        return []
+    return [Finding(COMPLAINTS, Remedy.STOP_CAUSE, Level.CRITICAL, worst[0], limit, cause=worst[1])]
 
 
 def _money_findings(hours: Hours, controls: Controls, stopped: Collection[Cause]) -> list[Finding]:

@@ -17,7 +17,7 @@ from revenue_engine.safety.claim import TRICKLE_STALE_SECONDS
 from revenue_engine.safety.findings import Finding, Judgement, Remedy
 from revenue_engine.safety.stops import stop_for
 from revenue_engine.services.health import health_facts
-from revenue_engine.services.judged import counted_by_now, gmail_days, judged_window
+from revenue_engine.services.judged import counted_by_now, gmail_facts, judged_window
 from revenue_engine.services.offer_days import judge_offer_days
 
 log = logging.getLogger(__name__)
@@ -72,14 +72,15 @@ def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 
 
 def _judgement(w: Wiring, org: str, seen: Item, controls: Controls, now: datetime, *, stuck: int) -> Judgement:
-    window = judged_window(w, org, seen, now)
+    window, gmail = judged_window(w, org, seen, now), gmail_facts(w, org, seen, controls, now)
     return breaker.judge(
         window.hours,
         controls,
         health_facts(w, org, seen, stuck=stuck, now=now),
         days=window.days,
         stopped=[stop.cause for stop in w.safety.stops(org, now=epoch_seconds(now))],
-        gmail=gmail_days(w, org, seen, controls, now),
+        gmail=gmail.days,
+        gmail_variants=gmail.variants,
         earned=window.earned,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
@@ -55,22 +55,36 @@ def counted_by_now(w: Wiring, org: str, now: datetime) -> dict[str, int]:
     return {name: n for name, n in counted.items() if n and name.startswith(_JUDGED)}
 
 
-def gmail_days(w: Wiring, org: str, seen: Item, controls: Controls, now: datetime) -> list[tuple[float, float]]:
-    """(mails, complaints) of each day that Postmaster Tools told of, after the last judgement of a person."""
-    since = max(now - timedelta(days=GMAIL_DAYS), from_epoch(seen.get("closed_by_hand_at", 0)))
-    first = day_in(since, controls.zone)
-    freed = w.safety.freed(org, now=epoch_seconds(now)).get(Cause("provider", "gmail"))
-    if freed is not None:
-        first = max(first, day_in(from_epoch(freed[1]), controls.zone))
-    told = [day for day in w.safety.postmaster(org, since=first) if day.day > first]
+@dataclass(frozen=True, slots=True)
+class GmailFacts:
+    """What Postmaster Tools told of the days since a person last judged."""
+
+    days: list[tuple[float, float]]  # mails, complaints
+    variants: dict[Cause, float]  # the worst share of spam reports, where Gmail saw enough
+
+
+def gmail_facts(w: Wiring, org: str, seen: Item, controls: Controls, now: datetime) -> GmailFacts:
+    """As of `now`: at most a week back."""
+    since = day_in(max(now - timedelta(days=GMAIL_DAYS), from_epoch(seen.get("closed_by_hand_at", 0))), controls.zone)
+    told = [day for day in w.safety.postmaster(org, since=since) if day.day > since]
     if not told:
-        return []
-    counted = w.counters.day_counters(org, first, day_in(now, controls.zone), only=["delivered#gmail"])
-    ratios: dict[object, float] = {}
+        return GmailFacts([], {})
+    let_go = {
+        cause: day_in(from_epoch(at), controls.zone) for cause, (_, at) in w.safety.freed(org, now=epoch_seconds(now)).items()
+    }
+    ratios: dict[date, float] = {}
+    variants: dict[Cause, float] = {}
     for day in told:  # of several domains the worst
-        ratios[day.day] = max(ratios.get(day.day, 0.0), day.spam_ratio)
+        if day.day > let_go.get(Cause("provider", "gmail"), since):
+            ratios[day.day] = max(ratios.get(day.day, 0.0), day.spam_ratio)
+        for identifier, ratio in day.loops.items():
+            offer, dash, variant = identifier.partition("-")
+            cause = Cause("variant", f"{offer}/{variant}")  # as content.mime names a mail's Feedback-ID
+            if dash and day.day > let_go.get(cause, since):
+                variants[cause] = max(variants.get(cause, 0.0), float(ratio))
+    counted = w.counters.day_counters(org, since, day_in(now, controls.zone), only=["delivered#gmail"])
     mails = {day: amounts.get("delivered#gmail", 0) for day, amounts in counted.items()}
-    return [(n, n * ratios[day]) for day, n in sorted(mails.items()) if day in ratios and n]
+    return GmailFacts([(n, n * ratios[day]) for day, n in sorted(mails.items()) if day in ratios and n], variants)
 
 
 def _less(amounts: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
