@@ -123,7 +123,7 @@ def _sweep(w: Wiring, org: str, now: datetime) -> tuple[int, int]:
 def _ensure_machine(w: Wiring, org: str, state: Item, controls: Controls, now: datetime) -> None:
     """An open breaker has a machine: started at the trip, and again while none has signed the breaker's item, or when the one that did
     is overdue. Whatever a dead machine leaves behind, mail is stopped."""
-    if state["state"] == "closed" or state.get("human_needed") is True:
+    if state["state"] == "closed" or ("execution" in state and state.get("human_needed") is True):
         return
     if "execution" in state and _overdue(state, controls, now):
         log.error("the breaker's machine is dead: state %s since %s", state["state"], state["since"])

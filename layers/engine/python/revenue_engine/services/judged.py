@@ -14,7 +14,8 @@ from revenue_engine.records.controls import Controls
 
 WINDOW = timedelta(hours=72)  # a mild rise shows in no single day
 GMAIL_DAYS = 7
-_OF_MAILS = ("sent", "heard", "complaints", "bounces", "unsubscribes")
+_EVENTS = ("complaints", "bounces", "unsubscribes")
+_OF_MAILS = ("sent", "heard", *_EVENTS)
 _JUDGED = (*_OF_MAILS, "reported_", "conversions", "clicked_mails")
 
 
@@ -30,8 +31,9 @@ class JudgedWindow:
 def judged_window(w: Wiring, org: str, seen: Item, now: datetime) -> JudgedWindow:
     """The window as of `now`.
 
-    It begins where a person closed the breaker, or a trickle began: what came before is judged. Of that hour itself what it had by then
-    (`judged_before`) is left out. A cause that was let go begins anew with the full hour of that.
+    It begins where a person closed the breaker, or a trickle began: what came before is judged. Of that hour itself what it had by
+    then (`judged_before`) is left out. When a person lets a cause go, its mails before that hour are judged; and since counters know
+    causes one by one, all causes begin anew.
     """
     floor = now - WINDOW
     begin = max(floor, from_epoch(seen.get("judge_from", 0)))
@@ -96,12 +98,10 @@ def _sent_only(amounts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _forget(hours: Mapping[str, dict[str, int]], cause: Cause, *, before: str, also: str) -> None:
-    """What a cause had before it was let go is judged: it goes out of the cause's counters and out of the sums."""
-    mark = cause.counter("")
+    """What a cause had before it was let go goes out of the sums, and no cause is blamed for what those hours brought."""
     for hour, amounts in hours.items():
         if hour < before or hour == also:
-            for name in [name for name in amounts if name.endswith(mark)]:
-                of_all = name.removesuffix(mark)
-                if of_all in _OF_MAILS:
-                    amounts[of_all] = max(amounts.get(of_all, 0) - amounts[name], 0)
-                    del amounts[name]
+            for name in _OF_MAILS:
+                amounts[name] = max(amounts.get(name, 0) - amounts.get(cause.counter(name), 0), 0)
+            for name in [name for name in amounts if name.startswith(_EVENTS) and name not in _EVENTS]:
+                del amounts[name]
