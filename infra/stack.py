@@ -14,6 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.alerts import let_alarms_publish
 from infra.console import Console
 from infra.decision_loop import DecisionLoop
 from infra.engine_function import EngineFunction, Layers
@@ -227,9 +228,9 @@ class EngineStack(Stack):
         self._table(safety, names.CONTROL_TABLE, READ_WRITE)
         self._table(safety, names.SENDS_TABLE, (*READ, "dynamodb:UpdateItem"))
         self._parameters(safety, AUTONOMY, CONTROLS)
-        # the machinery's health: the champion's age, the decision log, what waits in queues
-        self._objects(safety, names.MODELS_BUCKET, read=True)
-        self._objects(safety, names.DECISIONS_BUCKET, listed=True)
+        self._objects(safety, names.MODELS_BUCKET, read=True)  # the champion's age
+        self._allow(safety, ("s3:ListBucket",), self.state.decisions.bucket_arn)  # gaps in the decision log (D1)
+        safety.function.add_environment(names.DECISIONS_BUCKET, self.state.decisions.bucket_name)
         for variable, queue in self.queues.items():
             self._allow(safety, ("sqs:GetQueueAttributes",), queue.queue_arn)
             safety.function.add_environment(variable, queue.queue_url)
@@ -242,15 +243,7 @@ class EngineStack(Stack):
         self._allow(machine, ("ssm:PutParameter",), self.state.breaker.parameter_arn)
         self._allow(machine, ("lambda:InvokeFunction",), safety.function.function_arn)
         self.alerts.grant_publish(machine)
-        self.alerts.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="AlarmsOfThisAccount",
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[self.alerts.topic_arn],
-                conditions={"StringEquals": {"AWS:SourceAccount": Aws.ACCOUNT_ID}},
-            )
-        )
+        let_alarms_publish(self.alerts)
 
     def _grant_learning(self) -> None:
         train = self.learning.train
@@ -300,14 +293,11 @@ class EngineStack(Stack):
         self._allow(function, actions, table.table_arn, *indexes)
         function.function.add_environment(variable, table.table_name)
 
-    def _objects(
-        self, function: EngineFunction, variable: str, *, read: bool = False, write: bool = False, listed: bool = False
-    ) -> None:
+    def _objects(self, function: EngineFunction, variable: str, *, read: bool = False, write: bool = False) -> None:
         bucket = self.buckets[variable]
         actions = (["s3:GetObject"] if read else []) + (["s3:PutObject"] if write else [])
-        if actions:
-            self._allow(function, actions, bucket.arn_for_objects("*"))
-        if read or listed:  # without it S3 answers "forbidden" where it means "not there"
+        self._allow(function, actions, bucket.arn_for_objects("*"))
+        if read:  # without it S3 answers "forbidden" where it means "not there"
             self._allow(function, ("s3:ListBucket",), bucket.bucket_arn)
         function.function.add_environment(variable, bucket.bucket_name)
 
