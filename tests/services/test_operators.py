@@ -86,7 +86,8 @@ def test_the_status_is_of_today_in_the_orgs_zone(org: Org) -> None:
     said = status(org.w, org.name, now=NOW)
     assert (said["day"], said["autonomy"], said["today"]) == ("2026-03-04", "full", {"sent": 11})
     assert said["budget"] == {"reserved": 7, "cap": 50}
-    assert said["breaker"] == {"state": "closed", "reason": None, "since": None, "judged_at": T}
+    assert said["breaker"] == {"state": "closed", "reason": None, "since": None, "judged_at": T, "human_needed": None}
+    assert (said["findings"], said["stopped"], said["postmaster"]["newest_day"]) == ([], {}, None)
     assert said["champion"]["version"]
     assert said["last_cycle"] is None
     assert ask(org, "GET", "status") == (200, said)
