@@ -133,7 +133,7 @@ def a_week_with(rate: float, seed: int, *, days: int = 7) -> BadOffer:
     """
     rng = np.random.default_rng(seed)
     hours: deque[tuple[int, Counter[str]]] = deque()
-    stopped: dict[Cause, int] = {}
+    stopped: dict[Cause, tuple[int, int]] = {}  # after how many mails of the bad offer, and in which hour
     bad, others, planned, tripped = 0, 0, 0, False
     begun = 0  # hours
     for hour in (hour for day in range(days) for hour in hours_of(day)):
@@ -162,16 +162,17 @@ def a_week_with(rate: float, seed: int, *, days: int = 7) -> BadOffer:
             if not complains[mail] or "heard" not in added:
                 continue
             counted.update({"complaints": 1, **counted_by_cause("complaints", facts)})
-            verdict = judge([amounts for _, amounts in hours], CONTROLS, WELL, days=WINDOW_DAYS, stopped=list(stopped))
+            out = {cause: sum(one <= at for one, _ in hours) for cause, (_, at) in stopped.items()}
+            verdict = judge([amounts for _, amounts in hours], CONTROLS, WELL, days=WINDOW_DAYS, stopped=out, lately=len(stopped))
             tripped = verdict.trip
             if tripped:
                 break
             for finding in verdict.stopping:
                 assert finding.cause is not None
-                stopped[finding.cause] = bad
+                stopped[finding.cause] = (bad, hour)
         if tripped:
             break
-    mine = [mails for cause, mails in stopped.items() if cause == Cause("offer", BAD)]
+    mine = [mails for cause, (mails, _) in stopped.items() if cause == Cause("offer", BAD)]
     lost = (days * HOURS - begun) * MAILS_AN_HOUR * (OFFERS - 1) // OFFERS  # of the hours after a trip
     wrongly = sum(1 for cause in stopped if BAD not in cause.name)
     return BadOffer(mine[0] if mine else None, others / (planned + lost), tripped, wrongly)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from workbench.simulation.study.policy import Setting
 from workbench.simulation.worlds import Mailing, Observables, World, named
 
 DAYS, SEED = 30, 2_026
-_KEYS = {"page_key": "page", "context_key": "context"}
+_KEYS: dict[str, Any] = {"page_key": "page", "context_key": "context"}
 
 
 @dataclass(frozen=True, slots=True)

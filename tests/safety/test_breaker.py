@@ -144,7 +144,7 @@ def test_revenue_of_one_offer_too_good_to_be_true_stops_that_offer() -> None:
     hour |= {"reported_approved_micros": 20_000_000_000, "reported_approved_micros@1001": 19_000_000_000}
     (finding,) = judge([hour], CONTROLS, WELL).findings
     assert (finding.cause, finding.remedy) == (Cause("offer", "1001"), Remedy.STOP_CAUSE)
-    assert not judge([hour], CONTROLS, WELL, stopped=[Cause("offer", "1001")]).findings
+    assert not judge([hour], CONTROLS, WELL, stopped={Cause("offer", "1001"): 1}).findings
     hour["reported_approved_micros@1001"] = 10_000_000_000  # the rest is as odd: it is the feed
     assert judge([hour], CONTROLS, WELL).trip
 
@@ -185,7 +185,7 @@ def test_a_bad_offer_is_stopped_and_the_rest_goes_on() -> None:
     (finding,) = found.findings
     assert (finding.cause, finding.remedy, finding.level) == (Cause("offer", "1001"), Remedy.STOP_CAUSE, Level.CRITICAL)
     assert finding.observed == pytest.approx(0.014)
-    assert not judge([caused(*groups, *healthy)], CONTROLS, WELL, stopped=[Cause("offer", "1001")]).findings
+    assert not judge([caused(*groups, *healthy)], CONTROLS, WELL, stopped={Cause("offer", "1001"): 1}).findings
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,19 @@ def test_the_narrowest_cause_that_explains_it_is_stopped(facts: dict[str, str], 
     assert (finding.name, finding.cause) == ("bounce_rate_exceeded", cause)
 
 
+def test_a_stopped_offers_complaints_are_not_held_against_the_mailboxes_that_told_of_them() -> None:
+    """All of them came from one provider and one segment: which alone would look as bad."""
+    bad = caused((900, {"complaints": 14}, {}), *[(2_500, {}, GOOD | {"provider": p}) for p in ("outlook", "other")])
+    (finding,) = judge([bad], CONTROLS, WELL).findings
+    assert finding.cause == Cause("offer", "1001")
+    assert not judge([bad], CONTROLS, WELL, stopped={Cause("offer", "1001"): 1}).findings
+    later = caused(
+        (900, {"complaints": 14}, {"offer": "1003"}), *[(2_500, {}, GOOD | {"provider": p}) for p in ("outlook", "other")]
+    )
+    (finding,) = judge([bad, later], CONTROLS, WELL, stopped={Cause("offer", "1001"): 1}).findings
+    assert finding.cause == Cause("offer", "1003")
+
+
 def test_what_comes_from_everywhere_stops_everything() -> None:
     everywhere = [
         (300, {"complaints": 2}, {"offer": o, "segment": s, "provider": p})
@@ -227,8 +240,9 @@ def test_an_org_with_one_offer_has_no_cause_apart() -> None:
 def test_when_many_causes_are_out_it_is_not_the_causes() -> None:
     hour = caused((500, {"complaints": 12}, {}), *[(1_500, {}, GOOD | {"segment": s, "provider": p}) for s, p in PAIRS])
     assert not judge([hour], CONTROLS, WELL).trip
-    out = [Cause("offer", str(n)) for n in range(4)]
-    assert judge([hour], CONTROLS, WELL, stopped=out).trip
+    out = {Cause("offer", str(n)): 0 for n in range(4)}
+    assert not judge([hour], CONTROLS, WELL, stopped=out, lately=3).trip
+    assert judge([hour], CONTROLS, WELL, stopped=out, lately=4).trip
 
 
 PAIRS = (("new", "yahoo"), ("opener", "other"), ("quiet", "yahoo"))
@@ -252,7 +266,7 @@ def test_a_variant_that_gmail_names_is_stopped_when_beyond_what_gmail_calls_too_
     named = {Cause("variant", "1001/soft"): 0.0031, Cause("variant", "1002/standard"): 0.0001}
     (finding,) = judge([hour], CONTROLS, WELL, gmail_variants=named).findings
     assert (finding.cause, finding.remedy) == (Cause("variant", "1001/soft"), Remedy.STOP_CAUSE)
-    assert not judge([hour], CONTROLS, WELL, gmail_variants=named, stopped=list(named)).findings
+    assert not judge([hour], CONTROLS, WELL, gmail_variants=named, stopped=dict.fromkeys(named, 1)).findings
     assert not judge([hour], CONTROLS, WELL, gmail_variants={Cause("variant", "1001/soft"): 0.003}).findings
 
 

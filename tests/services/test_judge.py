@@ -98,9 +98,10 @@ def test_a_quiet_minute_is_a_heartbeat(org: Org) -> None:
     assert executions(org) == []
 
 
-def test_too_many_bounces_open_the_breaker_start_one_machine_and_stop_the_mail(org: Org) -> None:
+def test_too_many_bounces_open_the_breaker_start_one_machine_and_stop_the_mail(org: Org, notices: list[str]) -> None:
     count(org, TOO_MANY)
     assert look(org)["reason"] == "bounce_rate_exceeded"
+    assert notices == ["Revenue engine: warning: bounce_rate_exceeded, all mail is stopped"]
     state = breaker(org)
     assert (state["state"], state["reason"], state["tripped_at"], state["judged_at"]) == ("open", "bounce_rate_exceeded", T, T)
     assert len(executions(org)) == 1
@@ -250,6 +251,15 @@ def test_gmails_own_figures_stop_gmail(org: Org) -> None:
     assert look(org)["stopped"] == ["provider#gmail"]
     shown = status(org.w, org.name, now=NOW)["postmaster"]
     assert (shown["newest_day"], shown["age_days"], shown["spam_ratio"]) == (day.date(), 2, 0.003)
+
+
+def test_when_one_cause_after_another_goes_everything_stops(org: Org) -> None:
+    count(org, caused(*[(4_000, {}, GOOD[n][2]) for n in range(3)]))
+    told = []
+    for minute, offer in enumerate(("1", "2", "3", "4", "5")):
+        count(org, caused((900, {"complaints": 12}, BAD | {"offer": offer, "segment": f"s{offer}"})))
+        told.append((look(org, minute)["stopped"], breaker(org)["state"]))
+    assert told == [([f"offer#{n}"], "closed") for n in (1, 2, 3, 4)] + [([], "open")]
 
 
 # --- the machinery ------------------------------------------------------------------------------------------------------

@@ -1,18 +1,19 @@
 """Which cause a risen rate comes from: the first remedy stops that, and everything else goes on. Needs no numpy.
 
-Counters know a mail's causes one by one, not together. A stopped cause's share of another one is taken out as if its mails were
-spread over the org as all mails are: exact for an offer and its variants, which lie within each other or apart.
+Counters know a mail's causes one by one, not together. So what a stopped cause brought can be taken out of the whole, and of an offer
+when it is one of its variants; of causes of another kind, whose mails it shared, it cannot: for them evidence begins with its stop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from revenue_engine.records.causes import MARKS, Cause, seen_causes
 from revenue_engine.safety.sequential import barrier, cusum, poisson_at_least
 
 Hours = Sequence[Mapping[str, int]]  # counters of each hour of mails, oldest first
+Stopped = Mapping[Cause, int]  # causes out already, with the position of the first hour that they had no part in
 MOST_SHARE = 0.5  # of the mails: what carries more is no cause apart
 CLEAR_SHARE = 0.6  # of the barrier: where all is too much, so much of it convicts a cause whose rest is well
 REST_SHARE = 0.5  # of the barrier: below it the rest is well
@@ -47,33 +48,29 @@ def series(hours: Hours, rate: Rate, cause: Cause | None = None) -> list[tuple[f
     return [(counted.get(mails, 0), counted.get(events, 0)) for counted in hours]
 
 
-def without(hours: Hours, rate: Rate, stopped: Collection[Cause], cause: Cause | None = None) -> list[tuple[float, float]]:
-    """The same less what stopped causes have of it."""
+def without(hours: Hours, rate: Rate, stopped: Stopped, cause: Cause | None = None) -> list[tuple[float, float]]:
+    """The same less what stopped causes have, or may have, of it."""
     left = series(hours, rate, cause)
-    for other in _outermost(stopped):
-        if cause == other or (cause is not None and cause.kind == "variant" and _holds(other, cause)):
+    for other, since in stopped.items():
+        if any(_holds(outer, other) for outer in stopped):
+            continue  # taken out with its offer
+        if cause == other or (cause is not None and _holds(other, cause)):
             return [(0.0, 0.0)] * len(left)
-        if cause is not None and cause.kind == other.kind:
-            continue
-        theirs = series(hours, rate, other)
         if cause is None or _holds(cause, other):
+            theirs = series(hours, rate, other)
             left = [(max(m - om, 0), max(e - oe, 0)) for (m, e), (om, oe) in zip(left, theirs, strict=True)]
-        elif {cause.kind, other.kind} != {"offer", "variant"}:
-            everything = series(hours, rate)
-            left = [
-                (max(m - om * m / n, 0), max(e - oe * m / n, 0)) if n else (m, e)
-                for (m, e), (om, oe), (n, _) in zip(left, theirs, everything, strict=True)
-            ]
+        elif cause.kind != other.kind and {cause.kind, other.kind} != {"offer", "variant"}:
+            left = [(0.0, 0.0)] * min(since, len(left)) + left[since:]
     return left
 
 
-def try_rate(hours: Hours, rate: Rate, *, stopped: Collection[Cause], days: float, may_stop: bool) -> Verdict:
+def try_rate(hours: Hours, rate: Rate, *, stopped: Stopped, days: float, may_stop: bool) -> Verdict:
     """Judge one rate over a window.
 
     Parameters
     ----------
     stopped
-        Causes that are out already: their mails are not held against the others.
+        Their mails are not held against the others.
     days
         That the window spans, at least one.
     may_stop
@@ -91,14 +88,14 @@ def try_rate(hours: Hours, rate: Rate, *, stopped: Collection[Cause], days: floa
     higher = barrier(mails / days, rate.limit, families=len(MARKS))
     bar = CLEAR_SHARE * high if trips else higher
     found = _worst(hours, rate, stopped, mails, bar)
-    if found is not None and (not trips or cusum(without(hours, rate, [*stopped, found[1]]), rate.limit) < REST_SHARE * high):
+    if found is not None and (not trips or cusum(without(hours, rate, {**stopped, found[1]: 0}), rate.limit) < REST_SHARE * high):
         own = without(hours, rate, stopped, found[1])
         own_mails, own_events = _sums(own)
         return Verdict(not may_stop, found[1], own_events / own_mails, found[0], bar)
     return Verdict(trips, None, observed, score, high)
 
 
-def _worst(hours: Hours, rate: Rate, stopped: Collection[Cause], mails: float, bar: float) -> tuple[float, Cause] | None:
+def _worst(hours: Hours, rate: Rate, stopped: Stopped, mails: float, bar: float) -> tuple[float, Cause] | None:
     """The cause with the highest score, if it reaches the bar; of equals the widest, which comes first in MARKS."""
     found: tuple[float, Cause] | None = None
     for cause in sorted(seen_causes(hours), key=lambda c: (list(MARKS).index(c.kind), c.name)):
@@ -122,8 +119,3 @@ def _sums(of: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def _holds(outer: Cause, inner: Cause) -> bool:
     """Whether an offer is the variant's."""
     return outer.kind == "offer" and inner.kind == "variant" and inner.name.partition("/")[0] == outer.name
-
-
-def _outermost(stopped: Collection[Cause]) -> list[Cause]:
-    """Without variants of stopped offers, which would be taken out twice."""
-    return [c for c in stopped if not any(_holds(other, c) for other in stopped)]

@@ -7,11 +7,11 @@ segment or mailbox provider that a risen rate comes from (`safety.blame`); the l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from revenue_engine.records.causes import Cause
 from revenue_engine.records.controls import Controls
-from revenue_engine.safety.blame import MOST_SHARE, MOST_STOPS, TAIL, Hours, Rate, try_rate, without
+from revenue_engine.safety.blame import MOST_SHARE, MOST_STOPS, TAIL, Hours, Rate, Stopped, try_rate, without
 from revenue_engine.safety.findings import Finding, Judgement, Level, Remedy
 from revenue_engine.safety.health import HealthFacts, health_findings
 from revenue_engine.safety.sequential import barrier, chance_above, cusum, poisson_at_least
@@ -40,7 +40,8 @@ def judge(
     health: HealthFacts,
     *,
     days: float = 1.0,
-    stopped: Collection[Cause] = (),
+    stopped: Stopped | None = None,
+    lately: int = 0,
     gmail: Sequence[tuple[float, float]] = (),
     gmail_variants: Mapping[Cause, float] | None = None,
     earned: Hours | None = None,
@@ -54,7 +55,9 @@ def judge(
     days
         That they span.
     stopped
-        Causes out already.
+        Causes out already, with the position in `hours` of the first hour that they had no part in.
+    lately
+        How many of them were stopped within the window: when they are many, one more means that it is not the causes.
     gmail
         (mails, complaints) of each day that Gmail's Postmaster Tools have told of.
     gmail_variants
@@ -62,8 +65,8 @@ def judge(
     earned
         Hours whose money is held against their mails; the same when left out. Money lags, so they may hold older mails.
     """
-    days = max(days, 1.0)
-    may_stop = len(stopped) < MOST_STOPS
+    days, stopped = max(days, 1.0), stopped or {}
+    may_stop = lately < MOST_STOPS
     findings: list[Finding] = []
     for rate in rates(controls):
         findings += _rate_findings(hours, rate, stopped, days, may_stop)
@@ -75,7 +78,7 @@ def judge(
     return Judgement(tuple(findings), controls.human_closes_complaint_trips and complained)
 
 
-def _rate_findings(hours: Hours, rate: Rate, stopped: Collection[Cause], days: float, may_stop: bool) -> list[Finding]:
+def _rate_findings(hours: Hours, rate: Rate, stopped: Stopped, days: float, may_stop: bool) -> list[Finding]:
     verdict = try_rate(hours, rate, stopped=stopped, days=days, may_stop=may_stop)
     level = LEVELS[rate.name]
     if verdict.all_stop or verdict.cause is not None:
@@ -91,9 +94,7 @@ def _rate_findings(hours: Hours, rate: Rate, stopped: Collection[Cause], days: f
     return [Finding(rate.name, Remedy.TELL, Level.WARNING, verdict.observed, half, score, high)]
 
 
-def _gmail_findings(
-    told: Sequence[tuple[float, float]], hours: Hours, controls: Controls, stopped: Collection[Cause]
-) -> list[Finding]:
+def _gmail_findings(told: Sequence[tuple[float, float]], hours: Hours, controls: Controls, stopped: Stopped) -> list[Finding]:
     """Gmail's own figures: a day's share of mails reported as spam, at the limit that holds for all."""
     cause, limit = Cause("provider", "gmail"), controls.max_complaint_rate
     mails = sum(m for m, _ in told)
@@ -111,7 +112,7 @@ def _gmail_findings(
     return []
 
 
-def _gmail_variants(told: Mapping[Cause, float], hours: Hours, controls: Controls, stopped: Collection[Cause]) -> list[Finding]:
+def _gmail_variants(told: Mapping[Cause, float], hours: Hours, controls: Controls, stopped: Stopped) -> list[Finding]:
     """The worst of them, when it is beyond what Gmail itself calls too much."""
     limit = GMAIL_TOO_MUCH * controls.max_complaint_rate
     total = _total(hours)
@@ -121,7 +122,7 @@ def _gmail_variants(told: Mapping[Cause, float], hours: Hours, controls: Control
     return [Finding(COMPLAINTS, Remedy.STOP_CAUSE, Level.CRITICAL, worst[0], limit, cause=worst[1])]
 
 
-def _money_findings(hours: Hours, controls: Controls, stopped: Collection[Cause]) -> list[Finding]:
+def _money_findings(hours: Hours, controls: Controls, stopped: Stopped) -> list[Finding]:
     """Too good to be true stops (a broken or forged postback feed teaches nonsense); too poor stops an offer, but never everything."""
     total = _total(hours)
     offers = sorted(name.removeprefix("sent@") for name in total if name.startswith("sent@"))

@@ -17,7 +17,7 @@ from revenue_engine.safety.claim import TRICKLE_STALE_SECONDS
 from revenue_engine.safety.findings import Finding, Judgement, Remedy
 from revenue_engine.safety.stops import stop_for
 from revenue_engine.services.health import health_facts
-from revenue_engine.services.judged import counted_by_now, gmail_facts, judged_window
+from revenue_engine.services.judged import WINDOW, counted_by_now, gmail_facts, judged_window
 from revenue_engine.services.offer_days import judge_offer_days
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,9 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
         _stop_cause(w, org, finding, controls, now)
     if judgement.reason is not None and judgement.trip:
         if w.control.trip(org, reason=judgement.reason, human=judgement.human_needed, now=now):
-            log.error("breaker trips: %s", "; ".join(map(str, judgement.findings)))
+            figures = "; ".join(map(str, judgement.findings))
+            log.error("breaker trips: %s", figures)
+            w.alerts.tell(f"Revenue engine: {judgement.severity}: {judgement.reason}, all mail is stopped", figures)
     else:
         for finding in judgement.telling:
             _warn_once_an_hour(w, org, finding, now)
@@ -73,12 +75,14 @@ def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 
 def _judgement(w: Wiring, org: str, seen: Item, controls: Controls, now: datetime, *, stuck: int) -> Judgement:
     window, gmail = judged_window(w, org, seen, now), gmail_facts(w, org, seen, controls, now)
+    stops = w.safety.stops(org, now=epoch_seconds(now))
     return breaker.judge(
         window.hours,
         controls,
         health_facts(w, org, seen, stuck=stuck, now=now),
         days=window.days,
-        stopped=[stop.cause for stop in w.safety.stops(org, now=epoch_seconds(now))],
+        stopped={stop.cause: window.after(stop.since) for stop in stops},
+        lately=sum(stop.since > epoch_seconds(now - WINDOW) for stop in stops),
         gmail=gmail.days,
         gmail_variants=gmail.variants,
         earned=window.earned,

@@ -21,11 +21,16 @@ _JUDGED = (*_OF_MAILS, "reported_", "conversions", "clicked_mails")
 
 @dataclass(frozen=True, slots=True)
 class JudgedWindow:
-    """Hours of mails (oldest first), how many days they span, and the hours whose money is held against those mails."""
+    """Hours of mails (oldest first), how many days they span, and hours whose money is held against their mails."""
 
     hours: list[dict[str, int]]
+    names: tuple[str, ...]  # of the hours
     days: float
     earned: list[dict[str, int]]
+
+    def after(self, at: int) -> int:
+        """The position of the first hour that began after this time, epoch seconds."""
+        return sum(name <= utc_hour(from_epoch(at)) for name in self.names)
 
 
 def judged_window(w: Wiring, org: str, seen: Item, now: datetime) -> JudgedWindow:
@@ -48,7 +53,7 @@ def judged_window(w: Wiring, org: str, seen: Item, now: datetime) -> JudgedWindo
     mails = list(hours.values())
     # Money counts when it comes, for mails of days before: what is judged of it is held against older mails too.
     older = [_sent_only(amounts) for hour, amounts in counted.items() if hour < first]
-    return JudgedWindow(mails, max((now - begin) / timedelta(days=1), 1.0), [*older, *mails])
+    return JudgedWindow(mails, tuple(hours), max((now - begin) / timedelta(days=1), 1.0), [*older, *mails])
 
 
 def counted_by_now(w: Wiring, org: str, now: datetime) -> dict[str, int]:
