@@ -44,7 +44,7 @@ Job = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 def measure(quick: bool) -> Result:
     """All of it; a quick run has fewer days, runs and people."""
-    days, runs, weeks, people = (3_000, 150, 4, 150) if quick else (40_000, 2_000, 40, 600)
+    days, runs, weeks, people = (2_000, 100, 3, 150) if quick else (40_000, 2_000, 30, 600)
     answers = _run(
         {
             **{f"days {rate}": _days(rate, days) for rate in (0.0003, 0.0005)},
