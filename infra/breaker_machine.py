@@ -28,7 +28,13 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
     """The machine; arguments are a partition, a table's name, a topic's ARN and a function's ARN (tokens, as a rule)."""
 
     def write(
-        state: str, following: str, *, expected: str | None = None, reason: str | None = None, human: bool | None = None
+        state: str,
+        following: str,
+        *,
+        expected: str | None = None,
+        reason: str | None = None,
+        human: bool | None = None,
+        trickle: bool = False,
     ) -> State:
         names = {"#state": "state", "#execution": "execution", "#since": "since"}
         values: State = {
@@ -41,6 +47,9 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
             names["#reason"] = "reason"
             values[":reason"] = {"S.$": reason}
             update += ", #reason = :reason"
+        if trickle:  # plans of cycles from here on are the trickle's, also when it goes on
+            names["#trickle"] = "trickle_since"
+            update += ", #trickle = :since"
         if human is not None:
             names["#human"] = "human_needed"
             values[":human"] = {"BOOL": human}
@@ -101,7 +110,7 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
             },
             "AwaitHuman": write("open", "TellStaysOpen", expected="open", reason="$.reason", human=True),
             "CoolDown": {"Type": "Wait", "SecondsPath": "$.cool_down_seconds", "Next": "HalfOpen"},
-            "HalfOpen": write("half_open", "TellHalfOpen", expected="open"),
+            "HalfOpen": write("half_open", "TellHalfOpen", expected="open", trickle=True),
             "TellHalfOpen": tell("half_open", "Trickle"),
             "Trickle": {"Type": "Wait", "Seconds": TRICKLE_SECONDS, "Next": "Probe"},
             "Probe": probe,

@@ -6,7 +6,7 @@ environment and policy cannot disagree.
 
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, Aws, CfnOutput, CfnParameter, CfnRule, CfnRuleAssertion, DefaultStackSynthesizer, Fn, Stack, Tags
+from aws_cdk import Aws, CfnOutput, CfnParameter, DefaultStackSynthesizer, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -14,7 +14,6 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.alerts import let_alarms_publish
 from infra.console import Console
 from infra.decision_loop import DecisionLoop
 from infra.engine_function import EngineFunction, Layers
@@ -26,6 +25,7 @@ from infra.safety_breaker import SafetyBreaker
 from infra.sending import Sending
 from infra.settings import Settings
 from infra.state import State
+from infra.thin_layers import refuse_deployment
 from revenue_engine.aws import names
 
 # No Scan, and no delete: the ledger is append-only (M2), opt-outs stay (P3), the rest expires or is the operator's to erase.
@@ -141,7 +141,7 @@ class EngineStack(Stack):
             self, "PublicBaseUrl", value=self.api.base_url, description="Origin of postback URLs, unsubscribe links and console"
         )
         if not settings.packaged:
-            self._refuse_deployment()
+            refuse_deployment(self)
 
     # --- who may do what ---------------------------------------------------------------------------------------------
 
@@ -243,7 +243,15 @@ class EngineStack(Stack):
         self._allow(machine, ("ssm:PutParameter",), self.state.breaker.parameter_arn)
         self._allow(machine, ("lambda:InvokeFunction",), safety.function.function_arn)
         self.alerts.grant_publish(machine)
-        let_alarms_publish(self.alerts)
+        self.alerts.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.alerts.topic_arn],
+                conditions={"StringEquals": {"AWS:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
 
     def _grant_learning(self) -> None:
         train = self.learning.train
@@ -325,20 +333,3 @@ class EngineStack(Stack):
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
-
-    def _refuse_deployment(self) -> None:
-        """Thin layers synthesise and test well, but hold no packages: CloudFormation itself must refuse them."""
-        Annotations.of(self).add_warning_v2(
-            "revenue-engine:thin-layers",
-            "synthesised with thin layers, for tests; CloudFormation will refuse it: use `make deploy`",
-        )
-        CfnRule(
-            self,
-            "OnlyPackagedLayersAreDeployed",
-            assertions=[
-                CfnRuleAssertion(
-                    assert_=Fn.condition_equals("thin", "packaged"),
-                    assert_description="The layers hold no packages. Run `make deploy`, which packages them first.",
-                )
-            ],
-        )

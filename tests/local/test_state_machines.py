@@ -127,6 +127,7 @@ def test_an_undecided_probe_lets_the_trickle_go_on_as_a_new_half_hour(breaker: P
     execution = open_breaker(breaker, [{"undecided": True}, {"healthy": True}])
     breaker.run_until(START + timedelta(seconds=COOL_DOWN + 1801))
     assert (execution.state, control_item(breaker)["state"]) == ("Trickle", "half_open")
+    assert control_item(breaker)["trickle_since"][:19] == f"{START + timedelta(seconds=COOL_DOWN):%Y-%m-%dT%H:%M:%S}"
     assert control_item(breaker)["since"] > f"{START + timedelta(seconds=COOL_DOWN):%Y-%m-%dT%H:%M:%S}"
     breaker.run_until(START + timedelta(hours=2))
     assert (states(execution).count("Trickle"), states(execution)[-1]) == (2, "Closed")

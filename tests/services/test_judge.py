@@ -302,7 +302,10 @@ def test_an_old_model_is_told_of(org: Org) -> None:
 
 # --- half open, and the probe -----------------------------------------------------------------------------------------------
 def half_open(org: Org, *, since: datetime, execution: str = "arn") -> None:
-    org.w.control.table.put(breaker(org) | {"state": "half_open", "since": iso_millis(since), "execution": execution})
+    org.w.control.table.put(
+        breaker(org)
+        | {"state": "half_open", "since": iso_millis(since), "trickle_since": iso_millis(since), "execution": execution}
+    )
 
 
 def asked(org: Org, minutes: float) -> dict[str, Any]:

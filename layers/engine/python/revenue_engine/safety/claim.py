@@ -24,7 +24,8 @@ class BreakerFacts:
 
     state: str  # closed | open | half_open
     judged_at: int  # epoch seconds of the judge's last look
-    since: int = 0  # epoch seconds of its state
+    since: int = 0  # epoch seconds of its state, renewed while a trickle goes on
+    trickle_since: int = 0  # when that trickle began
 
 
 def may_claim(*, status: str, consent_status: str, row: Row, controls: Controls, now: int) -> str | None:
@@ -87,7 +88,7 @@ def gate(
     if now - breaker.judged_at > STALE_SECONDS:
         return "breaker_stale"
     if breaker.state == "half_open":
-        if planned_at < breaker.since or not breaker.since:
+        if planned_at < breaker.trickle_since or not breaker.trickle_since:
             return "breaker_half_open"
         if now - breaker.since > TRICKLE_STALE_SECONDS:
             return "breaker_stale"

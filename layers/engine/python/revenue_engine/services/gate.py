@@ -80,8 +80,17 @@ def breaker_facts(item: Item | None) -> BreakerFacts | None:
     # closed by hand before the judge ever looked: no heartbeat, so stale
     if item is None:
         return None
+    return BreakerFacts(
+        state=item.get("state", ""),
+        judged_at=item.get("judged_at", 0),
+        since=_seconds(item, "since"),
+        trickle_since=_seconds(item, "trickle_since"),
+    )
+
+
+def _seconds(item: Item, name: str) -> int:
+    """A time that the machine wrote; 0 where there is none to be read, and then nothing trickles."""
     try:
-        since = epoch_seconds(parse_iso(item["since"]))
+        return epoch_seconds(parse_iso(item[name]))
     except (KeyError, ValueError, TypeError):
-        since = 0  # never since a known time: half open, that lets nothing through
-    return BreakerFacts(state=item.get("state", ""), judged_at=item.get("judged_at", 0), since=since)
+        return 0
