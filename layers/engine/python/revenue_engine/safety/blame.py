@@ -80,36 +80,46 @@ def try_rate(hours: Hours, rate: Rate, *, stopped: Stopped, days: float, may_sto
     mails, events = _sums(rest)
     high = barrier(mails / days, rate.limit)
     score = cusum(rest, rate.limit)
-    trips = score >= high or (events >= FEWEST and poisson_at_least(events, rate.limit * mails) < TAIL)
+    trips = score >= high or _by_tail(mails, events, rate.limit)
     observed = events / mails if mails else 0.0
     if events < FEWEST:
         return Verdict(False, None, observed, score, high)
     # a way to part the mails is one more occasion for chance
-    higher = barrier(mails / days, rate.limit, families=len(MARKS))
-    bar = CLEAR_SHARE * high if trips else higher
-    found = _worst(hours, rate, stopped, mails, bar)
-    if found is not None and (not trips or cusum(without(hours, rate, {**stopped, found[1]: 0}), rate.limit) < REST_SHARE * high):
-        own = without(hours, rate, stopped, found[1])
-        own_mails, own_events = _sums(own)
+    bar = CLEAR_SHARE * high if trips else barrier(mails / days, rate.limit, families=len(MARKS))
+    found = _worst(hours, rate, stopped, mails, bar, early=trips)
+    if found is not None and (not trips or _well(without(hours, rate, {**stopped, found[1]: 0}), rate.limit, high)):
+        own_mails, own_events = _sums(without(hours, rate, stopped, found[1]))
         return Verdict(not may_stop, found[1], own_events / own_mails, found[0], bar)
     return Verdict(trips, None, observed, score, high)
 
 
-def _worst(hours: Hours, rate: Rate, stopped: Stopped, mails: float, bar: float) -> tuple[float, Cause] | None:
-    """The cause with the highest score, if it reaches the bar; of equals the widest, which comes first in MARKS."""
+def _worst(hours: Hours, rate: Rate, stopped: Stopped, mails: float, bar: float, *, early: bool) -> tuple[float, Cause] | None:
+    """The cause with the highest score, if it reaches the bar, or `early` the tail that the whole was convicted by; of equals the widest,
+    which comes first in MARKS."""
     found: tuple[float, Cause] | None = None
     for cause in sorted(seen_causes(hours), key=lambda c: (list(MARKS).index(c.kind), c.name)):
         counter = cause.counter(rate.events)
         if not any(counter in counted for counted in hours):
             continue
         own = without(hours, rate, stopped, cause)
-        own_mails, _ = _sums(own)
+        own_mails, own_events = _sums(own)
         if not 0 < own_mails <= MOST_SHARE * mails:
             continue
         score = cusum(own, rate.limit)
-        if score >= bar and (found is None or score > found[0]):
+        sure = score >= bar or (early and own_events > FEWEST and _by_tail(own_mails, own_events, rate.limit, len(MARKS)))
+        if sure and (found is None or score > found[0]):
             found = (score, cause)
     return found
+
+
+def _by_tail(mails: float, events: float, limit: float, families: int = 1) -> bool:
+    """Whether chance gives so many of so few mails too seldom: what finds trouble before there is a history."""
+    return events >= FEWEST and poisson_at_least(events, limit * mails) < TAIL / families
+
+
+def _well(rest: Sequence[tuple[float, float]], limit: float, high: float) -> bool:
+    """Whether what is left without a cause shows nothing by itself."""
+    return cusum(rest, limit) < REST_SHARE * high and not _by_tail(*_sums(rest), limit)
 
 
 def _sums(of: Sequence[tuple[float, float]]) -> tuple[float, float]:
