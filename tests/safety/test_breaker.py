@@ -234,10 +234,10 @@ def test_what_comes_from_everywhere_stops_everything() -> None:
 
 
 def test_on_a_first_day_too_the_cause_is_stopped_when_all_of_it_comes_from_there() -> None:
-    rest = [(40, {}, GOOD | {"segment": s, "provider": p}) for s, p in PAIRS]
+    rest: list[Group] = [(40, {}, GOOD | {"segment": s, "provider": p}) for s, p in PAIRS]
     (finding,) = judge([caused((30, {"complaints": 3}, {}), *rest)], CONTROLS, WELL).findings
     assert (finding.cause, finding.remedy) == (Cause("offer", "1001"), Remedy.STOP_CAUSE)
-    few = [(10, {}, GOOD | {"segment": s, "provider": p}) for s, p in PAIRS]
+    few: list[Group] = [(10, {}, GOOD | {"segment": s, "provider": p}) for s, p in PAIRS]
     assert judge([caused((10, {"complaints": 2}, {}), *few)], CONTROLS, WELL).trip  # two say too little of whose they are
 
 
