@@ -65,6 +65,9 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
         if expected is not None:
             values[":expected"] = {"S": expected}
             parameters["ConditionExpression"] = "#execution = :execution AND #state = :expected"
+            if trickle:  # complaints that came while it cooled down wait for a person too
+                names["#human"], values[":nobody"] = "human_needed", {"BOOL": False}
+                parameters["ConditionExpression"] += " AND (attribute_not_exists(#human) OR #human = :nobody)"
             catch.insert(0, SUPERSEDED)
         return _task(f"arn:{partition}:states:::dynamodb:updateItem", parameters, following, catch)
 

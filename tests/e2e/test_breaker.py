@@ -100,6 +100,24 @@ def test_without_a_mail_the_trickle_goes_on_and_nothing_closes() -> None:
         assert made.cycle()["outcome"] == "autonomy_off"
 
 
+def test_complaints_that_come_while_it_cools_down_keep_it_shut_until_a_person_comes() -> None:
+    with house(15, by_hand=True, trickle_share=0.25) as made:
+        made.cycle()
+        before = len(made.mails)
+        made.people(5, first=50)
+        tripped_by_failures(made)
+        for n, mail in enumerate(made.mails[:2]):
+            made.publish(events.complaint(mail, mail.at + MINUTE, feedback_id=f"c{n}"))
+        made.people(60, first=100)
+        made.watch(3 * 60)
+        assert (state(made), passed(made)[-1]) == ("open", "Superseded")
+        assert made.cycle()["outcome"] == "breaker_open"
+        assert len(made.mails) == before
+        assert made.plane.http("POST", f"/console/{ORG}/breaker/close", SIGNED).status == 200
+        made.judge()
+        assert state(made) == "closed"
+
+
 def test_a_trickle_that_fails_again_opens_the_breaker_within_a_minute() -> None:
     with house(5, by_hand=True, trickle_share=0.25) as made:
         tripped_by_failures(made)

@@ -406,3 +406,15 @@ def test_of_two_trips_at_once_one_counts_and_mail_is_stopped(org: Org) -> None:
     assert sorted(reasons) == [False, True]
     look(org)
     assert (breaker(org)["state"], len(executions(org))) == ("open", 1)
+
+
+def test_of_two_trips_one_after_the_other_the_graver_counts(org: Org, notices: list[str]) -> None:
+    count(org, TOO_MANY)
+    look(org)
+    assert breaker(org)["human_needed"] is False
+    count(org, {"heard": 3_000, "complaints": 30})
+    for minutes in (1, 2):
+        look(org, minutes)
+        assert (breaker(org)["state"], breaker(org)["human_needed"]) == ("open", True)
+    assert breaker(org)["reason"] == "complaint_rate_exceeded"
+    assert len(notices) == 2

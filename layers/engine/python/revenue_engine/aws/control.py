@@ -58,6 +58,16 @@ class Control:
         )
         return self._update_breaker(org, expression)
 
+    def need_human(self, org: str, *, reason: str) -> bool:
+        """Of an open breaker: now only a person may close it, whatever it opened for. False: it is not open, or knows already."""
+        expression = changes(
+            set_={"human_needed": True, "reason": reason},
+            condition="#now_state = :open AND NOT #human = :yes",
+            names={"#now_state": "state", "#human": "human_needed"},
+            values={":open": "open", ":yes": True},
+        )
+        return self._update_breaker(org, expression)
+
     def open_again(self, org: str, *, seen: Item, now: datetime) -> bool:
         """The machine is dead: open, whatever half was open, and without an execution, so that the judge starts another. False: somebody
         else has moved it meanwhile."""

@@ -38,11 +38,8 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     judgement = _judgement(w, org, seen, controls, now, stuck=stuck)
     for finding in judgement.stopping:
         _stop_cause(w, org, finding, controls, now)
-    if judgement.reason is not None and judgement.trip:
-        if w.control.trip(org, reason=judgement.reason, human=judgement.human_needed, now=now):
-            figures = "; ".join(map(str, judgement.findings))
-            log.error("breaker trips: %s", figures)
-            w.alerts.tell(f"Revenue engine: {judgement.severity}: {judgement.reason}, all mail is stopped", figures)
+    if judgement.trip:
+        _stop_all(w, org, judgement, now)
     else:
         for finding in judgement.telling:
             _warn_once_an_hour(w, org, finding, now)
@@ -96,6 +93,16 @@ def _begin_trial(w: Wiring, org: str, seen: Item, now: datetime) -> Item:
     at = epoch_seconds(now)
     w.control.begin_trial(org, at=at, counted=counted_by_now(w, org, now))
     return w.control.breaker(org) or {}
+
+
+def _stop_all(w: Wiring, org: str, judgement: Judgement, now: datetime) -> None:
+    """The last remedy. Of two trips the graver counts: complaints that come while it is open for something else wait for a person."""
+    assert judgement.reason is not None
+    opened = w.control.trip(org, reason=judgement.reason, human=judgement.human_needed, now=now)
+    if opened or (judgement.human_needed and w.control.need_human(org, reason=judgement.reason)):
+        figures = "; ".join(map(str, judgement.findings))
+        log.error("breaker trips: %s", figures)
+        w.alerts.tell(f"Revenue engine: {judgement.severity}: {judgement.reason}, all mail is stopped", figures)
 
 
 def _stop_cause(w: Wiring, org: str, finding: Finding, controls: Controls, now: datetime) -> None:
