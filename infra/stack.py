@@ -6,7 +6,7 @@ environment and policy cannot disagree.
 
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, Aws, CfnOutput, CfnParameter, CfnRule, CfnRuleAssertion, DefaultStackSynthesizer, Fn, Stack, Tags
+from aws_cdk import Aws, CfnOutput, CfnParameter, DefaultStackSynthesizer, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -26,6 +26,7 @@ from infra.safety_breaker import SafetyBreaker
 from infra.sending import Sending
 from infra.settings import Settings
 from infra.state import State
+from infra.thin_layers import refuse_deployment
 from revenue_engine.aws import names
 
 # No Scan, and no delete: the ledger is append-only (M2), opt-outs stay (P3), the rest expires or is the operator's to erase.
@@ -142,7 +143,7 @@ class EngineStack(Stack):
             self, "PublicBaseUrl", value=self.api.base_url, description="Origin of postback URLs, unsubscribe links and console"
         )
         if not settings.packaged:
-            self._refuse_deployment()
+            refuse_deployment(self)
 
     # --- who may do what ---------------------------------------------------------------------------------------------
 
@@ -232,7 +233,13 @@ class EngineStack(Stack):
         safety, machine = self.safety.safety, self.safety.role
         self._table(safety, names.CONTROL_TABLE, READ_WRITE)
         self._table(safety, names.SENDS_TABLE, (*READ, "dynamodb:UpdateItem"))
-        self._parameters(safety, CONTROLS)
+        self._parameters(safety, AUTONOMY, CONTROLS)
+        self._objects(safety, names.MODELS_BUCKET, read=True)  # the champion's age
+        self._allow(safety, ("s3:ListBucket",), self.state.decisions.bucket_arn)  # gaps in the decision log (D1)
+        safety.function.add_environment(names.DECISIONS_BUCKET, self.state.decisions.bucket_name)
+        for variable, queue in self.queues.items():
+            self._allow(safety, ("sqs:GetQueueAttributes",), queue.queue_arn)
+            safety.function.add_environment(variable, queue.queue_url)
         self._allow(safety, ("states:StartExecution",), self.safety.machine_arn)
         safety.function.add_environment(names.BREAKER_MACHINE_ARN, self.safety.machine_arn)
         self.alerts.grant_publish(safety.role)
@@ -335,20 +342,3 @@ class EngineStack(Stack):
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
-
-    def _refuse_deployment(self) -> None:
-        """Thin layers synthesise and test well, but hold no packages: CloudFormation itself must refuse them."""
-        Annotations.of(self).add_warning_v2(
-            "revenue-engine:thin-layers",
-            "synthesised with thin layers, for tests; CloudFormation will refuse it: use `make deploy`",
-        )
-        CfnRule(
-            self,
-            "OnlyPackagedLayersAreDeployed",
-            assertions=[
-                CfnRuleAssertion(
-                    assert_=Fn.condition_equals("thin", "packaged"),
-                    assert_description="The layers hold no packages. Run `make deploy`, which packages them first.",
-                )
-            ],
-        )

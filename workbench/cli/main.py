@@ -21,6 +21,7 @@ from workbench.cli.lift import lift
 from workbench.cli.person import person
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.stops import stops
 from workbench.cli.training import train
 
 
@@ -69,6 +70,7 @@ for command in (
     anomalies,
     operating.approvals,
     operating.breaker,
+    stops,
     operating.status,
     reports.revenue,
     reports.kpis,

@@ -50,6 +50,9 @@ class CycleContext:
     list_refreshed_at: Mapping[str, datetime]
     caps_reached: Mapping[str, str]  # offer → which cap
     code_version: str
+    stopped_segments: tuple[str, ...] = ()  # by the judge; what it stopped of offers and variants is not in `offers`
+    stopped_providers: tuple[str, ...] = ()
+    let_through_share: float = 1.0  # of people; less while the breaker is half open
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Cycle:
     now: int
     key: int  # of every keyed draw
     canary_key: int  # the org's, so that the canaries stay the same people
+    trickle_key: int  # the org's and the day's, so that one trickle is of the same people
     book: OfferBook
     p_open: Floats  # (S, A)
     p_click: Floats  # (S, A)
@@ -100,6 +104,7 @@ def prepare(context: CycleContext) -> Cycle:
         now=epoch_seconds(context.now),
         key=stable_hash("cycle", context.org, context.cycle_id),
         canary_key=stable_hash("canary", context.org),
+        trickle_key=stable_hash("trickle", context.org, f"{context.now:%Y-%m-%d}"),
         book=book,
         p_open=table(rates.open_level, rates.open_ratio, arms),
         p_click=p_click,

@@ -68,6 +68,9 @@ def save_context(context: CycleContext) -> bytes:
             "list_refreshed_at": {name: at.isoformat() for name, at in context.list_refreshed_at.items()},
             "caps_reached": dict(context.caps_reached),
             "code_version": context.code_version,
+            "stopped_segments": list(context.stopped_segments),
+            "stopped_providers": list(context.stopped_providers),
+            "let_through_share": context.let_through_share,
             "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
         },
         option=orjson.OPT_SORT_KEYS,
@@ -104,6 +107,9 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
             list_refreshed_at={name: parse_iso(at) for name, at in document["list_refreshed_at"].items()},
             caps_reached=document["caps_reached"],
             code_version=document["code_version"],
+            stopped_segments=tuple(document["stopped_segments"]),
+            stopped_providers=tuple(document["stopped_providers"]),
+            let_through_share=document["let_through_share"],
         )
     except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None

@@ -21,6 +21,7 @@ WEEK = 7 * DAY
 SHORTEST = HOUR
 SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
 _SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
+_SOON = [NUMBER_OF[name] for name in ("velocity_limit", "breaker_half_open")]
 
 
 def next_decision_at(
@@ -53,7 +54,7 @@ def next_decision_at(
     at = np.where(reason == NUMBER_OF["too_soon_since_last_email"], last_send_at + gap_seconds, at)
     at = np.where(reason == NUMBER_OF["subscriber_frequency_limit"], _week_frees(recent_sends, now, controls), at)
     at = np.where(reason == NUMBER_OF["daily_limit_reached"], _tomorrow(now, controls.zone), at)
-    at = np.where(reason == NUMBER_OF["velocity_limit"], now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
+    at = np.where(np.isin(reason, _SOON), now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
     at = np.maximum(at, now + SHORTEST)
 
     opening = next_opening(zones, at, controls)

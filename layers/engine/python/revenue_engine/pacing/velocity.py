@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from revenue_engine.records.controls import Controls
-from revenue_engine.safety.breaker import MIN_EVENTS, poisson_at_least
+from revenue_engine.safety.blame import FEWEST
+from revenue_engine.safety.sequential import poisson_at_least
 from revenue_engine.safety.tails import negative_binomial_at_least, negative_binomial_at_most
 
 LEAST, MOST = 10, 1_000  # a minute
@@ -84,7 +85,7 @@ def trouble(delivery: Delivery, controls: Controls) -> str | None:
         ("bounces", delivery.bounces, controls.max_bounce_rate / 2),
         ("deferrals", delivery.deferred, DEFERRED),
     ):
-        if events >= MIN_EVENTS and poisson_at_least(events, limit * delivery.sent) < TAIL:
+        if events >= FEWEST and poisson_at_least(events, limit * delivery.sent) < TAIL:
             return name
     return None
 

@@ -148,6 +148,7 @@ class Controls(BaseModel):
     circuit_breaker_threshold: int = Field(default=5, ge=1, le=1_000)
     cool_down_minutes: int = Field(default=60, ge=1, le=7 * 24 * 60)
     human_closes_complaint_trips: bool = True
+    trickle_share: float = Field(default=0.05, gt=0, le=0.25)
     suppression_max_age_days: int = Field(default=7, ge=1, le=10)
 
     # money in

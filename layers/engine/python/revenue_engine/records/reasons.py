@@ -20,5 +20,8 @@ REASONS: tuple[str, ...] = (
     "revenue_opportunity",
     "exploration",
     "fixed_policy",
+    "breaker_half_open",
+    "segment_stopped",
+    "provider_stopped",
 )
 NUMBER_OF = {name: number for number, name in enumerate(REASONS)}

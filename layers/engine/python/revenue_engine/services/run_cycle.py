@@ -15,7 +15,7 @@ import numpy as np
 from revenue_engine import audit, ids
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import cycle_id_at, day_in, epoch_seconds
+from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant, room_left
 from revenue_engine.errors import Refused
@@ -129,7 +129,8 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
     if autonomy is Autonomy.SHADOW:
         return  # nothing leaves, so nothing has to be safe
     facts = breaker_facts(w.control.breaker(org))
-    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False)
+    began = epoch_seconds(cycle_began(cycle_id_at(now)))
+    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False, planned_at=began)
     if reason is not None:
         raise Refused(reason)
 
