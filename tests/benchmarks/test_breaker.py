@@ -30,8 +30,8 @@ def test_recorded_cycles_are_decided_again_to_the_byte_and_a_changed_line_is_see
     spec = named("default")
     engine = Recording(Setting(40, spec.offers, 4, 40, 1))
     play(World(spec, 1, 40), engine, 4)
-    total, differing = differences(engine.recorded)
+    total, differing = differences(engine.recorded, engine.bundles)
     assert (total > 50, differing) == (True, 0)
     first = engine.recorded[0]
     changed = type(first)(first.page, first.context, first.granted, first.lines.replace(b'"granted"', b'"Granted"', 1))
-    assert differences([changed])[1] == 1
+    assert differences([changed], engine.bundles)[1] == 1

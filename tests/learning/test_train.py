@@ -93,6 +93,8 @@ def test_a_small_list_keeps_the_rates() -> None:
     part = a_list(4_000)
     (only,) = trained(part, a_dataset(part))
     assert only.name == "kept" and only.verdict.passed
+    (smaller,) = trained(part := a_list(2_500), a_dataset(part))
+    assert smaller.verdict.reasons == ("rates_off",)  # the prior still pulls them off
     assert only.bundle.funnel is prior_bundle(NOW).funnel
 
 

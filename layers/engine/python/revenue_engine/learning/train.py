@@ -10,7 +10,6 @@ judge trees.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
@@ -73,7 +72,7 @@ def train(
     """
     rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
     rates = fit_rates(rows, categories, now)
-    counted, on_rates = _rates_verdict(rows, rates, champion.rates, categories, now)
+    counted, on_rates = _rates_verdict(rows, rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def made(name: str, learned: Mapping[str, Any], verdict: Verdict) -> Candidate:
@@ -144,13 +143,20 @@ def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str
 
 
 def _rates_verdict(
-    rows: list[Evidence], rates: Rates, champion: Rates, categories: Mapping[str, str], now: datetime
+    rows: list[Evidence], rates: Rates, categories: Mapping[str, str], now: datetime
 ) -> tuple[dict[str, float], Verdict]:
-    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them. Rates that are still
-    being drawn away from a prior that is far off pass when they are nearer than the champion's."""
+    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them."""
     settled = [row for row in rows if row.day < now.date()]
+    arms = sorted({(row.offer, row.variant) for row in settled})
+    rate_of = table(
+        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
+    )
+    place = {arm: a for a, arm in enumerate(arms)}
+    predicted = float(
+        sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled)
+    )
     clicks = sum(row.clicks for row in settled)
-    ratio = _predicted(settled, rates, categories) / clicks if clicks else 0.0
+    ratio = predicted / clicks if clicks else 0.0
     counted = {
         "deliveries": float(sum(row.deliveries for row in settled)),
         "clicks": float(clicks),
@@ -161,17 +167,5 @@ def _rates_verdict(
     if clicks < MIN_CLICKS:
         reasons.append("too_few_clicks")
     elif not CALIBRATED[0] <= ratio <= CALIBRATED[1]:
-        before = _predicted(settled, champion, categories) / clicks
-        if abs(math.log(ratio)) >= abs(math.log(before)):
-            reasons.append("rates_off")
+        reasons.append("rates_off")
     return counted, Verdict(tuple(reasons), {})
-
-
-def _predicted(settled: list[Evidence], rates: Rates, categories: Mapping[str, str]) -> float:
-    """Clicks of these cells, by rates."""
-    arms = sorted({(row.offer, row.variant) for row in settled})
-    rate_of = table(
-        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
-    )
-    place = {arm: a for a, arm in enumerate(arms)}
-    return float(sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled))

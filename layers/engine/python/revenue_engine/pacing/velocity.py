@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from revenue_engine.records.controls import Controls
-from revenue_engine.safety.blame import FEWEST
 from revenue_engine.safety.sequential import poisson_at_least
 from revenue_engine.safety.tails import negative_binomial_at_least, negative_binomial_at_most
 
 LEAST, MOST = 10, 1_000  # a minute
 RAISE, LOWER = 1.25, 0.75
 OUTPERFORMING, UNDERPERFORMING = 1.2, 0.8
+FEWEST = 3  # of complaints or bounces: fewer say nothing
 TAIL = 0.0025  # of each side, every quarter of an hour anew on windows that overlap
 DAY_VARIANCE = 0.02  # relative: days differ by 14 % for reasons no prediction knows
 LEVEL_EVENTS = 50.0  # what a level of 1 is worth against the weeks before
