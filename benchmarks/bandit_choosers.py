@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import numpy as np
-from revenue_engine.prediction.bundle import PRIOR_RATES
 
 from benchmarks.bandit_worlds import BINS, STEPS, Market, Offers, Seen
 from revenue_engine.arrays import Floats
 from revenue_engine.draws import generator
 from revenue_engine.learning.delay import Clicks, fit_delays
-from revenue_engine.offers.choice import even_shares, preference, tally
+from revenue_engine.offers.choice import even_shares, tally
 from revenue_engine.offers.posterior import FORGETTING_PER_DAY, fold, joint_draws
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay, Rates
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.offer import Creative, Offer
@@ -33,9 +33,9 @@ class Chooser(Protocol):
 
 def voted(scores: Floats, offers: Offers, step: int, ties: np.random.Generator) -> Floats:
     """The shares of `offers.choice`'s votes, of scores (S, M, O)."""
-    order = preference(scores, ties.random(scores.shape))
-    segments = np.arange(len(scores))
-    votes = tally(order, scores, segments, np.repeat(offers.live(step)[None], len(scores), axis=0))
+    segments, live = np.arange(len(scores)), np.repeat(offers.live(step)[None], len(scores), axis=0)
+    drawn = (scores * (1.0 + 1e-6 * ties.random(scores.shape))).transpose(0, 2, 1)
+    votes = tally(np.ones(live.shape), np.ascontiguousarray(drawn, dtype=np.float32), segments, live)
     return np.asarray(votes / votes.sum(axis=1, keepdims=True))
 
 
@@ -69,7 +69,7 @@ class Engine:
 def learned_delays(seen: Seen, offers: Offers, step: int, prior: Delay) -> dict[str, object]:
     """What a weekly training makes of the clicks and conversions so far."""
     day, offer = np.nonzero(seen.clicks[: step // STEPS].sum(axis=2))
-    oldest = step / STEPS - day
+    oldest = (step / STEPS - day).astype(np.float64)
     groups = Clicks(
         offer,
         oldest - 1.0,

@@ -140,7 +140,7 @@ def clicked(market: Market, offers: Offers, seen: Seen, shares: Floats, step: in
     ticket, luck, within = random.random(n), random.random(n), random.random(n)
     offer = np.minimum((np.cumsum(shares, axis=1)[segment] <= ticket[:, None]).sum(axis=1), shares.shape[1] - 1)
     day = step // STEPS
-    np.add.at(seen.clicks, (day, offer, segment), 1)
+    np.add.at(seen.clicks, (np.full(n, day), offer, segment), 1)
     took = delays(offers, offer, random)
     sold = luck < offers.rate[segment, offer]
     due = np.floor(step + within + took * STEPS).astype(np.int64) + 1

@@ -7,8 +7,9 @@ telco_concordance  whether those who leave first were put in front
 hazard_*           survival under a cadence changed by a quarter, in worlds; NumPy against lifelines
 ltv_*              ranking by lifetime value in a world, as a share of the ranking by the truth; at 0.97 it is a leak
 email_*, crm_*, hillstrom_*   stages of the funnel on real sets: ranking, calibration error over its noise, skill
-world_*, calibration_slope    the funnel in a world, on sends to come; with revenue_over_predicted, and in the full run
-                   interval90_coverage (blocks of ten conversions) and days_within_15 (days that expect 200)
+world_*, calibration_slope    the funnel in worlds, on sends to come; with revenue_over_predicted, and in the full run
+                   interval90_coverage (blocks of ten conversions; _error: its standard error over days, _width_over_oracle: width by
+                   that of who knows every chance), mean90_coverage (bounds of a day's mean) and days_within_15 (days that expect 200)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An engine's log of a world for `benchmarks.models`: sends as they were served, what was told of them and when, and the truth beside it."""
+"""An engine's log of a world for `benchmarks.models`: sends as served, what was told of them and when, and the truth beside it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Log:
 class Watched(Engine):
     """The engine, its sends noted as they are served; with more cycles a day than other studies, for a cycle carries 15,000 mails."""
 
-    hours = tuple(range(7, 20))
+    hours = tuple(range(7, 20, 2))
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)

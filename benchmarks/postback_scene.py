@@ -77,7 +77,8 @@ def _offer(number: str) -> Offer:
 def _person(number: int) -> SubscriberRecord:
     return SubscriberRecord(
         email=f"p{number}@recipient.example", status="active", consent_source="form", consent_at=START, zone=ZONE,
-        first_name="", last_name="", country="US", topics=(), price_sensitivity=None, peak_hour=None, created_at=START, profile={},
+        first_name="", last_name="", country="US", topics=(), price_sensitivity=None, peak_hour=None, purchases=None,
+        last_purchase_at=None, created_at=START, profile={},
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@
 
 The log is synthetic and read as a stored one is: gzip NDJSON receipts, pages of packed rows and contexts, every decision a mail with an
 outcome, which is the most memory a log can ask for. `peak_mb` is the whole process, the making of the log included; it is to stay below
-10 GB at ten million decisions. The quick run has a million.
+10 GB at ten million decisions. The quick run has half a million. `gate_*` are of lists of the default world (`benchmarks.training_world`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from benchmarks.harness import Result, main
+from benchmarks.training_world import gate_figures
 from revenue_engine.arrays import Floats
 from revenue_engine.audit import decision_id, receipts
 from revenue_engine.bundle import Bundle, prior_bundle
@@ -28,6 +29,7 @@ from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.draws import mix
 from revenue_engine.learning.outcomes import Mail, Sale
+from revenue_engine.log_pages import Stored
 from revenue_engine.offers.posterior import fold
 from revenue_engine.prediction.features import SUBSCRIBER, subscriber_features
 from revenue_engine.records.batch import ROW_DTYPE, Batch
@@ -35,12 +37,11 @@ from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.offer import Creative, Offer
 from revenue_engine.records.subscriber import PROVIDERS, SCHEMA
-from revenue_engine.served import Stored
 from revenue_engine.snapshot import save_context, save_page
 from revenue_engine.training import Source, Trained, run
 
 PAGE_ROWS = 20_000
-ROWS, QUICK_ROWS = 10_000_000, 1_000_000
+ROWS, QUICK_ROWS = 10_000_000, 500_000
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FIRST_DAYS, LAST_DAYS = 85, 3  # before NOW: mails of the last fortnight are censored
 LIMIT_MB = 10_000
@@ -100,10 +101,10 @@ class SyntheticLog:
                 yield Mail(name, f"{number}-{row}", at + row % 900, at + 4_000.0 if yes else None)
 
     def sales(self) -> Iterator[Sale]:
-        """One of twelve clicks buys."""
+        """One of fifty clicks buys, as the prior has it."""
         for number in range(self.pages):
             random = np.random.default_rng(number)
-            bought = np.flatnonzero((random.random(len(self.page)) < self.chance) & (random.random(len(self.page)) < 1 / 12))
+            bought = np.flatnonzero((random.random(len(self.page)) < self.chance) & (random.random(len(self.page)) < 1 / 50))
             at = epoch_seconds(self.started(number)) + 9_000.0
             yield from (Sale(f"{number}-{row}", at, True, 20_000_000) for row in bought.tolist())
 
@@ -120,7 +121,7 @@ class SyntheticLog:
         """The same people, as long after what they did: nothing drifts."""
         rows = self.page.rows.copy()
         for name in ("decayed_at", "created_at", "last_human_click_at", "last_send_at"):
-            rows[name] += np.uint32(epoch_seconds(now) - epoch_seconds(self.context.now))
+            rows[name] = rows[name].astype(np.int64) + epoch_seconds(now) - epoch_seconds(self.context.now)
         return Batch(self.page.subscriber, rows, self.page.decided_at)
 
     def evidence(self) -> list[Evidence]:
@@ -205,11 +206,12 @@ def measure(quick: bool) -> Result:
         ("processor time, s", f"{seconds:,.0f}", f"{read / seconds:,.0f} decisions a second, log-making and fitting included"),
     ]
     rows += [(f"bundle {one.name}", one.bundle.version, ", ".join(one.verdict.reasons) or "passed") for one in trained.candidates]
+    more, figures = gate_figures(quick)
     return Result(
         title="A training run from a decision log",
         columns=("what", "measured", "beside it"),
-        rows=rows,
-        figures={"decisions": float(read), "peak_mb": peak, "seconds": seconds},
+        rows=[*rows, *more],
+        figures={"decisions": float(read), "peak_mb": peak, "seconds": seconds, **figures},
     )
 
 

@@ -1,8 +1,8 @@
 """The circuit breaker's state machine as Amazon States Language (JSONPath).
 
-Input: `{"org", "stage", "reason", "cool_down_seconds"}`. It opens the breaker, waits, waits once more half open for late feedback, asks
-`safety` whether the rates are healthy, and closes the breaker, opens it again, or leaves it open for a human. Half open is a state
-of its own in which nothing is mailed yet: a trickle of mails as the probe's evidence is still to be built.
+Input: `{"org", "stage", "reason", "cool_down_seconds", "human_needed"}`. It opens the breaker, waits, and half-opens it: a trickle of mail
+leaves (a share of people by keyed draw, `trickle_share`), until `safety` has seen enough of what it brought to close the breaker or open it
+again; while that is undecided, the trickle goes on. When a human is needed, nothing leaves before one has closed the breaker.
 
 D5, fail closed: whatever goes wrong in here ends in `FailOpen`, which leaves the breaker open and the execution failed,
 and that has an alarm. Steps that only inform people (parameter, topic) never stop the machine.
@@ -16,7 +16,7 @@ from typing import Any
 
 State = dict[str, Any]
 
-TRICKLE_SECONDS = 1800  # two cycles and the longest queue delay: what a trickle will need
+TRICKLE_SECONDS = 1800  # two cycles; half open for much longer, the gate takes the machine for dead (safety/claim.py)
 RETRY = [
     {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "MaxAttempts": 0},
     {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 4, "BackoffRate": 2},
@@ -27,7 +27,15 @@ SUPERSEDED = {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Resu
 def definition(*, partition: str, control_table: str, alerts_topic: str, safety_function: str) -> State:
     """The machine; arguments are a partition, a table's name, a topic's ARN and a function's ARN (tokens, as a rule)."""
 
-    def write(state: str, following: str, *, expected: str | None = None, reason: str | None = None) -> State:
+    def write(
+        state: str,
+        following: str,
+        *,
+        expected: str | None = None,
+        reason: str | None = None,
+        human: bool | None = None,
+        trickle: bool = False,
+    ) -> State:
         names = {"#state": "state", "#execution": "execution", "#since": "since"}
         values: State = {
             ":state": {"S": state},
@@ -39,6 +47,13 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
             names["#reason"] = "reason"
             values[":reason"] = {"S.$": reason}
             update += ", #reason = :reason"
+        if trickle:  # plans of cycles from here on are the trickle's, also when it goes on
+            names["#trickle"] = "trickle_since"
+            update += ", #trickle = :since"
+        if human is not None:
+            names["#human"] = "human_needed"
+            values[":human"] = {"BOOL": human}
+            update += ", #human = :human"
         parameters: State = {
             "TableName": control_table,
             "Key": {"pk": {"S.$": "$.org"}, "sk": {"S": "breaker"}},
@@ -50,6 +65,9 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
         if expected is not None:
             values[":expected"] = {"S": expected}
             parameters["ConditionExpression"] = "#execution = :execution AND #state = :expected"
+            if trickle:  # complaints that came while it cooled down wait for a person too
+                names["#human"], values[":nobody"] = "human_needed", {"BOOL": False}
+                parameters["ConditionExpression"] += " AND (attribute_not_exists(#human) OR #human = :nobody)"
             catch.insert(0, SUPERSEDED)
         return _task(f"arn:{partition}:states:::dynamodb:updateItem", parameters, following, catch)
 
@@ -79,7 +97,7 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
     probe["ResultSelector"] = {"answer.$": "$.Payload"}
     probe["ResultPath"] = "$.probe"
 
-    fail_open = write("open", "NotifyFailed", reason="$.reason")
+    fail_open = write("open", "NotifyFailed", reason="$.reason", human=True)
     fail_open["Catch"] = [_go_on("NotifyFailed")]
     return {
         "Comment": "Circuit breaker: open, cool down, half open, probe, close",
@@ -87,9 +105,15 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
         "States": {
             "Open": write("open", "TellOpen", reason="$.reason"),
             "TellOpen": tell("open", "NotifyOpened"),
-            "NotifyOpened": notify("Revenue engine: breaker open", "CoolDown"),
+            "NotifyOpened": notify("Revenue engine: breaker open", "HumanFirst"),
+            "HumanFirst": {
+                "Type": "Choice",
+                "Choices": [{"And": _is_true("$.human_needed"), "Next": "AwaitHuman"}],
+                "Default": "CoolDown",
+            },
+            "AwaitHuman": write("open", "TellStaysOpen", expected="open", reason="$.reason", human=True),
             "CoolDown": {"Type": "Wait", "SecondsPath": "$.cool_down_seconds", "Next": "HalfOpen"},
-            "HalfOpen": write("half_open", "TellHalfOpen", expected="open"),
+            "HalfOpen": write("half_open", "TellHalfOpen", expected="open", trickle=True),
             "TellHalfOpen": tell("half_open", "Trickle"),
             "Trickle": {"Type": "Wait", "Seconds": TRICKLE_SECONDS, "Next": "Probe"},
             "Probe": probe,
@@ -98,15 +122,17 @@ def definition(*, partition: str, control_table: str, alerts_topic: str, safety_
                 "Choices": [
                     {"And": _is_true("$.probe.answer.human_needed"), "Next": "StayOpen"},
                     {"And": _is_true("$.probe.answer.healthy"), "Next": "Close"},
+                    {"And": _is_true("$.probe.answer.undecided"), "Next": "GoOn"},
                 ],
                 "Default": "Reopen",
             },
+            "GoOn": write("half_open", "Trickle", expected="half_open"),
             "Reopen": write("open", "TellOpen", expected="half_open", reason="$.reason"),
-            "Close": write("closed", "TellClosed", expected="half_open"),
+            "Close": write("closed", "TellClosed", expected="half_open", human=False),
             "TellClosed": tell("closed", "NotifyClosed"),
             "NotifyClosed": notify("Revenue engine: breaker closed", "Closed"),
             "Closed": {"Type": "Succeed"},
-            "StayOpen": write("open", "TellStaysOpen", expected="half_open", reason="$.reason"),
+            "StayOpen": write("open", "TellStaysOpen", expected="half_open", reason="$.reason", human=True),
             "TellStaysOpen": tell("open", "NotifyHumanNeeded"),
             "NotifyHumanNeeded": notify("Revenue engine: breaker stays open until a human closes it", "HumanNeeded"),
             "HumanNeeded": {"Type": "Succeed"},

@@ -93,4 +93,12 @@ class Ingress(Construct):
         catalogue = {"org": settings.org, "action": "catalogue"}
         # when the reading has ended, at the latest by its timeout: books of one moment
         every(self, "Lift", events.Schedule.cron(hour="23", minute="45"), self.reconcile, {"org": settings.org, "action": "lift"})
+        # files of days that are over in the org's zone, whichever it is
+        every(
+            self,
+            "Outcomes",
+            events.Schedule.cron(hour="0", minute="45"),
+            self.reconcile,
+            {"org": settings.org, "action": "outcomes"},
+        )
         every(self, "Catalogue", events.Schedule.rate(Duration.hours(6)), self.reconcile, catalogue)

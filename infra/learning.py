@@ -1,4 +1,4 @@
-"""How the engine learns: a training run every night, in a container."""
+"""How the engine learns: a training run every night, and one of lifetime value every week, in a container."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -21,8 +21,10 @@ class Learning(Construct):
             settings=settings,
             layers=None,
             timeout=Duration.minutes(15),
-            memory_mb=10_240,  # ten million mails; with it come six processors
+            memory_mb=3008,  # more is a quota that new accounts lack; enough for some million mails a quarter (see the runbook)
             reserved_concurrency=1,
         )
         nightly = events.Schedule.cron(hour="3", minute="0")
         every(self, "Nightly", nightly, self.train, {"org": settings.org})
+        weekly = events.Schedule.cron(week_day="SUN", hour="4", minute="0")  # one run at a time
+        every(self, "Weekly", weekly, self.train, {"org": settings.org, "what": "value"})

@@ -101,6 +101,11 @@ class Monitoring(Construct):
             "sends whose outcome nobody knows (P2): they are never mailed again, but should be understood",
         )
         self._alarm(
+            "CausesStopped",
+            self._metric(names.METRIC_CAUSES_STOPPED, Duration.minutes(5)),
+            "the judge has stopped an offer, variant, segment or provider: `revenue-engine stops list` says why",
+        )
+        self._alarm(
             "Anomalies",
             self._metric(names.METRIC_ANOMALIES, Duration.minutes(15)),
             "conversions, or an offer's day, look wrong: `revenue-engine anomalies list` shows why, and what is held from learning",

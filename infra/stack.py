@@ -6,7 +6,7 @@ environment and policy cannot disagree.
 
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, Aws, CfnOutput, CfnParameter, CfnRule, CfnRuleAssertion, DefaultStackSynthesizer, Fn, Stack, Tags
+from aws_cdk import Aws, CfnOutput, CfnParameter, DefaultStackSynthesizer, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -14,6 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.audit_log import OUTCOMES, AuditLog
 from infra.console import Console
 from infra.decision_loop import DecisionLoop
 from infra.engine_function import EngineFunction, Layers
@@ -25,6 +26,7 @@ from infra.safety_breaker import SafetyBreaker
 from infra.sending import Sending
 from infra.settings import Settings
 from infra.state import State
+from infra.thin_layers import refuse_deployment
 from revenue_engine.aws import names
 
 # No Scan, and no delete: the ledger is append-only (M2), opt-outs stay (P3), the rest expires or is the operator's to erase.
@@ -56,6 +58,7 @@ class EngineStack(Stack):
         Tags.of(self).add("stage", settings.stage)
 
         self.state = State(self, "State", settings=settings)
+        AuditLog(self, "AuditLog", settings=settings, bucket=self.state.decisions)
         self.alerts = sns.Topic(self, "Alerts", enforce_ssl=True)
         layers = Layers(self, "Layers", settings=settings)
         self.api = Api(self, "Api")
@@ -140,7 +143,7 @@ class EngineStack(Stack):
             self, "PublicBaseUrl", value=self.api.base_url, description="Origin of postback URLs, unsubscribe links and console"
         )
         if not settings.packaged:
-            self._refuse_deployment()
+            refuse_deployment(self)
 
     # --- who may do what ---------------------------------------------------------------------------------------------
 
@@ -164,6 +167,9 @@ class EngineStack(Stack):
         self._allow(reconcile, ("s3:DeleteObject",), self.state.postbacks.arn_for_objects("unqueued/*"))
         self._secrets(reconcile, names.TRACKING_KEY, names.EVERFLOW_API_KEY)
         reconcile.function.add_environment(names.EVERFLOW_BASE_URL, self.everflow_base_url)
+        # what became of mails goes beside the decisions, which it cannot touch
+        self._allow(reconcile, ("s3:PutObject",), self.state.decisions.arn_for_objects(f"{OUTCOMES}/*"))
+        reconcile.function.add_environment(names.DECISIONS_BUCKET, self.state.decisions.bucket_name)
         # everybody's arm and status, never a person's item
         self._allow(reconcile, ("dynamodb:Query",), f"{self.state.subscribers.table_arn}/index/{names.LOT_INDEX}")
         reconcile.function.add_environment(names.SUBSCRIBERS_TABLE, self.state.subscribers.table_name)
@@ -227,7 +233,13 @@ class EngineStack(Stack):
         safety, machine = self.safety.safety, self.safety.role
         self._table(safety, names.CONTROL_TABLE, READ_WRITE)
         self._table(safety, names.SENDS_TABLE, (*READ, "dynamodb:UpdateItem"))
-        self._parameters(safety, CONTROLS)
+        self._parameters(safety, AUTONOMY, CONTROLS)
+        self._objects(safety, names.MODELS_BUCKET, read=True)  # the champion's age
+        self._allow(safety, ("s3:ListBucket",), self.state.decisions.bucket_arn)  # gaps in the decision log (D1)
+        safety.function.add_environment(names.DECISIONS_BUCKET, self.state.decisions.bucket_name)
+        for variable, queue in self.queues.items():
+            self._allow(safety, ("sqs:GetQueueAttributes",), queue.queue_arn)
+            safety.function.add_environment(variable, queue.queue_url)
         self._allow(safety, ("states:StartExecution",), self.safety.machine_arn)
         safety.function.add_environment(names.BREAKER_MACHINE_ARN, self.safety.machine_arn)
         self.alerts.grant_publish(safety.role)
@@ -249,7 +261,7 @@ class EngineStack(Stack):
 
     def _grant_learning(self) -> None:
         train = self.learning.train
-        for table in (names.OFFERS_TABLE, names.SENDS_TABLE, names.TIMELINE_TABLE, names.LEDGER_TABLE):
+        for table in (names.OFFERS_TABLE, names.SENDS_TABLE, names.LEDGER_TABLE):
             self._table(train, table, READ)
         self._objects(train, names.DECISIONS_BUCKET, read=True)
         self._objects(train, names.MODELS_BUCKET, read=True, write=True)
@@ -330,20 +342,3 @@ class EngineStack(Stack):
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
-
-    def _refuse_deployment(self) -> None:
-        """Thin layers synthesise and test well, but hold no packages: CloudFormation itself must refuse them."""
-        Annotations.of(self).add_warning_v2(
-            "revenue-engine:thin-layers",
-            "synthesised with thin layers, for tests; CloudFormation will refuse it: use `make deploy`",
-        )
-        CfnRule(
-            self,
-            "OnlyPackagedLayersAreDeployed",
-            assertions=[
-                CfnRuleAssertion(
-                    assert_=Fn.condition_equals("thin", "packaged"),
-                    assert_description="The layers hold no packages. Run `make deploy`, which packages them first.",
-                )
-            ],
-        )

@@ -45,6 +45,7 @@ COUNTED_SENT = {
     "sent@1042": 1,
     "sent%engine": 1,
     "predicted_micros": 50_000,
+    "predicted_clicks_millionths": 50_000,
     "predicted_conversions_millionths": 5_000,
 }
 _QUEUES = {names.POSTBACKS_QUEUE_URL, names.ENGAGEMENT_QUEUE_URL, names.SENDS_QUEUE_URL}

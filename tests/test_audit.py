@@ -38,6 +38,9 @@ CONTEXT = a_context(
     caps_reached={"999": "daily_cap_reached"},
     price=Price(5, "p1"),
     budget_left=777,
+    stopped_segments=("silent",),
+    stopped_providers=("yahoo",),
+    let_through_share=0.9,
     now=NOW + timedelta(microseconds=123_456),
 )
 

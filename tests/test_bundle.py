@@ -86,7 +86,8 @@ def test_a_stored_funnel_says_what_it_said() -> None:
 
 def test_what_was_not_learned_has_no_file() -> None:
     assert set(dump(PLAIN)) == {MANIFEST, RATES, INDEX}
-    assert load(dump(PLAIN)).funnel is None
+    back = load(dump(PLAIN))
+    assert (back.funnel, back.payout, back.value) == (None, None, None)
 
 
 def test_the_prior_says_that_it_is_one() -> None:

@@ -20,7 +20,8 @@ from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import Evidence
-from revenue_engine.records.subscriber import ARMS, country_number
+from revenue_engine.records.reasons import NUMBER_OF
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, country_number
 from revenue_engine.records.zones import zone_number
 from tests.core_cases import (
     DAY,
@@ -88,6 +89,10 @@ def test_posteriors_of_another_catalogue_are_refused() -> None:
     [
         ({}, {}, "revenue_opportunity"),
         ({"arm": NO_MAIL}, {}, "holdout"),
+        (SILENT, {"stopped_segments": ("silent", "quiet")}, "segment_stopped"),
+        ({"provider": PROVIDERS.index("yahoo")}, {"stopped_providers": ("yahoo",)}, "provider_stopped"),
+        ({}, {"stopped_segments": ("silent",), "stopped_providers": ("yahoo",)}, "revenue_opportunity"),
+        ({}, {"let_through_share": 1e-9}, "breaker_half_open"),
         ({"zone": zone_number("Asia/Tokyo")}, {"now": NOW + timedelta(hours=2)}, "outside_hours"),
         ({}, {"budget_left": 0}, "daily_limit_reached"),
         ({"recent_sends": tuple(T - n * DAY for n in (2, 3, 4, 5)) + (0,) * 4}, {}, "subscriber_frequency_limit"),
@@ -298,6 +303,22 @@ def test_canaries_are_the_same_people_in_every_cycle() -> None:
     assert (decided(page).canary == decided(page, cycle_id="another").canary).all()
     wider = decided(page, controls=Controls(canary_share=0.2)).canary
     assert (wider | ~decided(page).canary).all()
+
+
+def test_a_trickle_is_its_share_of_the_same_people_all_day_and_others_the_next() -> None:
+    page = many(20_000)
+
+    def through(**changes: Any) -> np.ndarray[Any, Any]:
+        decisions = decided(page, let_through_share=0.05, **changes)
+        assert (decisions.mail == decisions.send).all()
+        return np.asarray(decisions.reason != NUMBER_OF["breaker_half_open"])
+
+    first = through()
+    assert first.mean() == pytest.approx(0.05, abs=0.005)
+    assert (through(cycle_id="another", now=NOW + timedelta(hours=1)) == first).all()
+    assert (through(now=NOW + timedelta(days=1)) & first).mean() == pytest.approx(0.0025, abs=0.0015)
+    waits = decided(page, let_through_share=0.05).next_decision_at[~first] - T
+    assert (waits.min() >= HOUR) and (waits.max() <= 3 * HOUR)  # soon, but never next cycle
 
 
 # --- the budget (D6) ------------------------------------------------------------------------------------------------------

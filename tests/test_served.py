@@ -14,9 +14,10 @@ from revenue_engine.errors import BadInput
 from revenue_engine.learning.dataset import Dataset, Part, Plan, plan
 from revenue_engine.learning.outcomes import CLICK_SECONDS, SALE_SECONDS, Mail, Outcomes, Sale, gather, key_of
 from revenue_engine.learning.rows import Rows
+from revenue_engine.log_pages import Stored
 from revenue_engine.prediction.features import OFFER, SUBSCRIBER, subscriber_features
 from revenue_engine.records.batch import Batch
-from revenue_engine.served import Stored, dataset
+from revenue_engine.served import dataset
 from revenue_engine.snapshot import save_context, save_page
 from tests.core_cases import DAY, PRIOR, T, a_crowd, a_cycle
 

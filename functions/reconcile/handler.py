@@ -1,4 +1,4 @@
-"""What Everflow's API tells: once a day which money it confirms, every six hours the catalogue; and what the arms then show."""
+"""What Everflow's API tells: once a day which money it confirms, every six hours the catalogue. What follows: arms compared, outcomes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from revenue_engine.aws import observe, wiring
 from revenue_engine.clock import utc_now
 from revenue_engine.services.everflow_api import everflow_of
+from revenue_engine.services.export_outcomes import export_outcomes
 from revenue_engine.services.lift import look_and_keep
 from revenue_engine.services.reconcile import reconcile
 from revenue_engine.services.sync_offers import sync_catalogue
@@ -21,6 +22,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
             outcome = sync_catalogue(w, everflow, org=org, now=utc_now(), remaining_millis=remaining)
     elif event.get("action") == "lift":
         outcome = look_and_keep(w, org, now=utc_now())
+    elif event.get("action") == "outcomes":
+        outcome = export_outcomes(w, org=org, now=utc_now())
     else:
         outcome = reconcile(w, org=org, now=utc_now())
     observe.logger.info("reconcile", extra={"outcome": outcome})

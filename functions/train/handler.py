@@ -1,4 +1,4 @@
-"""Once a night: evidence and mails → bundles → champion, if one is better."""
+"""Every night the funnel, once a week lifetime value: bundles, and a new champion if one is better."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from revenue_engine.services.train import train
 
 @observe.logger.inject_lambda_context
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    return train(wiring.current(), org=event["org"], now=utc_now())
+    return train(wiring.current(), org=event["org"], now=utc_now(), what=event.get("what", "funnel"))

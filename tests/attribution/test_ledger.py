@@ -340,6 +340,7 @@ def test_evidence_stands_on_the_day_of_the_click_once_it_is_known() -> None:
         (e.position.place.cell.day, e.position.amounts.learned_conversions) for e in change.entries if e.position.place.cell
     ]
     assert learned == [("2026-03-02", -1), ("2026-03-03", 1)]
+    assert [e.position.place.cell.took for e in change.entries if e.position.place.cell] == ["", "day"]
     books.audit()
 
 

@@ -110,7 +110,7 @@ def test_what_is_older_than_the_days_is_left_out(run: Run, org: Org, tmp_path: P
 
 
 # --- a log of known truth ---------------------------------------------------------------------------------------------------
-def a_log(folder: Path, *, people: int = 12_000, contexts: bool = True) -> Path:
+def a_log(folder: Path, *, people: int = 16_000, contexts: bool = True) -> Path:
     """Two cycles of one state of mind, four days apart. `101/standard` is clicked four times as often as the others."""
     random = np.random.default_rng(3)
     outcomes, lines = [], []
@@ -176,7 +176,7 @@ def test_a_better_arm_is_found_with_its_interval_and_what_it_rests_on(log: Path)
     assert found["gain"]["lower"] > 0
     assert found["played"]["upper"] < found["dr"]["lower"]
     assert found["left_out"] == {"not_matured": 20}
-    assert (found["decisions"], found["overlap"]["subscribers"]) == (12_000, 12_000)
+    assert (found["decisions"], found["overlap"]["subscribers"]) == (16_000, 16_000)
     assert 2_000 < found["overlap"]["effective"] < 6_000
     assert found["overlap"]["mean"] == pytest.approx(1, abs=0.1)
     shown = ask("evaluate", log, "--target", "always:101/standard").stdout

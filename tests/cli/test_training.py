@@ -56,7 +56,7 @@ def test_the_stack_s_stores_teach_and_the_verdict_is_shown(made: House) -> None:
     )
     for one in report["candidates"]:
         assert load(made.w.bundles.files(ORG, one["version"])).manifest.metrics == one["metrics"]
-    shown = status(made.w, ORG, now=made.now)["training"]
+    shown = status(made.w, ORG, now=made.now)["training"]["funnel"]
     assert (shown["promoted"], shown["drift"], shown["kept_aside"]["kept"]) == (None, [], ["too_few_clicks"])
 
 

@@ -12,6 +12,7 @@ from revenue_engine import audit
 from revenue_engine.aws.subscribers import row_of
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.services.models import finder
+from revenue_engine.services.run_cycle import send_ids
 from tests.e2e.house import MINUTE, ORG, START, House, house
 
 PAYOUT = "20.123456"
@@ -116,6 +117,7 @@ def test_the_arm_has_the_evidence(converted: House) -> None:
         "clicks": 1,
         "conversions": 1,
         "conversion_micros": MICROS,
+        "took_hour": 1,
     }
 
 
@@ -137,7 +139,7 @@ def test_the_decision_is_on_record_and_replays_to_the_byte(converted: House) -> 
     stored = converted.object(f"decisions/{ORG}/2026-03-02/{CYCLE}/page-0000.ndjson.gz")
     page, context = converted.object(receipt["page"]), converted.object(receipt["context"])
     again = audit.replay(page, context, finder(converted.w, ORG), granted=receipt["granted"])
-    keys = {"page_key": receipt["page"], "context_key": receipt["context"]}
+    keys = {"page_key": receipt["page"], "context_key": receipt["context"], "send_id": send_ids(converted.w, ORG)}
     assert audit.receipts(*again, granted=receipt["granted"], **keys) == gzip.decompress(stored)
 
 

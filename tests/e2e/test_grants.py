@@ -30,7 +30,7 @@ def full_house() -> Iterator[tuple[House, EverflowApi]]:
     api = EverflowApi(API_KEY)
     with (
         api.serve() as origin,
-        house(9, by_hand=True, parameters={"EverflowBaseUrl": origin}) as made,
+        house(9, by_hand=True, parameters={"EverflowBaseUrl": origin}, trickle_share=0.25) as made,
     ):
         made.plane.put_secrets(ORG, {names.EVERFLOW_API_KEY: API_KEY})
         made.w.parameters.forget()
@@ -46,7 +46,8 @@ def everything(made: House, api: EverflowApi) -> None:
     made.cycle()  # plans wait ...
     approval = w.control.approvals(ORG)[0]["approval_id"]
     plane.invoke("reconcile", {"org": ORG, "action": "lift"})
-    for path in ("status", "quarantine", "approvals", "lift"):
+    plane.invoke("reconcile", {"org": ORG, "action": "outcomes"})
+    for path in ("status", "quarantine", "approvals", "lift", "stops"):
         plane.http("GET", f"/console/{ORG}/{path}", SIGNED)
     plane.http("POST", f"/console/{ORG}/approvals/{approval}/approve", SIGNED)  # ... for a person
     made.run(1)
@@ -74,7 +75,11 @@ def everything(made: House, api: EverflowApi) -> None:
 
     _refuse_mails(made, people=3, first=20)
     _refuse_mails(made, people=2, first=30)  # five failures in a row: the breaker opens
-    made.run(100)  # it cools down, tries, and closes again
+    made.watch(61)  # it cools down ...
+    made.people(16, first=40)
+    made.watch(15 - made.now.minute % 15)
+    made.cycle()  # ... lets a trickle through ...
+    made.watch(40)  # ... and closes again
     plane.http("POST", f"/console/{ORG}/breaker/close", SIGNED)
 
 

@@ -8,14 +8,12 @@ from datetime import timedelta
 import pytest
 
 from revenue_engine import audit, ids
-from revenue_engine.aws import names
 from tests.e2e.house import MINUTE, ORG, House, address, house
 from workbench.local.ses_recorder import Fault, Mail
 from workbench.simulation import events
 from workbench.simulation.mail import Received
 
 CYCLE = "20260302T1400"
-SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=operator", "x-operator": "ann"}
 
 
 def decided(made: House) -> None:
@@ -168,56 +166,3 @@ def test_a_mail_of_unknown_fate_is_never_sent_again() -> None:
         made.publish(events.send(mail))  # the provider's own word settles it
         assert made.states() == ["SENT"]
         assert made.counters()["sent"] == 1
-
-
-def test_a_complaint_storm_opens_the_breaker_and_only_a_person_closes_it() -> None:
-    with house(15, by_hand=True) as made:
-        made.cycle()
-        for n, mail in enumerate(made.mails[:2]):
-            made.publish(events.complaint(mail, mail.at + MINUTE, feedback_id=f"c{n}"))
-        assert made.judge()["reason"] == "complaint_rate"
-        assert _breaker(made) == "open"
-        made.people(1, first=50)
-        assert made.cycle()["outcome"] == "breaker_open"
-        made.run(61)
-        assert _breaker(made) == "half_open"
-        made.judge()
-        assert made.cycle(minutes=1)["outcome"] == "breaker_half_open"
-        made.run(40)
-        assert _breaker(made) == "open"  # cooled down, looked again, and still too many
-        (execution,) = made.plane.machines.executions
-        assert execution.history[-1][1] == "HumanNeeded"
-        made.run(24 * 60)
-        made.judge()
-        assert _breaker(made) == "open"
-        assert len(made.mails) == 15
-
-        assert made.plane.http("POST", f"/console/{ORG}/breaker/close", SIGNED).status == 200
-        made.judge()
-        assert _breaker(made) == "closed"
-        made.cycle()
-        assert address(50) in {mail.address for mail in made.mails}
-
-
-def test_failures_in_a_row_open_the_breaker_and_it_recovers_by_itself() -> None:
-    with house(5, by_hand=True) as made:
-        made.plane.ses.fault = lambda request: Fault.REJECTED
-        made.cycle()
-        assert made.states() == ["FAILED"] * 5
-        assert _breaker(made) == "open"
-        made.plane.ses.fault = lambda request: None
-        made.people(1, first=50)
-        assert made.cycle()["outcome"] == "breaker_open"
-        made.run(95)
-        assert _breaker(made) == "closed"
-        made.cycle()
-        assert [mail.address for mail in made.mails] == [address(50)]
-        assert made.w.parameters.autonomy(ORG).value == "full"  # the breaker never touches the operator's switch
-        shown = made.plane.client("ssm").get_parameter(Name=names.breaker_parameter(made.w.stage, ORG))["Parameter"]["Value"]
-        assert shown == "closed"
-
-
-def _breaker(made: House) -> str:
-    state = made.w.control.breaker(ORG)
-    assert state is not None
-    return str(state["state"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -31,8 +32,10 @@ LOST: dict[tuple[str, str], set[str]] = {
     ("AWS::Events::Rule", "SafetyBreakerSafety"): {"judged", "cycled", *NEEDS_MAIL},  # D5: an unwatched engine does not mail
     ("AWS::Events::Rule", "cron(15 23"): {"reconciled"},
     ("AWS::Events::Rule", "cron(45 23"): {"arms_looked_at"},
+    ("AWS::Events::Rule", "outcomes"): {"outcomes_exported"},
     ("AWS::Events::Rule", "catalogue"): {"catalogue_synced"},
-    ("AWS::Events::Rule", "LearningTrain"): {"trained"},
+    ("AWS::Events::Rule", "cron(0 3"): {"trained"},
+    ("AWS::Events::Rule", "cron(0 4"): {"valued"},
     ("AWS::SNS::Subscription", ""): {"touched"},
     ("AWS::SES::ConfigurationSetEventDestination", ""): {"touched"},
     ("AWS::ApiGatewayV2::Route", "ANY /everflow"): {"booked", "booked_posted", "probed"},
@@ -41,7 +44,7 @@ LOST: dict[tuple[str, str], set[str]] = {
     ("AWS::ApiGatewayV2::Route", "GET /console"): {"console_read"},
     ("AWS::ApiGatewayV2::Route", "POST /console"): {"console_command"},
 }
-IN_THE_NIGHT = {"reconciled", "arms_looked_at", "trained", "catalogue_synced"}
+IN_THE_NIGHT = {"reconciled", "arms_looked_at", "outcomes_exported", "trained", "valued", "catalogue_synced"}
 
 
 def wire(template: Template, kind: str, text: str) -> str:
@@ -150,13 +153,15 @@ def _facts(made: House) -> Iterator[str]:
 
 
 def _night(template: Template) -> set[str]:
-    """At three the models are trained; at a quarter past eleven the books are reconciled, and half an hour later the arms
-    looked at; every six hours the catalogue."""
+    """At three the models are trained, on Sundays at four that of value; at a quarter past eleven the books are reconciled, and half an
+    hour later the arms looked at; at a quarter to one the outcomes of days that are over are exported; every six hours the catalogue."""
     facts: set[str] = set()
     for start, minutes, arrange, fact in (
         (datetime(2026, 3, 1, 23, 14, tzinfo=UTC), 1.5, _leave_a_postback_unqueued, "reconciled"),
         (datetime(2026, 3, 1, 23, 44, tzinfo=UTC), 1.5, _wait_for_a_look, "arms_looked_at"),
-        (datetime(2026, 3, 1, 2, 59, tzinfo=UTC), 1.5, _know_the_bundles, "trained"),
+        (datetime(2026, 3, 1, 0, 44, tzinfo=UTC), 1.5, _look_for_outcomes, "outcomes_exported"),
+        (datetime(2026, 3, 1, 2, 59, tzinfo=UTC), 1.5, partial(_wait_for_a_report, "funnel"), "trained"),
+        (datetime(2026, 3, 1, 3, 59, tzinfo=UTC), 1.5, partial(_wait_for_a_report, "value"), "valued"),
         (datetime(2026, 3, 1, 4, 0, tzinfo=UTC), 361, _listen_for_a_sync, "catalogue_synced"),
     ):
         with house(0, template=template, start=start) as made:
@@ -170,6 +175,10 @@ def _wait_for_a_look(made: House) -> Callable[[], bool]:
     return lambda: made.w.control.last_look(ORG) is not None
 
 
+def _look_for_outcomes(made: House) -> Callable[[], bool]:
+    return lambda: made.w.decisions.keys(f"outcomes/{ORG}/2026-02-28/") != []
+
+
 def _listen_for_a_sync(made: House) -> Callable[[], bool]:
     return lambda: any("the catalogue stays as it was imported" in line for line in made.plane.executor.log)
 
@@ -180,10 +189,8 @@ def _leave_a_postback_unqueued(made: House) -> Callable[[], bool]:
     return lambda: made.w.postbacks.keys("unqueued/") == []
 
 
-def _know_the_bundles(made: House) -> Callable[[], bool]:
-    bucket = made.w.bundles.bucket
-    before = bucket.keys("models/")
-    return lambda: set(bucket.keys("models/")) > set(before)
+def _wait_for_a_report(what: str, made: House) -> Callable[[], bool]:
+    return lambda: made.w.bundles.last_report(ORG, what) is not None
 
 
 def _if(holds: bool, fact: str) -> Iterator[str]:

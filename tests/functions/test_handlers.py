@@ -129,7 +129,12 @@ def test_decide_runs_a_cycle_whose_plans_execute_mails(main: Org) -> None:
 
 def test_safety_judges_and_probes(main: Org) -> None:
     assert main.system.invoke("safety", event("schedule-judge"))["trip"] is False
-    assert main.system.invoke("safety", event("schedule-probe")) == {"healthy": True, "human_needed": False, "reason": ""}
+    assert main.system.invoke("safety", event("schedule-probe")) == {
+        "healthy": False,
+        "undecided": True,  # nothing has left
+        "human_needed": False,
+        "reason": "",
+    }
 
 
 def test_safety_trips_and_starts_the_machine_under_its_own_role(main: Org) -> None:

@@ -11,6 +11,7 @@ REASONS = {
     f"{WILDCARD}[Resource::<StatePostbacksAF4D494B.Arn>/unqueued/*]": "the one prefix reconcile may clear",
     f"{WILDCARD}[Resource::<StateModels823E5067.Arn>/*]": "objects of one bucket that holds nothing else",
     f"{WILDCARD}[Resource::<StateDecisionsE1416ACD.Arn>/*]": "objects of one bucket that holds nothing else",
+    f"{WILDCARD}[Resource::<StateDecisionsE1416ACD.Arn>/outcomes/*]": "a key for each day, and no decision is under it",
     f"{WILDCARD}[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*]": (
         "the verified senders belong to the account's operator, not to this stack"
     ),

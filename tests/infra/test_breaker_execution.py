@@ -19,6 +19,7 @@ PARAMETER = "/revenue-engine/dev/main/breaker"
 INPUT = {"org": "main", "stage": "dev", "reason": "complaint_rate", "cool_down_seconds": 0}
 HEALTHY = {"healthy": True, "human_needed": False}
 SICK = {"healthy": False, "human_needed": False}
+UNDECIDED = {"healthy": False, "undecided": True, "human_needed": False}
 HELPLESS = {"healthy": False, "human_needed": True}
 
 
@@ -59,11 +60,11 @@ class Breaker:
             return json.dumps({"errorType": "ValueError", "errorMessage": "no idea"}), True, ""
         return json.dumps(answer), False, ""
 
-    def run(self, *answers: Any) -> tuple[str, list[str]]:
+    def run(self, *answers: Any, **more: Any) -> tuple[str, list[str]]:
         """Status of one execution and the names of the states it passed."""
         self.answers = list(answers)
         sfn = self._aws("stepfunctions")
-        arn = sfn.start_execution(stateMachineArn=self._machine, name="e1", input=json.dumps(INPUT))["executionArn"]
+        arn = sfn.start_execution(stateMachineArn=self._machine, name="e1", input=json.dumps(INPUT | more))["executionArn"]
         deadline = time.monotonic() + 20
         while (status := sfn.describe_execution(executionArn=arn)["status"]) == "RUNNING" and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -116,6 +117,23 @@ def test_a_sick_probe_opens_again_until_health_returns(breaker: Breaker) -> None
     status, passed = breaker.run(SICK, {"unexpected": "answer"}, HEALTHY)
     assert status == "SUCCEEDED"
     assert (passed.count("Open"), passed.count("Reopen"), passed.count("HalfOpen"), passed[-1]) == (1, 2, 3, "Closed")
+
+
+def test_while_it_is_undecided_the_trickle_goes_on(breaker: Breaker) -> None:
+    status, passed = breaker.run(UNDECIDED, UNDECIDED, HEALTHY)
+    assert (status, passed[-1]) == ("SUCCEEDED", "Closed")
+    assert (passed.count("Trickle"), passed.count("GoOn"), passed.count("Reopen")) == (3, 2, 0)
+
+
+def test_when_a_human_is_needed_from_the_start_nothing_leaves_before_one_came(breaker: Breaker) -> None:
+    status, passed = breaker.run(human_needed=True)
+    assert (status, passed) == (
+        "SUCCEEDED",
+        ["Open", "TellOpen", "NotifyOpened", "HumanFirst", "AwaitHuman", "TellStaysOpen", "NotifyHumanNeeded", "HumanNeeded"],
+    )
+    assert breaker.item()["state"] == breaker.told() == "open"
+    assert breaker.item()["human_needed"] == "True"
+    assert breaker.probes == []
 
 
 def test_when_a_human_is_needed_the_breaker_stays_open(breaker: Breaker) -> None:

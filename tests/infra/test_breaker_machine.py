@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
+from revenue_engine.safety.claim import TRICKLE_SECONDS, TRICKLE_STALE_SECONDS
 from tests.infra.template import Template, flatten
 
 State = dict[str, Any]
-WRITES_STATE = {"Open": "open", "StayOpen": "open", "FailOpen": "open", "HalfOpen": "half_open", "Close": "closed"}
+WRITES_STATE = {
+    "Open": "open",
+    "StayOpen": "open",
+    "FailOpen": "open",
+    "HalfOpen": "half_open",
+    "GoOn": "half_open",
+    "Close": "closed",
+}
+WRITES_STATE |= {"AwaitHuman": "open", "Reopen": "open"}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +67,9 @@ def test_every_task_retries_catches_and_keeps_its_input(machine: State) -> None:
 
 
 def test_the_choice_is_total_and_its_default_opens_again(machine: State) -> None:
-    judge = machine["States"]["Judge"]
-    assert judge["Default"] == "Reopen"
-    for rule in judge["Choices"]:
+    judge, first = machine["States"]["Judge"], machine["States"]["HumanFirst"]
+    assert (judge["Default"], first["Default"]) == ("Reopen", "CoolDown")
+    for rule in (*judge["Choices"], *first["Choices"]):
         present, boolean, value = rule["And"]
         assert present["IsPresent"] is True
         assert boolean["IsBoolean"] is True
@@ -69,7 +78,14 @@ def test_the_choice_is_total_and_its_default_opens_again(machine: State) -> None
 
 
 def test_a_human_is_asked_for_before_health_is_believed(machine: State) -> None:
-    assert [rule["Next"] for rule in machine["States"]["Judge"]["Choices"]] == ["StayOpen", "Close"]
+    assert [rule["Next"] for rule in machine["States"]["Judge"]["Choices"]] == ["StayOpen", "Close", "GoOn"]
+    assert [rule["Next"] for rule in machine["States"]["HumanFirst"]["Choices"]] == ["AwaitHuman"]
+    for name in ("AwaitHuman", "StayOpen", "FailOpen"):
+        assert machine["States"][name]["Parameters"]["ExpressionAttributeValues"][":human"] == {"BOOL": True}
+
+
+def test_the_gate_takes_a_trickle_for_dead_only_well_after_the_machine_would_have_moved_on(machine: State) -> None:
+    assert machine["States"]["Trickle"]["Seconds"] == TRICKLE_SECONDS < TRICKLE_STALE_SECONDS
 
 
 def test_a_failing_write_or_probe_leaves_the_breaker_open_and_the_execution_failed(machine: State) -> None:
@@ -100,11 +116,19 @@ def test_writes_set_the_state_they_are_named_for_under_the_key_of_the_org(machin
 
 
 def test_only_the_execution_that_opened_the_breaker_may_move_it_on(machine: State) -> None:
-    expected = {"HalfOpen": "open", "Close": "half_open", "Reopen": "half_open", "StayOpen": "half_open"}
+    expected = {
+        "HalfOpen": "open",
+        "AwaitHuman": "open",
+        "GoOn": "half_open",
+        "Close": "half_open",
+        "Reopen": "half_open",
+        "StayOpen": "half_open",
+    }
     for name, state in machine["States"].items():
         condition = state.get("Parameters", {}).get("ConditionExpression")
         assert (condition is not None) == (name in expected), name
         if name in expected:
-            assert condition == "#execution = :execution AND #state = :expected"
+            nobody_needed = " AND (attribute_not_exists(#human) OR #human = :nobody)" if name == "HalfOpen" else ""
+            assert condition == "#execution = :execution AND #state = :expected" + nobody_needed
             assert state["Parameters"]["ExpressionAttributeValues"][":expected"] == {"S": expected[name]}
             assert state["Catch"][0]["Next"] == "Superseded"

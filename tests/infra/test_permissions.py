@@ -25,7 +25,7 @@ UNSCOPED = {
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
 }
-GRANTING = re.compile(r"\bgrant|PolicyStatement|add_to_(principal|role|resource)_policy|ManagedPolicy")
+GRANTING = re.compile(r"\bgrant(?!ed)|PolicyStatement|add_to_(principal|role|resource)_policy|ManagedPolicy")
 
 
 def test_cdk_nag_finds_nothing_that_was_not_acknowledged(synthesis: Synthesis) -> None:

@@ -113,10 +113,11 @@ def test_schedules_are_those_of_the_design_and_well_formed(golden: Template) -> 
         "safety": [("rate(1 minute)", {"org": "main", "action": "judge"})],
         "reconcile": [
             ("cron(15 23 * * ? *)", {"org": "main"}),
+            ("cron(45 0 * * ? *)", {"org": "main", "action": "outcomes"}),
             ("cron(45 23 * * ? *)", {"org": "main", "action": "lift"}),
             ("rate(6 hours)", {"org": "main", "action": "catalogue"}),
         ],
-        "train": [("cron(0 3 * * ? *)", {"org": "main"})],
+        "train": [("cron(0 3 * * ? *)", {"org": "main"}), ("cron(0 4 ? * SUN *)", {"org": "main", "what": "value"})],
     }
 
 

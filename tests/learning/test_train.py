@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from revenue_engine.bundle import Bundle, dump, load, prior_bundle
+from revenue_engine.bundle import Bundle, Parts, dump, load, prior_bundle, seal
 from revenue_engine.learning.train import Candidate, first_passed
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
+from revenue_engine.prediction.prior import PRIOR_RATES
 from tests.core_cases import NOW
 from tests.learning.train_cases import a_dataset, a_list, trained
 
@@ -57,9 +61,12 @@ def test_it_is_judged_on_mails_that_it_has_not_seen() -> None:
 
 def test_where_there_is_nothing_to_learn_the_champion_stays_or_gets_newer_rates() -> None:
     part = a_list(MAILS, 1, told=0.0)
-    first = trained(part, a_dataset(part))
-    plain = _by_name(first)["kept"].bundle
-    again = trained(part, a_dataset(part), champion=plain)
+    rates = seal(
+        Parts(PRIOR_RATES, solve(Habits())), trained_at=NOW, code_version="1", prior=True, data_fingerprint="", metrics={}
+    )
+    plain = _by_name(trained(part, a_dataset(part), champion=rates))["kept"]
+    assert plain.verdict.passed
+    again = trained(part, a_dataset(part), champion=plain.bundle)
     assert "not_better" in _by_name(again)["learned"].verdict.reasons
 
 
@@ -71,10 +78,27 @@ def test_a_champion_that_knows_as_much_is_not_replaced_by_the_next_one() -> None
     assert found["kept"].bundle.funnel is champion.funnel
 
 
+def test_a_champion_is_judged_by_rates_that_have_not_seen_the_test() -> None:
+    """Last night's rates know the test; whoever beats them only by not having seen it would never be let through."""
+    part = a_list(MAILS)
+    data = a_dataset(part)
+    knowing = PRIOR_RATES.model_copy(update={"click_level": dict.fromkeys(PRIOR_RATES.click_level, 0.9)})
+    yesterday, long_ago = (
+        seal(Parts(knowing, solve(Habits())), trained_at=at, code_version="1", prior=False, data_fingerprint="", metrics={})
+        for at in (NOW, NOW - timedelta(days=400))
+    )
+    gains = [
+        _by_name(trained(part, data, champion=one))["learned"].verdict.figures["log_loss_gain"] for one in (yesterday, long_ago)
+    ]
+    assert gains[0] < 0.1 < gains[1]
+
+
 def test_a_small_list_keeps_the_rates() -> None:
     part = a_list(4_000)
     (only,) = trained(part, a_dataset(part))
     assert only.name == "kept" and only.verdict.passed
+    (smaller,) = trained(part := a_list(2_500), a_dataset(part))
+    assert smaller.verdict.reasons == ("rates_off",)  # the prior still pulls them off
     assert only.bundle.funnel is prior_bundle(NOW).funnel
 
 

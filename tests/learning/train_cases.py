@@ -48,7 +48,12 @@ def planned(part: Part) -> Plan:
     order = np.argsort(part.key)
     rows = part.rows.where(order)
     outcomes = Outcomes(
-        part.key[order], part.sent_at[order], rows.clicked, rows.sold.astype(np.int64), np.zeros(len(part), dtype=np.int64)
+        part.key[order],
+        part.sent_at[order],
+        rows.clicked,
+        np.zeros(len(part), dtype=bool),
+        rows.sold.astype(np.int64),
+        np.zeros(len(part), dtype=np.int64),
     )
     return plan(outcomes, as_of=float(epoch_seconds(NOW)))
 

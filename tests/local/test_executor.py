@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
-from tests.local.conftest import Document, Functions, Starter
-from workbench.local.executor import Executor, FunctionError
+from tests.local.conftest import Document, Functions, Starter, item
+from workbench.local.executor import Executor, FunctionError, Killed, Result
 from workbench.local.plane import Plane
 
 
@@ -108,3 +110,39 @@ def test_what_a_function_prints_goes_to_the_planes_log(
 def test_an_unknown_function_is_named(plane: Plane) -> None:
     with pytest.raises(KeyError, match="nobody"):
         plane.invoke("nobody", {})
+
+
+def test_a_killed_container_does_nothing_any_more_and_its_invocation_fails(plane: Plane, functions: Functions) -> None:
+    code = (
+        "def handle(event, context):\n"
+        "    things('first')\n"
+        "    try:\n        things('second')\n"
+        "    except Exception:\n        things('third')\n"
+        "    things('fourth')\n"
+    )
+    calls: list[tuple[str, bool]] = []
+
+    def interrupt(operation: str, request: AWSPreparedRequest, answered: bool) -> None:
+        calls.append((operation, answered))
+        if len(calls) == 3:  # before the second item
+            raise Killed
+
+    plane.wire.interrupt = interrupt
+    result = run(plane, functions, code)
+    assert result.error is not None
+    assert result.error["errorType"] == "Runtime.ExitError"
+    assert calls == [("dynamodb.PutItem", False), ("dynamodb.PutItem", True), ("dynamodb.PutItem", False)]
+    plane.wire.interrupt = lambda operation, request, answered: None
+    assert [item(plane, key) is not None for key in ("first", "second", "third", "fourth")] == [True, False, False, False]
+
+
+def test_what_stands_around_every_invocation_sees_its_name_and_event(plane: Plane, functions: Functions) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    def around(name: str, event: Any, go: Callable[[], Result]) -> Result:
+        seen.append((name, event))
+        return go()
+
+    plane.executor.around = around
+    assert run(plane, functions, "def handle(event, context):\n    return event\n", {"a": 1}).value == {"a": 1}
+    assert seen == [("worker", {"a": 1})]

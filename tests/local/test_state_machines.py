@@ -64,7 +64,7 @@ def control_item(plane: Plane) -> dict[str, str]:
     control = plane.environment("safety")[names.CONTROL_TABLE]
     key = {"pk": {"S": "main"}, "sk": {"S": "breaker"}}
     item = plane.client("dynamodb").get_item(TableName=control, Key=key)["Item"]
-    return {name: value["S"] for name, value in item.items() if name not in ("pk", "sk")}
+    return {name: value["S"] for name, value in item.items() if name not in ("pk", "sk") and "S" in value}
 
 
 def states(execution: Execution) -> list[str]:
@@ -121,6 +121,16 @@ def test_a_newer_execution_supersedes_an_older_one(breaker: Plane) -> None:
     breaker.run_until(START + timedelta(hours=2))
     assert states(old)[-1] == "Superseded"
     assert (states(new)[-1], control_item(breaker)["state"]) == ("Closed", "closed")
+
+
+def test_an_undecided_probe_lets_the_trickle_go_on_as_a_new_half_hour(breaker: Plane) -> None:
+    execution = open_breaker(breaker, [{"undecided": True}, {"healthy": True}])
+    breaker.run_until(START + timedelta(seconds=COOL_DOWN + 1801))
+    assert (execution.state, control_item(breaker)["state"]) == ("Trickle", "half_open")
+    assert control_item(breaker)["trickle_since"][:19] == f"{START + timedelta(seconds=COOL_DOWN):%Y-%m-%dT%H:%M:%S}"
+    assert control_item(breaker)["since"] > f"{START + timedelta(seconds=COOL_DOWN):%Y-%m-%dT%H:%M:%S}"
+    breaker.run_until(START + timedelta(hours=2))
+    assert (states(execution).count("Trickle"), states(execution)[-1]) == (2, "Closed")
 
 
 def test_starting_is_idempotent_by_name_and_input(breaker: Plane) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from revenue_engine.prediction.level import DAY_ERROR, day_error, of_groups, product, told_by, track
+from revenue_engine.prediction.level import DAY_ERROR, day_error, missed, of_groups, product, told_by, track
 
 
 def test_a_level_is_what_came_by_what_was_expected() -> None:
@@ -49,3 +50,12 @@ def test_a_group_of_one_offer_errs_as_that_offer_does() -> None:
     whole, half = of_groups(level, np.array([[1.0, 0.0], [0.5, 0.5]]), 0.1)
     assert np.isclose(whole, np.hypot(level.error[0], 0.1))
     assert half < whole
+
+
+def test_what_all_days_miss_is_put_right_and_one_broken_day_is_not_taken_for_all() -> None:
+    expected = np.full(28, 400.0)
+    assert missed(expected * 0.9, expected) == pytest.approx((28 * 0.9 + 7) / 35)
+    broken = expected * 0.9
+    broken[3] = 10.0
+    assert missed(broken, expected) == missed(expected * 0.9, expected)
+    assert missed(np.zeros(0), np.zeros(0)) == 1.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from revenue_engine.prediction.mean_error import MeanError, fit_mean_error, largest_revenue, of_mean
+from revenue_engine.errors import Refused
+from revenue_engine.prediction.mean_error import MeanError, dump, fit_mean_error, largest_revenue, load, of_mean
 from revenue_engine.prediction.platt import fit_platt, logistic
 
 
@@ -51,3 +52,11 @@ def test_nothing_fitted_is_the_prior() -> None:
     assert fit_mean_error(np.zeros(0), np.zeros(0), np.zeros(0)) == MeanError()
     with pytest.raises(ValueError, match="above zero"):
         MeanError(level=0.0)
+
+
+def test_it_is_stored_and_what_is_none_of_it_is_refused() -> None:
+    error = MeanError(-4.25, 0.001, 0.002)
+    assert load(dump(error)) == error and dump(load(dump(error))) == dump(error)
+    for bad in (b"{", b'{"middle":1}{', b'{"level":-1}', b'{"other":1}', b"[]"):
+        with pytest.raises(Refused, match="mean_error_corrupt"):
+            load(bad)

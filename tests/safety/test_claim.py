@@ -65,6 +65,12 @@ def test_caps_gap_hours_and_holdout_hold_at_the_claim_too() -> None:
         (Autonomy.FULL, BreakerFacts("closed", T - 300), {}, None),
         (Autonomy.FULL, BreakerFacts("open", T), {}, "breaker_open"),
         (Autonomy.FULL, BreakerFacts("half_open", T), {}, "breaker_half_open"),
+        (Autonomy.FULL, BreakerFacts("half_open", T, T - 60, T - 60), {"planned_at": T - 61}, "breaker_half_open"),
+        (Autonomy.FULL, BreakerFacts("half_open", T, T - 60, T - 60), {"planned_at": T - 60}, None),  # the trickle
+        (Autonomy.FULL, BreakerFacts("half_open", T, T - 60), {"planned_at": T}, "breaker_half_open"),  # since nobody knows when
+        (Autonomy.FULL, BreakerFacts("half_open", T, T - 2_700, T - 9_000), {"planned_at": T}, None),
+        (Autonomy.FULL, BreakerFacts("half_open", T, T - 2_701, T - 9_000), {"planned_at": T}, "breaker_stale"),
+        (Autonomy.CANARY, BreakerFacts("half_open", T, T - 60, T - 60), {"planned_at": T}, "not_in_canary"),
         (Autonomy.FULL, BreakerFacts("CLOSED?", T), {}, "breaker_unreadable"),
         (Autonomy.CANARY, CLOSED, {}, "not_in_canary"),
         (Autonomy.CANARY, CLOSED, {"canary": True}, None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from revenue_engine.safety.breaker import poisson_at_least
+from revenue_engine.safety.sequential import poisson_at_least
 from revenue_engine.safety.tails import negative_binomial_at_least, negative_binomial_at_most
 
 

@@ -109,7 +109,13 @@ def test_base_is_booked_and_told_to_everybody_who_must_know(org: Org, clicked: P
     conversion = org.timeline(clicked.subscriber)[-2:]
     assert [item["kind"] for item in conversion] == ["conversion", "row_conversion"]
     assert (conversion[0]["delta_micros"], conversion[0]["send_id"]) == (32_500_000, clicked.send_id)
-    assert org.evidence()["2026-03-04"] == {"deliveries": 1, "clicks": 1, "conversions": 1, "conversion_micros": 32_500_000}
+    assert org.evidence()["2026-03-04"] == {
+        "deliveries": 1,
+        "clicks": 1,
+        "conversions": 1,
+        "conversion_micros": 32_500_000,
+        "took_day": 1,
+    }
 
 
 def test_event_same_click_is_money_of_its_own(org: Org, clicked: PlannedSend) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from revenue_engine.aws.items import decode
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.ses import parse_event
+from revenue_engine.records.causes import counted_by_cause, sent_by_cause
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services.engage import apply_event, engage_message
 from tests.builders import COUNTED_SENT, DAY, NOW, Org
@@ -67,7 +68,12 @@ EFFECTS: dict[str, Effect] = {
         PROXY,
     ),
     "open-apple-mpp": Effect(
-        "machine_open", {"machine_opens": 1}, {"machine_opens": 1}, {"machine_opens": 1}, {}, {"human": False}
+        "machine_open",
+        {"machine_opens": 1},
+        {"machine_opens": 1, "first_machine_open_at": seconds("10:09:44")},
+        {"machine_opens": 1},
+        {},
+        {"human": False},
     ),
     "click": Effect(
         "human_click",
@@ -77,7 +83,14 @@ EFFECTS: dict[str, Effect] = {
         {"clicks": 1},
         HUMAN,
     ),
-    "click-scanner": Effect("machine_click", {"machine_clicks": 1}, {"machine_clicks": 1}, {}, {}, {"human": False}),
+    "click-scanner": Effect(
+        "machine_click",
+        {"machine_clicks": 1},
+        {"machine_clicks": 1, "first_machine_click_at": seconds("10:00:06")},
+        {},
+        {},
+        {"human": False},
+    ),
     "bounce-permanent": Effect(
         "bounce",
         {"bounces": 1, "bounces#other": 1},
@@ -121,7 +134,10 @@ def test_each_event_leaves_its_own_traces_and_leaves_them_once(org: Org, name: s
     assert row["state"] == "SENT"
     counted = COUNTED_SENT | effect.counters
     assert org.counters() == counted
-    assert org.w.counters.hour_counters(org.name, since=NOW, until=NOW + timedelta(days=1)) == counted
+    by_cause = sent_by_cause(asdict(plan))
+    for what in effect.counters.keys() & {"bounces", "complaints"}:
+        by_cause |= counted_by_cause(what, asdict(plan))
+    assert org.w.counters.hour_counters(org.name, since=NOW, until=NOW + timedelta(days=1)) == counted | by_cause
     outcomes = {k: (row[k] - T if k.endswith("_at") else row[k]) for k in effect.outcome}
     assert outcomes == effect.outcome
     others = {n for n in row if n.endswith(("opens", "clicks", "_at"))} - {"claimed_at", "sent_at", "expires_at", *effect.outcome}

@@ -83,7 +83,7 @@ def by_arm(people: arms_report.People) -> list[list[int]]:
 # --- who and what is counted ------------------------------------------------------------------------------------------------
 def test_everybody_ever_given_an_arm_is_counted_with_what_is_approved_of_them(org: Org, seen: list[arms_report.People]) -> None:
     org.set_controls(**HALVES, fx_rates={"EUR": {"rate": "2", "as_of": "2026-03-01"}})
-    given = people_of(org, 40)
+    given = people_of(org, 60)
     assert min(len(keys) for keys in given.values()) >= 4
     first, second, third, *_ = (mail_to(org, key, "engine") for key in given["engine"])
     fixed = mail_to(org, given["fixed"][0], "fixed")

@@ -14,6 +14,7 @@ from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.bundle import load
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.services import approvals, quarantine, send_messages
 from revenue_engine.services.attribute import attribute_message
 from revenue_engine.services.catalogue import import_offers, import_suppression_list
@@ -69,8 +70,9 @@ def test_a_suppression_list_is_fresh_from_its_import_on(org: Org) -> None:
 ALEX = "arn:aws:iam::123456789012:user/alex"
 
 
-def ask(org: Org, method: str, rest: str, **headers: str) -> tuple[int, Any]:
-    event = http_event(method, f"/console/{org.name}/{rest}", headers=headers, proxy=f"{org.name}/{rest}")
+def ask(org: Org, method: str, rest: str, *, body: Any = None, **headers: str) -> tuple[int, Any]:
+    text = None if body is None else json.dumps(body)
+    event = http_event(method, f"/console/{org.name}/{rest}", headers=headers, body=text, proxy=f"{org.name}/{rest}")
     event["requestContext"]["authorizer"] = {"iam": {"userArn": ALEX}}
     request = request_of(event)
     said = answer(org.w, request, now=NOW)
@@ -87,7 +89,8 @@ def test_the_status_is_of_today_in_the_orgs_zone(org: Org) -> None:
     said = status(org.w, org.name, now=NOW)
     assert (said["day"], said["autonomy"], said["today"]) == ("2026-03-04", "full", {"sent": 11})
     assert said["budget"] == {"reserved": 7, "cap": 50}
-    assert said["breaker"] == {"state": "closed", "reason": None, "since": None, "judged_at": T}
+    assert said["breaker"] == {"state": "closed", "reason": None, "since": None, "judged_at": T, "human_needed": None}
+    assert (said["findings"], said["stopped"], said["postmaster"]["newest_day"]) == ([], {}, None)
     assert said["champion"]["version"]
     assert said["last_cycle"] is None
     assert ask(org, "GET", "status") == (200, said)
@@ -111,6 +114,16 @@ def test_a_person_closes_the_breaker_under_his_name(org: Org) -> None:
     assert org.w.control.breaker(org.name)["reason"] == f"closed by {ALEX}"  # type: ignore[index]
     parameter = names.breaker_parameter(org.w.stage, org.name)
     assert org.system.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"] == "closed"
+
+
+def test_a_person_lifts_a_stop_under_his_name(org: Org) -> None:
+    org.w.safety.stop(org.name, Stop(Cause("offer", "1042"), "bounce_rate_exceeded", T, None, "figures"))
+    (told,) = ask(org, "GET", "stops")[1]["stops"]
+    assert (told["cause"], told["reason"]) == ({"kind": "offer", "name": "1042"}, "bounce_rate_exceeded")
+    assert ask(org, "POST", "stops/lift", body={"key": "offer#1042"}) == (200, {"done": True})
+    assert ask(org, "GET", "stops") == (200, {"stops": []})
+    assert ask(org, "POST", "stops/lift", body={"key": "offer#1042"})[0] == 409
+    assert ask(org, "POST", "stops/lift", body={"key": "offer"})[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,26 @@ def test_a_cycle_that_died_for_good_is_finished_by_the_next_within_the_same_budg
         assert len({mail.address for mail in made.mails}) == 20
 
 
+def test_a_dead_cycle_is_not_forgotten_when_who_finishes_it_dies_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(30, by_hand=True, max_daily_emails=20) as made:
+        with monkeypatch.context() as patch:
+            patch.setattr(Control, "release_cycle", lambda *args: None)  # killed, not failed: nobody gives the lease back
+            first_attempt(made, monkeypatch, "receipts written", RuntimeError("injected"))
+            made.watch(15)
+            with patch.context() as finishing:
+                finishing.setattr(run_cycle, "_planned", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+                with pytest.raises(KeyboardInterrupt):
+                    made.plane.executor.invoke("decide", {"org": ORG})
+        assert made.cycle(minutes=1)["outcome"] == "dead_cycle_leased"
+        assert made.mails == []
+        made.watch(14)
+        assert made.cycle()["outcome"] == "completed"
+        made.watch(15)
+        decided = {record["decision_id"] for record in made.receipts() if record["mailed"]}
+        assert {made.send(mail)["decision_id"] for mail in made.mails} == decided
+        assert len(made.mails) == made.reserved() == 20
+
+
 def test_one_unreadable_row_costs_its_person_the_mail_and_no_cycle_its_end() -> None:
     with house(3, by_hand=True) as made:
         (someone, *_) = made.w.subscribers.due(ORG, now=2**31, limit=10)

@@ -20,13 +20,15 @@ KEY = "main#conversion#t1#0"
 ZERO = dict.fromkeys(
     (
         "provisional_micros", "approved_micros", "reported_provisional_micros", "reported_approved_micros", "unattributed_micros",
-        "held_micros", "conversions", "held_conversions", "learned_conversions", "learned_micros", "reward_micros",
+        "held_micros", "conversions", "held_conversions", "learned_conversions",
+        "reversed_conversions", "learned_micros", "reward_micros",
     ),
     0,
 )  # fmt: skip
 PLACE = {
     "currency": "USD", "offer": "1001", "hour": "2026-03-02T12", "day": "2026-03-02", "send_id": "s1", "subscriber": "p1",
-    "campaign": "k", "policy": "engine", "cell": {"day": "2026-03-01", "offer": "1001", "variant": "standard", "segment": "new"},
+    "campaign": "k", "policy": "engine",
+    "cell": {"day": "2026-03-01", "offer": "1001", "variant": "standard", "segment": "new", "took": "day"},
 }  # fmt: skip
 
 
@@ -78,7 +80,7 @@ DAY = {
 ELSEWHERE: dict[str, list[dict[str, Any]]] = {
     "control": [
         DAY,
-        {"pk": "main#counters", "sk": "counter#2026-03-02T12#3", "expires_at": 9, **MONEY},
+        {"pk": "main#counters", "sk": "counter#2026-03-02T12#3", "expires_at": 9, **MONEY, "mailed_conversions": 1},
         {
             "pk": "main#campaigns",
             "sk": "2026-03-02#k",
@@ -88,7 +90,15 @@ ELSEWHERE: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "sends": [{"pk": "s1", "revenue_micros#USD": 18_000_000, "reward_micros#USD": 18_000_000, "conversions": 1}],
-    "offers": [{"pk": "main", "sk": "evidence#2026-03-01#1001#standard#new", "conversions": 1, "conversion_micros": 18_000_000}],
+    "offers": [
+        {
+            "pk": "main",
+            "sk": "evidence#2026-03-01#1001#standard#new",
+            "conversions": 1,
+            "conversion_micros": 18_000_000,
+            "took_day": 1,
+        }
+    ],
     "subscribers": [],
 }
 

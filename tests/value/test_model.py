@@ -27,7 +27,7 @@ from revenue_engine.value.model import (
 )
 from revenue_engine.value.segments import SEGMENTS
 from revenue_engine.value.survival import between
-from revenue_engine.value.worth import mails_so_far, worth
+from revenue_engine.value.worth import mails_so_far, people_of, worth
 from tests.core_cases import DAY, T, a_page, a_row
 from tests.learning.value_windows import window
 
@@ -41,7 +41,7 @@ def log() -> MailLog:
     random = np.random.default_rng(2)
     rate = random.gamma(1.0, 0.08, PEOPLE)
     mailed = random.random((DAYS, PEOPLE)) < random.choice([1.0, 2.0, 4.0], PEOPLE) / 7
-    sums = np.cumsum(mailed, axis=0) - mailed
+    sums: np.ndarray = np.cumsum(mailed, axis=0) - mailed
     week = sums - np.concatenate([np.zeros((7, PEOPLE)), sums[:-7]])
     exits = mailed & (random.random((DAYS, PEOPLE)) < 0.0015 * (1 + week))
     gone = (np.cumsum(exits, axis=0) - exits) > 0
@@ -50,7 +50,7 @@ def log() -> MailLog:
     sold = clicked & (random.random(len(day)) < 0.1)
     order = np.lexsort((day, person))
     before = np.zeros(len(day))
-    hits = np.cumsum(clicked[order]) - clicked[order]
+    hits: np.ndarray = np.cumsum(clicked[order]) - clicked[order]
     before[order] = hits - hits[np.searchsorted(person[order], person[order])]
     features = np.full((len(day), len(BASE)), np.nan, dtype=np.float32)
     features[:, AT["click_rate"]] = (before + 0.2) / (sums[day, person] + 10)
@@ -63,7 +63,7 @@ def log() -> MailLog:
         day=day,
         left=exits[day, person],
         clicked=clicked,
-        paid_micros=30e6 * sold,
+        paid_micros=np.where(sold, 30e6, 0.0),
         sales=sold.astype(np.int64),
         sent_before=np.zeros(len(day)),
         features=features,
@@ -164,6 +164,11 @@ def test_worth_is_a_feature_and_the_same_for_a_row_alone() -> None:
     booked = np.array([row.revenue_micros / 1e6 for row in rows])
     np.testing.assert_allclose(told[:, 0] - told[:, 1], booked, atol=1e-4)
     assert ((told[:, 2] > 0) & (told[:, 2] < 1)).all()
+    of_rows = subscriber_ltv(fit().model, people_of(a_page(rows), T))
+    assert (of_rows.remaining_micros >= told[:, 1] * 0.99e6 - 1).all(), (
+        "the best of six cadences, near one of which is the features'"
+    )
+    assert of_rows.offer_types.shape == (11, 0), "rows keep no clicks by kind"
 
 
 def test_mails_of_a_steady_pace_are_counted_from_what_fades() -> None:

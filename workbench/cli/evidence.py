@@ -42,7 +42,7 @@ def logs() -> None:
 @click.pass_obj
 def logs_export(connection: Connection, folder: Path, days: int, inputs: bool) -> None:
     """Write the org's log into FOLDER, which must be empty. It names nobody: subscribers are opaque keys."""
-    with _bad_input():
+    with bad_input():
         counts = export(
             connection.wiring,
             connection.org,
@@ -62,7 +62,7 @@ def logs_export(connection: Connection, folder: Path, days: int, inputs: bool) -
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
     """What another policy would have earned, from a log of what was done; or why the log cannot tell."""
-    with _bad_input():
+    with bad_input():
         check_name(target)
         worth_micros = parse_micros(worth, field="worth")
         if worth_micros < 0:
@@ -103,7 +103,7 @@ def evaluate(folder: Path, target: str, worth: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def incremental_command(folder: Path, days: int, as_json: bool) -> None:
     """What a mail adds that later mails would not have brought: days after sends against days after ghosts."""
-    with _bad_input():
+    with bad_input():
         outcomes, known = read_log(folder), survey(folder)
         log = ghost_log(read_receipts(folder), outcomes, known.currency)
         found = incremental(log.decisions, log.paid, log.exits, as_of=int(known.until), days=days)
@@ -123,7 +123,7 @@ def incremental_command(folder: Path, days: int, as_json: bool) -> None:
 
 
 @contextmanager
-def _bad_input() -> Iterator[None]:
+def bad_input() -> Iterator[None]:
     """A log or an option that cannot be understood: one line that names the field, and exit code 2."""
     try:
         yield

@@ -13,7 +13,9 @@ import click
 from revenue_engine import ids
 from revenue_engine.aws.subscribers import ACTIVE
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import BadInput
+from revenue_engine.intake.postmaster import parse_postmaster
 from revenue_engine.intake.subscribers_csv import SubscriberRecord, time_of
 from revenue_engine.records.offer import Offer
 from revenue_engine.services import catalogue
@@ -101,6 +103,23 @@ def suppression(connection: Connection, list_id: str, file: Path, dry_run: bool)
         w, now = connection.wiring, connection.now()
         catalogue.import_suppression_list(w, connection.org, list_id, found.hashes, people=found.people, now=now)
     _say(Counter({"people": found.people}), f"list {list_id}", dry_run=dry_run)
+
+
+@group.command("postmaster")
+@click.argument("file", type=_FILE)
+@click.option("--dry-run", is_flag=True, help="Say what would happen, write nothing.")
+@click.pass_obj
+def postmaster(connection: Connection, file: Path, dry_run: bool) -> None:
+    """Gmail's complaint rates: a JSON FILE as the Postmaster Tools API answers `domains.trafficStats.list`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadInput("file", "not_utf8") from None
+    days, untold = parse_postmaster(text)
+    if not dry_run:
+        for day in days:
+            connection.wiring.safety.put_postmaster(connection.org, day, at=epoch_seconds(connection.now()))
+    _say(Counter({"days": len(days), "days without a ratio": untold}), "postmaster", dry_run=dry_run)
 
 
 def load_subscribers(

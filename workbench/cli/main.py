@@ -11,14 +11,17 @@ from revenue_engine import __version__
 from revenue_engine.errors import RevenueEngineError
 from workbench.cli import importing, operating, reports, syncing
 from workbench.cli.anomalies import anomalies
+from workbench.cli.audit import explain, replay
 from workbench.cli.connection import Connection
 from workbench.cli.demo import demo
 from workbench.cli.evidence import evaluate, incremental_command, logs
+from workbench.cli.forecasting import forecast
 from workbench.cli.fx import fx
 from workbench.cli.lift import lift
 from workbench.cli.person import person
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.stops import stops
 from workbench.cli.training import train
 
 
@@ -67,6 +70,7 @@ for command in (
     anomalies,
     operating.approvals,
     operating.breaker,
+    stops,
     operating.status,
     reports.revenue,
     reports.kpis,
@@ -78,6 +82,9 @@ for command in (
     evaluate,
     incremental_command,
     train,
+    forecast,
+    explain,
+    replay,
     demo,
 ):
     main.add_command(command)

@@ -13,7 +13,7 @@ from revenue_engine.bundle import dump
 from revenue_engine.clock import from_epoch
 from revenue_engine.errors import BadInput
 from revenue_engine.services import train as training
-from revenue_engine.training import run
+from revenue_engine.training import run, run_value
 from workbench.cli import display
 from workbench.cli.connection import Connection
 from workbench.logs.learning import source_in
@@ -35,8 +35,9 @@ MOST_SHIFTED = 8
 @click.option(
     "--out", default=None, type=click.Path(file_okay=False, path_type=Path), help="With LOGS: where to write the bundles."
 )
+@click.option("--value", is_flag=True, help="Lifetime value, from 400 days of mail, instead of rates, funnel and payouts.")
 @click.pass_obj
-def train(connection: Connection, folder: Path | None, seed: int, out: Path | None) -> None:
+def train(connection: Connection, folder: Path | None, seed: int, out: Path | None, value: bool) -> None:
     """Make bundles of what the stack knows, and one of them champion if it predicts better and means what it says.
 
     With LOGS (`logs export LOGS --inputs`) nothing is published: it says what would become of that log.
@@ -48,11 +49,16 @@ def train(connection: Connection, folder: Path | None, seed: int, out: Path | No
     if folder is None:
         if out is not None:
             raise click.UsageError("--out belongs to LOGS: a stack's bundles lie in its bucket")
-        show(training.train(connection.wiring, org=connection.org, now=connection.now(), seed=seed, progress=told))
+        what = "value" if value else "funnel"
+        show(training.train(connection.wiring, org=connection.org, now=connection.now(), what=what, seed=seed, progress=told))
         return
     try:
         source, until = source_in(folder)
-        trained = run(source, from_epoch(int(until)), code_version=__version__, seed=seed, progress=told)
+        now = from_epoch(int(until))
+        if value:
+            trained = run_value(source, now, code_version=__version__, progress=told)
+        else:
+            trained = run(source, now, code_version=__version__, seed=seed, progress=told)
     except BadInput as bad:
         click.echo(f"Error: {bad}", err=True)
         raise SystemExit(2) from None
@@ -69,6 +75,8 @@ def show(report: Mapping[str, Any], *, would: bool = False) -> None:
     """The metrics of every bundle made, the gate's verdict on each, and the champion's drift."""
     made: Sequence[Mapping[str, Any]] = report["candidates"]
     names = list(dict.fromkeys(name for one in made for name in one["metrics"]))
+    if report["refused"]:
+        click.echo(f"nothing was made: {report['refused']}")
     display.table(
         "bundles",
         ("", *(one["name"] for one in made)),

@@ -27,6 +27,7 @@ REGION = "eu-west-1"
 Responder = Callable[[AWSPreparedRequest], AWSResponse]
 Watcher = Callable[[AWSPreparedRequest], None]
 Authoriser = Callable[[str, str, Mapping[str, Any]], None]
+Interruption = Callable[[str, AWSPreparedRequest, bool], None]
 
 
 class BackendError(RuntimeError):
@@ -76,11 +77,14 @@ class Wire:
 
     Answers come from a `responder` registered for the operation, else from the backend. Watchers see a request after it was
     answered with success. `authorise` is asked before every call but those of the plane's own clients, and raises what refuses it.
+    `interrupt` is told every request before it is answered, and again (True) when it has been: the place to let something happen
+    between two calls, or to let nothing happen any more.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.authorise: Authoriser = lambda service, operation, parameters: None
+        self.interrupt: Interruption = lambda operation, request, answered: None
         self._responders: dict[str, Responder] = {}
         self._watchers: dict[str, list[Watcher]] = {}
 
@@ -96,10 +100,12 @@ class Wire:
         """Answer one prepared request."""
         service = operation.partition(".")[0]
         responder = self._responders.get(operation) or self._responders.get(service)
+        self.interrupt(operation, request, False)
         answer = self.backend.answer(service, request) if responder is None else responder(request)
         if answer.status_code < 300:
             for watcher in self._watchers.get(operation, ()):
                 watcher(request)
+        self.interrupt(operation, request, True)
         return answer
 
 

@@ -35,6 +35,10 @@ class FunctionError(RuntimeError):
         self.error = error
 
 
+class Killed(BaseException):
+    """The container is gone amid an invocation: no `except Exception` of the function's sees it."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What an invocation answered: a JSON value, or an error object."""
@@ -69,6 +73,9 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self.deadline - self.timer()) * 1000))
+
+
+Around = Callable[[str, Any, Callable[[], Result]], Result]
 
 
 class _Log(io.TextIOBase):
@@ -119,11 +126,14 @@ class Executor:
         What their roles are allowed.
     timer
         Seconds that run on; the time limit is measured by it, since simulated time stands still while a function runs.
+
+    `around` runs every invocation: it gets the function's name, the event and what runs it.
     """
 
     def __init__(self, deployment: Deployment, permissions: Permissions, timer: Callable[[], float] = time.perf_counter) -> None:
         self.failures: list[Result] = []
         self.lock = threading.RLock()
+        self.around: Around = lambda name, event, run: run()
         self.log = _log.lines
         self.log.clear()
         self._deployment = deployment
@@ -163,7 +173,7 @@ class Executor:
                 try:
                     acting = self._permissions.acting(function.role)
                     with environment(self.environment(name)), redirect_stdout(_log), redirect_stderr(_log), _logging(), acting:
-                        result = self._run(function, text)
+                        result = self.around(function.name, event, lambda: self._run(function, text))
                 finally:
                     self._running[function.name] = running
         if result.error is not None:
@@ -184,6 +194,10 @@ class Executor:
         )
         try:
             answer = json.loads(json.dumps(self._handler(function)(json.loads(text), context)))
+        except Killed:
+            return _failed(
+                function, "Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+            )
         except Exception as error:
             extracted = traceback.extract_tb(error.__traceback__)[1:]
             return _failed(

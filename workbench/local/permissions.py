@@ -31,6 +31,14 @@ Parameters = Mapping[str, Any]
 _SECRET_PATH = "/secrets/"  # SecureStrings: reading one in clear also decrypts
 _KEY = arn("kms", "key/aws-ssm")
 # Lambda polls a queue in the function's name, and refuses the mapping of a role that may not.
+_SQS = (
+    "SendMessage",
+    "ReceiveMessage",
+    "DeleteMessage",
+    "ChangeMessageVisibility",
+    "GetQueueUrl",
+    "GetQueueAttributes",
+)
 _POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 # Services name the refusal differently; the engine's error handling sees what it would see in AWS.
@@ -134,7 +142,7 @@ def _s3(operation: str, p: Parameters) -> list[Needed] | None:
 
 def _sqs(operation: str, p: Parameters) -> list[Needed] | None:
     action = operation.removesuffix("Batch")
-    if action not in ("SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueUrl"):
+    if action not in _SQS:
         return None
     name = p["QueueUrl"].rsplit("/", 1)[-1] if "QueueUrl" in p else p["QueueName"]
     return [(f"sqs:{action}", arn("sqs", name))]

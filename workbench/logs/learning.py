@@ -7,7 +7,7 @@ from pathlib import Path
 
 from revenue_engine.errors import BadInput
 from revenue_engine.learning.outcomes import Mail, Sale
-from revenue_engine.served import Stored
+from revenue_engine.log_pages import Stored
 from revenue_engine.snapshot import load_context
 from revenue_engine.training import Source
 from workbench.logs.evidence import bundles_in, survey
@@ -42,7 +42,8 @@ def source_in(folder: Path) -> tuple[Source, float]:
 
 
 def _mail(mail: MailOutcome) -> Mail:
-    return Mail(mail.decision_id, mail.send_id, mail.sent_at, mail.first_human_click_at)
+    left = mail.unsubscribed_at is not None or mail.complained_at is not None
+    return Mail(mail.decision_id, mail.send_id, mail.sent_at, mail.first_human_click_at, left)
 
 
 def _sale(sale: Conversion, currency: str) -> Sale:

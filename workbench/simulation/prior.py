@@ -15,7 +15,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from revenue_engine.arrays import Floats, Ints
 from revenue_engine.bundle import PRIOR_FOLDER, Parts, seal
 from revenue_engine.context import Cycle
 from revenue_engine.evaluation.calibration import auc, losses
+from revenue_engine.learning.dataset import Arm
 from revenue_engine.learning.funnel import fit_funnel
 from revenue_engine.learning.gate import mean_over_people, meant
 from revenue_engine.learning.rates import fit_rates
@@ -34,11 +35,12 @@ from revenue_engine.learning.stage import Shape
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction import funnel as stored
-from revenue_engine.prediction.features import CROSS, SUBSCRIBER
+from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
 from revenue_engine.prediction.funnel import FunnelTables, chances_of_sends
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import table
 from revenue_engine.prediction.segments import segment_of
+from revenue_engine.records.evidence import Evidence
 from revenue_engine.served import inputs
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import FIRST_NUMBER, offers_of
@@ -55,41 +57,46 @@ MAILED_SHARE = 0.15  # of a list, a day, where chance mails
 UNSEEN = ("default", "fatigued")
 CLICK_DAYS = 3
 SEED = 1
-# what an import may declare, and how it looks when it does not
-DECLARED: tuple[tuple[tuple[str, ...], float], ...] = (
-    (("purchases", "days_since_purchase"), np.nan),
-    (("price_sensitivity",), np.nan),
-    (("hours_from_peak", "is_peak_hour"), np.nan),
-    (("country",), 0.0),
-    (("source",), 0.0),
+# what an import may declare, or not
+DECLARED: tuple[tuple[str, ...], ...] = (
+    ("purchases", "days_since_purchase"),
+    ("price_sensitivity",),
+    ("hours_from_peak", "is_peak_hour"),
 )
 CLICK = Shape(leaves=8, rows_per_leaf=600, rate=0.06, ridge=30.0)  # few and broad leaves: it has to hold elsewhere
 SALE = Shape(leaves=4, rows_per_leaf=300, rate=0.03, ridge=50.0)
 
 
-# what there is before anything was learned in worlds: the engine must not start from the very prior that is made here
-_UNLEARNED = seal(
-    Parts(PRIOR_RATES, solve(Habits())),
-    trained_at=START,
-    code_version="",
-    prior=True,
-    data_fingerprint="",
-    metrics={},
-)
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """Of a world, (n,) each."""
+
+    rows: Rows
+    who: Ints
+    day: Ints
+    segment: Ints
+    arm: Ints  # position in `arms`
+    payout_micros: Floats
+    paid_micros: Floats
+    arms: tuple[Arm, ...]
 
 
 class Noted(Engine):
     """The engine, its sends noted as they are served."""
 
     def __init__(self, setting: Setting) -> None:
-        super().__init__(setting, bundle=_UNLEARNED)
+        # what is made here must not depend on what was made before
+        rates = seal(
+            Parts(PRIOR_RATES, solve(Habits())), trained_at=START, code_version="", prior=True, data_fingerprint="", metrics={}
+        )
+        super().__init__(setting, rates)
         self._notes: list[tuple[np.ndarray[Any, Any], ...]] = []
 
-    def rows(self, seen: Observables, days: int) -> tuple[Rows, Ints]:
-        """All sends with what became of them, around rates that fit this world; and whose they were."""
+    def rows(self, seen: Observables, days: int) -> Sends:
+        """All sends with what became of them, around rates that fit this world."""
         memory = self._memory
         assert memory is not None
-        day, who, segment, arm, features, cross, _, p_sale, _ = (
+        day, who, segment, arm, features, cross, _, p_sale, payout = (
             np.concatenate(column) for column in zip(*self._notes, strict=True)
         )
         categories = {offer.offer: offer.category for offer in offers_of(seen)}
@@ -98,6 +105,9 @@ class Noted(Engine):
             (str(FIRST_NUMBER + o), tone, categories[str(FIRST_NUMBER + o)]) for o in range(len(categories)) for tone in TONES
         ]
         clicked_on = memory.clicked_on(day, who)
+        # a world's categories, countries and forms are nobody's
+        features[:, len(SUBSCRIBER) + OFFER.index("category")] = np.nan
+        features[:, [SUBSCRIBER.index(name) for name in ("country", "source")]] = np.nan
         rows = Rows(
             features=features,
             cross=cross,
@@ -108,7 +118,12 @@ class Noted(Engine):
             propensity=np.full(len(day), np.nan),  # the study keeps none
             weight=np.ones(len(day)),
         )
-        return rows, who
+        return Sends(rows, who, day, segment, arm, payout, memory.paid(day, who), tuple(arms))
+
+    def evidence(self, days: int) -> list[Evidence]:
+        """What the engine's own tables would hold."""
+        assert self._memory is not None
+        return list(self._memory.evidence(since=0, until=days))
 
     def _leave(self, memory: Memory, cycle: Cycle, day: int, hour: int, who: Ints, arm: Ints, segment: Ints) -> Mailing:
         page = packed.page(memory.rows, who, self._decided_at)
@@ -139,26 +154,28 @@ class ByChance(Noted):
         return self._leave(memory, cycle, day, hour, who, self._luck.choice(open_arms, len(who)).astype(np.int64), segment)
 
 
-def world_rows(spec: WorldSpec, seed: int, *, people: int, days: int, by_chance: bool) -> tuple[Rows, Ints]:
-    """Sends of a world, with what became of them, and whose they were."""
+def played(spec: WorldSpec, seed: int, *, people: int, days: int, by_chance: bool) -> tuple[Sends, list[Evidence]]:
+    """Sends of a world with what became of them, and the evidence of it."""
     world = World(spec, seed, people)
     setting = Setting(people, spec.offers, days + SETTLING_DAYS, round(CAP_SHARE * people), seed)
     mine = ByChance(setting) if by_chance else Noted(setting)
     for day in range(days + SETTLING_DAYS):
         mailing = mine.mail(world.observables(day), day) if day < days else NO_MAIL
         mine.told(world.step(day, mailing), day)
-    return mine.rows(world.observables(days + SETTLING_DAYS), days + SETTLING_DAYS)
+    return mine.rows(world.observables(days + SETTLING_DAYS), days + SETTLING_DAYS), mine.evidence(days + SETTLING_DAYS)
 
 
 def half_known(rows: Rows, who: Ints, luck: np.random.Generator) -> Rows:
     """Worlds know everything that a list may declare of a person; lists do not. Each is taken from half of the people, so that what is not
     known is learned as that, and not as the least there is."""
     features, cross = rows.features.copy(), rows.cross.copy()
-    for names, nothing in DECLARED:
+    for names in DECLARED:
         without = (luck.random(int(who.max()) + 1) < 0.5)[who]
-        features[np.ix_(without, [SUBSCRIBER.index(name) for name in names])] = nothing
+        for name in names:
+            features[without, SUBSCRIBER.index(name)] = np.nan
     without = (luck.random(int(who.max()) + 1) < 0.25)[who]  # a third has declared no topics anyway
-    cross[np.ix_(without, [CROSS.index("topic_declared"), CROSS.index("topic_other")])] = 0.0
+    for name in ("topic_declared", "topic_other"):
+        cross[without, CROSS.index(name)] = 0.0
     return replace(rows, features=features, cross=cross)
 
 
@@ -172,8 +189,8 @@ def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSE
     parts = []
     for number in range(worlds):
         spec = drawn(f"prior world {number}".encode())
-        found, who = world_rows(spec, SEED + number, people=people, days=days, by_chance=number % 2 == 1)
-        parts.append(half_known(found, who, np.random.default_rng([SEED, number])))
+        found = played(spec, SEED + number, people=people, days=days, by_chance=number % 2 == 1)[0]
+        parts.append(half_known(found.rows, found.who, np.random.default_rng([SEED, number])))
         print(
             f"world {number + 1} of {worlds}: {len(parts[-1]):,} mails, {int(parts[-1].clicked.sum()):,} clicks", file=sys.stderr
         )
@@ -184,8 +201,8 @@ def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSE
     tables = fit_funnel(rows, seed=SEED, click=CLICK, sale=SALE).tables()
     metrics = {"mails": float(len(rows)), "clicks": float(rows.clicked.sum()), "sales": float(rows.sold.sum())}
     for name in unseen:
-        found, who = world_rows(named(name), 1_000 + SEED, people=people, days=days, by_chance=False)
-        metrics |= {f"{name}_{what}": value for what, value in worth(tables, found, who).items()}
+        found, _ = played(named(name), 1_000 + SEED, people=people, days=days, by_chance=False)
+        metrics |= {f"{name}_{what}": value for what, value in worth(tables, found.rows, found.who).items()}
     return tables, {"data_fingerprint": digest.hexdigest(), "seed": SEED, "metrics": metrics}
 
 

@@ -12,12 +12,21 @@ from typing import Any
 
 from revenue_engine.attribution.models import MODELS, PRIMARY
 from revenue_engine.aws.items import Item, decode
+from revenue_engine.records.evidence import TOOK_DAYS
 from revenue_engine.records.subscriber import unpack
 
 _VIEWS = frozenset({PRIMARY, *MODELS})
 _BY_CURRENCY = ("provisional_micros", "approved_micros", "unattributed_micros", "held_micros")
 _IN_ORG_CURRENCY = ("reported_provisional_micros", "reported_approved_micros", "conversions", "base_conversions")
 _OF_OFFERS = ("capped_conversions", "capped_micros", "held_conversions")
+_OF_MAILS = (
+    "mailed_conversions",
+    "revenue_micros",
+    "reward_micros",
+    "conversion_micros",
+    "reversed",
+    *(f"took_{n}" for n in TOOK_DAYS),
+)
 Sums = defaultdict[tuple[str, str], int]  # (where, name) → n
 
 
@@ -115,12 +124,16 @@ def _count_entry(counted: Recount, item: Item, sums: Counter[str]) -> None:
     counted.sends[place["send_id"], f"revenue_micros#{currency}"] += delta
     counted.sends[place["send_id"], f"reward_micros#{currency}"] += amounts["reward_micros"]
     counted.sends[place["send_id"], "conversions"] += amounts["conversions"]
+    counted.hours[place["hour"], "mailed_conversions"] += amounts["conversions"]
     counted.days[place["day"], f"held_conversions@{place['offer']}"] += amounts["held_conversions"]
     counted.rows[place["subscriber"], "reported"] += reported
     cell = place["cell"]
     where = f"{cell['day']}#{cell['offer']}#{cell['variant']}#{cell['segment']}"
     counted.evidence[where, "conversions"] += amounts["learned_conversions"]
     counted.evidence[where, "conversion_micros"] += amounts["learned_micros"]
+    counted.evidence[where, "reversed"] += amounts["reversed_conversions"]
+    if cell["took"]:
+        counted.evidence[where, f"took_{cell['took']}"] += amounts["learned_conversions"]
 
 
 def disagreements(
@@ -163,7 +176,12 @@ def disagreements(
 def _collect(sums: Sums, where: str, item: Mapping[str, Any]) -> None:
     for name, n in item.items():
         base = name.split("#")[0].split("@")[0].split("%")[0]
-        if base in (*_BY_CURRENCY, *_IN_ORG_CURRENCY, *_OF_OFFERS, "revenue_micros", "reward_micros", "conversion_micros"):
+        if base in (
+            *_BY_CURRENCY,
+            *_IN_ORG_CURRENCY,
+            *_OF_OFFERS,
+            *_OF_MAILS,
+        ):
             sums[where, name] += n
 
 

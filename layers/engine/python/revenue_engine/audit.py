@@ -7,7 +7,7 @@ in a last digit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from revenue_engine.records.subscriber import ARMS, PROVIDERS, SCHEMA
 from revenue_engine.snapshot import controls_version, load_context, load_page
 
 POLICIES = ("index-tally-1", "fixed-weekly-1", "no-mail")  # beside ARMS: who decided, and by which rules
+SendIds = Callable[[str, str], str]  # (subscriber, decision id) → send id: a function of the org's key, which no core holds
 
 
 def decision_id(cycle_id: str, subscriber: str) -> str:
@@ -36,7 +37,15 @@ def decision_id(cycle_id: str, subscriber: str) -> str:
 
 
 def receipts(
-    decisions: Decisions, batch: Batch, cycle: Cycle, *, page_key: str, context_key: str, granted: int, taken: int = 0
+    decisions: Decisions,
+    batch: Batch,
+    cycle: Cycle,
+    *,
+    page_key: str,
+    context_key: str,
+    granted: int,
+    taken: int = 0,
+    send_id: SendIds | None = None,
 ) -> bytes:
     """The page's receipts, one JSON line per row in the page's order.
 
@@ -46,11 +55,11 @@ def receipts(
         Where the inputs are stored (`snapshot.save_page`, `snapshot.save_context`).
     granted, taken
         What `grant` was given: replay needs them.
+    send_id
+        Names the mails, for the join with their outcomes; None leaves them unnamed.
     """
-    return (
-        b"\n".join(orjson.dumps(record) for record in _records(decisions, batch, cycle, page_key, context_key, granted, taken))
-        + b"\n"
-    )
+    records = _records(decisions, batch, cycle, page_key, context_key, granted, taken, send_id)
+    return b"\n".join(map(orjson.dumps, records)) + b"\n"
 
 
 def replay(page: bytes, context: bytes, bundle_of: Finder, *, granted: int, taken: int = 0) -> tuple[Decisions, Batch, Cycle]:
@@ -60,11 +69,19 @@ def replay(page: bytes, context: bytes, bundle_of: Finder, *, granted: int, take
 
 
 def _records(
-    decisions: Decisions, batch: Batch, cycle: Cycle, page_key: str, context_key: str, granted: int, taken: int
+    decisions: Decisions,
+    batch: Batch,
+    cycle: Cycle,
+    page_key: str,
+    context_key: str,
+    granted: int,
+    taken: int,
+    send_id: SendIds | None,
 ) -> Iterator[dict[str, Any]]:
     context, controls = cycle.context, cycle.context.controls
     rates = context.bundle.rates
     constant = {
+        "decision_type": "autonomous_send",
         "org": context.org,
         "cycle_id": context.cycle_id,
         "ts": iso_millis(context.now),
@@ -90,8 +107,11 @@ def _records(
     has_arm = decisions.arm >= 0
     cost = controls.cost_per_email_micros
     roi = np.where(has_arm & (cost > 0), (decisions.expected_revenue_micros - cost) / max(cost, 1), np.nan)
+    named = [decision_id(context.cycle_id, key) for key in decisions.subscriber.tolist()]
+    mails = zip(decisions.subscriber.tolist(), named, decisions.mail.tolist(), strict=True)
     columns: dict[str, list[Any]] = {
-        "decision_id": [decision_id(context.cycle_id, key) for key in decisions.subscriber.tolist()],
+        "decision_id": named,
+        "send_id": [send_id(key, name) if send_id is not None and mail else None for key, name, mail in mails],
         "subscriber": decisions.subscriber.tolist(),
         "row": list(range(len(decisions))),
         "features_hash": [hashlib.sha256(row.tobytes()).hexdigest()[:32] for row in batch.rows],

@@ -52,6 +52,11 @@ def cycle_id_at(at: datetime) -> str:
     return f"{start:%Y%m%dT%H}{start.minute // 15 * 15:02d}"
 
 
+def cycle_began(cycle_id: str) -> datetime:
+    """The start of the quarter of an hour that names a cycle. Raises ValueError on another name."""
+    return datetime.strptime(cycle_id, "%Y%m%dT%H%M").replace(tzinfo=UTC)
+
+
 def midnight(day: date, zone: str) -> datetime:
     """When a calendar day begins in an IANA zone, aware UTC."""
     return datetime.combine(day, time.min, ZoneInfo(zone)).astimezone(UTC)

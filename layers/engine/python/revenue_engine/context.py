@@ -21,6 +21,7 @@ from revenue_engine.offers.posterior import Posteriors, joint_draws
 from revenue_engine.pacing.index import ValueTable
 from revenue_engine.prediction.features import offer_features
 from revenue_engine.prediction.funnel import RATES_ALONE, Served
+from revenue_engine.prediction.payout import AS_EXPECTED, Paid
 from revenue_engine.prediction.rates import table
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer
@@ -58,6 +59,9 @@ class CycleContext:
     list_refreshed_at: Mapping[str, datetime]
     caps_reached: Mapping[str, str]  # offer → which cap
     code_version: str
+    stopped_segments: tuple[str, ...] = ()  # by the judge; what it stopped of offers and variants is not in `offers`
+    stopped_providers: tuple[str, ...] = ()
+    let_through_share: float = 1.0  # of people; less while the breaker is half open
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,13 @@ class Cycle:
     now: int
     key: int  # of every keyed draw
     canary_key: int  # the org's, so that the canaries stay the same people
+    trickle_key: int  # the org's and the day's, so that one trickle is of the same people
     book: OfferBook
     p_open: Floats  # (S, A)
     p_click: Floats  # (S, A)
     p_conversion: Floats  # (S, A) posterior means
     funnel: Served
+    payout: Paid
     arms: npt.NDArray[np.float32]  # (A, len(OFFER)) what the funnel knows of them
     factors: choice.Tables  # (S, A, M) what each joint draw makes of an arm's worth; mean 1
     upper: Floats  # (S, A) their optimistic quantile, at least 1
@@ -114,11 +120,13 @@ def prepare(context: CycleContext) -> Cycle:
         now=epoch_seconds(context.now),
         key=key,
         canary_key=stable_hash("canary", context.org),
+        trickle_key=stable_hash("trickle", context.org, f"{context.now:%Y-%m-%d}"),
         book=book,
         p_open=table(rates.open_level, rates.open_ratio, arms),
         p_click=p_click,
         p_conversion=context.posteriors.mean,
         funnel=Served(context.bundle.funnel or RATES_ALONE, of_arms),
+        payout=Paid(context.bundle.payout or AS_EXPECTED, of_arms, book.payout_micros.astype(np.float64)),
         arms=of_arms,
         factors=factors,
         upper=np.maximum(np.quantile(factors, UPPER_QUANTILE, axis=2), 1.0),

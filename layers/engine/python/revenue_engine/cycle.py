@@ -29,8 +29,9 @@ from revenue_engine.prospects import Prospects, look, offers_open
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
+from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.reasons import NUMBER_OF
-from revenue_engine.records.subscriber import ARMS
+from revenue_engine.records.subscriber import ARMS, PROVIDERS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
@@ -279,8 +280,12 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     policy = batch.column("arm").astype(np.uint8)
     unsubscribe, complaint = by_segment(rates.unsubscribe_hazard)[segment], by_segment(rates.complaint_hazard)[segment]
     sends = planned_sends(batch, now, most_per_week=controls.max_emails_per_subscriber_per_week)
+    people = batch.column("draw_key").astype(np.uint64)
     return Facts(
         no_mail=policy == _NO_MAIL,
+        let_through=uniforms(cycle.trickle_key, people, Stream.TRICKLE) < cycle.context.let_through_share,
+        segment_stopped=np.isin(segment, [SEGMENTS.index(name) for name in cycle.context.stopped_segments]),
+        provider_stopped=np.isin(batch.column("provider"), [PROVIDERS.index(name) for name in cycle.context.stopped_providers]),
         engine=policy == _ENGINE,
         # a send of this cycle may leave in its last minute
         in_hours=in_hours(batch.column("zone"), now, controls, for_seconds=CYCLE_MINUTES * 60),

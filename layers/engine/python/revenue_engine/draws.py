@@ -30,6 +30,7 @@ class Stream(IntEnum):
     JITTER = 6
     RANK = 7
     MINUTE = 8
+    TRICKLE = 16
 
 
 def mix(z: Keys) -> Keys:

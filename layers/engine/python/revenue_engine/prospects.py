@@ -16,6 +16,7 @@ from revenue_engine.offers.book import barred_by_country, lately_mailed
 from revenue_engine.offers.choice import Positions, even_shares, mixed, tally
 from revenue_engine.prediction.features import Table, cross_features, subscriber_features
 from revenue_engine.records.batch import Batch
+from revenue_engine.value.worth import worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,11 @@ def offers_open(batch: Batch, cycle: Cycle) -> Bools:
 
 
 def features(batch: Batch, cycle: Cycle) -> tuple[Table, Table]:
-    """Of these people (n, Fs), and of them with each offer (n, O, 3)."""
+    """Of these people (n, Fs), and of them with each offer (n, O, len(CROSS))."""
     categories = [offer.category for offer in cycle.book.offers]
-    return subscriber_features(batch, cycle.now), cross_features(batch, cycle.now, cycle.book.numbers, categories)
+    value = cycle.context.bundle.value
+    people = subscriber_features(batch, cycle.now, None if value is None else worth(value, batch, cycle.now))
+    return people, cross_features(batch, cycle.now, cycle.book.numbers, categories)
 
 
 def look(batch: Batch, cycle: Cycle, segment: Positions, open_offers: Bools) -> Prospects:
@@ -62,7 +65,7 @@ def look(batch: Batch, cycle: Cycle, segment: Positions, open_offers: Bools) -> 
     told = cycle.funnel.chances(
         people, cross[:, cycle.book.offer_of_arm], p_click=cycle.p_click[segment], p_sale=cycle.p_conversion[segment]
     )
-    revenue = told.sale * (cycle.book.payout_micros * (1.0 - cycle.book.refund_rate))
+    revenue = told.sale * cycle.payout.mean(people)
     votes = tally(revenue, cycle.factors, segment, eligible)
     among = np.where(eligible, revenue, -np.inf)
     rows = np.arange(len(batch))

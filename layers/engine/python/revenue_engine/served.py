@@ -1,36 +1,34 @@
 """Sends as they were served, read again from stored pages and receipts, and what became of them: the rows that models learn from.
 
 Features come from the page's own rows and the cycle's own tables, by the function that serves them, so nothing that happened later can be
-in them; what was chosen, and with which chance, from the receipt. A log is read page by page, and of a page only what is kept stays.
+in them. A log is read page by page, and of a page only what is kept stays.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.bundle import Finder
-from revenue_engine.context import Cycle, prepare
-from revenue_engine.errors import Refused
-from revenue_engine.ids import stable_hash
+from revenue_engine.context import Cycle
 from revenue_engine.learning.dataset import Arm, Dataset, Part, Plan, joined
-from revenue_engine.learning.outcomes import Outcomes, key_of
+from revenue_engine.learning.outcomes import Outcomes
+from revenue_engine.learning.people import MailPlan, Piece, mail_log
 from revenue_engine.learning.rows import Rows
-from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
+from revenue_engine.log_pages import Sent, Stored, opened
+from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER, base_features
 from revenue_engine.prospects import features
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.evidence import SEGMENTS
-from revenue_engine.snapshot import load_context, load_page
+from revenue_engine.value.worth import mails_so_far
 
-_SENT = b'"action":"send"'  # as orjson writes it: most lines are skips, and need not be understood
+if TYPE_CHECKING:
+    from revenue_engine.learning.value import MailLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,75 +54,48 @@ def inputs(page: Batch, cycle: Cycle, rows: Ints, arm: Ints, segment: Ints) -> I
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A page of the log as it lies there: three files."""
-
-    receipts: bytes  # gzip NDJSON
-    page: bytes
-    context: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """The sends of a page's receipts, (m,) each."""
-
-    row: Ints
-    arm: Ints
-    segment: Ints
-    propensity: Floats
-    key: npt.NDArray[np.uint64]
-    person: npt.NDArray[np.uint64]
-
-
 def dataset(
     pages: Iterable[Stored],
     bundle_of: Finder,
     outcomes: Outcomes,
     by: Plan,
     *,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] = lambda lines: None,
 ) -> Dataset:
-    """The rows of a log's mails that were delivered, and how many were left out and why.
-
-    Parameters
-    ----------
-    pages
-        In any order; pages of one cycle one after another are read fastest.
-    progress
-        Told the lines of each page.
-
-    Nothing that cannot be read is guessed: mails of such a page are counted as `inputs_unreadable`, or as `inputs_missing` when its bundle
-    is gone, and pages whose receipts cannot be read as `pages_unreadable`.
-    """
+    """The rows of a log's mails that were delivered, and how many were left out and why (`log_pages.opened`)."""
     left_out: Counter[str] = Counter()
     parts: list[Part] = [_nothing()]
     arms: list[Arm] = []
-    last: tuple[bytes, Cycle] | None = None
-    for stored in pages:
-        sent: list[bytes] = []
-        try:
-            lines = _lines(stored.receipts)
-            progress(len(lines))
-            sent = [line for line in lines if _SENT in line]
-            if not sent:
-                continue
-            if last is None or last[0] != stored.context:
-                last = stored.context, prepare(load_context(stored.context, bundle_of))
-            page, cycle = load_page(stored.page), last[1]
-            part = _part(_understood(sent, cycle), page, cycle, outcomes, by, left_out)
-        except Refused as refused:
-            if refused.reason == "log_unreadable":
-                left_out["pages_unreadable"] += 1
-            else:
-                left_out["inputs_missing" if refused.reason == "bundle_missing" else "inputs_unreadable"] += len(sent)
-            continue
+    for sent, page, cycle in opened(pages, bundle_of, left_out, progress=progress):
+        part = _part(sent, page, cycle, outcomes, by, left_out)
         parts.append(replace(part, arm=part.arm + len(arms)))
         arms += _arms(cycle)
     return joined(parts, arms, by, left_out)
 
 
-def _part(sent: _Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, left_out: Counter[str]) -> Part:
+def mails_of_people(
+    pages: Iterable[Stored],
+    bundle_of: Finder,
+    outcomes: Outcomes,
+    by: MailPlan,
+    *,
+    progress: Callable[[int], None] = lambda lines: None,
+) -> tuple[MailLog, Counter[str]]:
+    """All delivered mails of the people that are kept, for the value model, and how many mails were left out and why."""
+    left_out: Counter[str] = Counter()
+    pieces: list[Piece] = []
+    for sent, page, cycle in opened(pages, bundle_of, left_out, progress=progress):
+        place = outcomes.find(sent.key)
+        left_out["not_delivered"] += int((place < 0).sum())
+        kept = np.flatnonzero((place >= 0) & by.keep(sent.person))
+        rows = sent.row[kept]
+        people = Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
+        at = place[kept]
+        pieces.append(Piece(sent.person[kept], at, base_features(people, cycle.now), mails_so_far(people, cycle.now)))
+    return mail_log(pieces, outcomes, by), left_out
+
+
+def _part(sent: Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, left_out: Counter[str]) -> Part:
     place = outcomes.find(sent.key)
     left_out["not_delivered"] += int((place < 0).sum())
     known = np.flatnonzero(place >= 0)
@@ -154,30 +125,6 @@ def _part(sent: _Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, 
         payout_micros=given.payout_micros,
         paid_micros=outcomes.micros[at].astype(np.float64),
     )
-
-
-def _lines(receipts: bytes) -> list[bytes]:
-    try:
-        return gzip.decompress(receipts).splitlines()
-    except (OSError, EOFError, zlib.error) as error:
-        raise Refused("log_unreadable", str(error)[:200]) from None
-
-
-def _understood(lines: Sequence[bytes], cycle: Cycle) -> _Sent:
-    """Raises Refused("log_unreadable") for lines that are no receipts of this cycle."""
-    place = {arm: number for number, arm in enumerate(cycle.book.arms)}
-    try:
-        records = [orjson.loads(line) for line in lines]
-        return _Sent(
-            row=np.array([record["row"] for record in records], dtype=np.int64),
-            arm=np.array([place[record["offer"], record["content"]] for record in records], dtype=np.int64),
-            segment=np.array([SEGMENTS.index(record["segment"]) for record in records], dtype=np.int64),
-            propensity=np.array([record["propensity_joint"] for record in records], dtype=np.float64),
-            key=np.array([key_of(record["decision_id"]) for record in records], dtype=np.uint64),
-            person=np.array([stable_hash("person", record["subscriber"]) for record in records], dtype=np.uint64),
-        )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise Refused("log_unreadable", repr(error)[:200]) from None
 
 
 def _arms(cycle: Cycle) -> list[Arm]:

@@ -59,6 +59,7 @@ def save_context(context: CycleContext) -> bytes:
                 "shape": posteriors.shape.tolist(),
                 "rate": posteriors.rate.tolist(),
                 "clicks": posteriors.clicks.tolist(),
+                "kept": posteriors.kept.tolist(),
                 "mean_payouts": posteriors.mean_payouts,
                 "segment_share": posteriors.segment_share.tolist(),
             },
@@ -68,6 +69,9 @@ def save_context(context: CycleContext) -> bytes:
             "list_refreshed_at": {name: at.isoformat() for name, at in context.list_refreshed_at.items()},
             "caps_reached": dict(context.caps_reached),
             "code_version": context.code_version,
+            "stopped_segments": list(context.stopped_segments),
+            "stopped_providers": list(context.stopped_providers),
+            "let_through_share": context.let_through_share,
             "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
         },
         option=orjson.OPT_SORT_KEYS,
@@ -95,6 +99,7 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
                 shape=np.array(posteriors["shape"], dtype=np.float64),
                 rate=np.array(posteriors["rate"], dtype=np.float64),
                 clicks=np.array(posteriors["clicks"], dtype=np.float64),
+                kept=np.array(posteriors["kept"], dtype=np.float64),
                 mean_payouts=posteriors["mean_payouts"],
                 segment_share=np.array(posteriors["segment_share"], dtype=np.float64),
             ),
@@ -104,6 +109,9 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
             list_refreshed_at={name: parse_iso(at) for name, at in document["list_refreshed_at"].items()},
             caps_reached=document["caps_reached"],
             code_version=document["code_version"],
+            stopped_segments=tuple(document["stopped_segments"]),
+            stopped_providers=tuple(document["stopped_providers"]),
+            let_through_share=document["let_through_share"],
         )
     except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None

@@ -11,12 +11,15 @@ from typing import Any
 
 from revenue_engine.bundle import Bundle, Finder
 from revenue_engine.clock import iso_millis
+from revenue_engine.errors import Refused
 from revenue_engine.learning.dataset import MOST_ROWS, Dataset, plan
-from revenue_engine.learning.drift import Drift, drift
+from revenue_engine.learning.drift import NOTHING_KNOWN, Drift, drift
 from revenue_engine.learning.outcomes import Mail, Sale, gather
-from revenue_engine.learning.train import Candidate, first_passed, train
+from revenue_engine.learning.people import MOST_MAILS, mail_plan
+from revenue_engine.learning.train import Candidate, first_passed, train, train_value
+from revenue_engine.log_pages import Stored
 from revenue_engine.records.evidence import Evidence
-from revenue_engine.served import Stored, dataset
+from revenue_engine.served import dataset, mails_of_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,11 @@ class Trained:
 
     at: datetime
     champion: str  # version
+    what: str  # funnel | value
     candidates: tuple[Candidate, ...]
-    drift: Drift
     mails: Mapping[str, int]  # read, by what they were for or why they were left out
+    drift: Drift = NOTHING_KNOWN
+    refused: str = ""  # why there are no candidates
 
     @property
     def promoted(self) -> Candidate | None:
@@ -52,6 +57,8 @@ class Trained:
         promoted = self.promoted
         return {
             "at": iso_millis(self.at),
+            "what": self.what,
+            "refused": self.refused,
             "champion": self.champion,
             "promoted": None if promoted is None else promoted.bundle.version,
             "candidates": [
@@ -78,21 +85,13 @@ def run(
     most_rows: int = MOST_ROWS,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Trained:
-    """Reads, trains and judges. `progress` is told each step in words."""
+    """Rates, funnel and payout: reads, trains and judges. `progress` is told each step in words."""
     progress("outcomes")
     outcomes = gather(source.mails, source.sales)
     by = plan(outcomes, as_of=now.timestamp(), most_rows=most_rows)
     progress(f"{len(outcomes):,} delivered mails; decisions")
-    read = 0
-
-    def each(lines: int) -> None:
-        nonlocal read
-        before, read = read, read + lines
-        if read // 1_000_000 > before // 1_000_000:
-            progress(f"{read:,} decisions")
-
-    data = dataset(source.pages, source.bundle_of, outcomes, by, progress=each)
-    progress(f"{read:,} decisions; fitting {len(data.old):,} mails, test on {len(data.test):,}")
+    data = dataset(source.pages, source.bundle_of, outcomes, by, progress=_millions(progress))
+    progress(f"fitting {len(data.old):,} mails, test on {len(data.test):,}")
     candidates = train(
         source.evidence,
         dict(source.categories) | {offer: category for offer, _, category in data.arms},
@@ -106,10 +105,47 @@ def run(
     return Trained(
         at=now,
         champion=source.champion.version,
+        what="funnel",
         candidates=candidates,
         drift=drift(data, source.champion.rates, source.champion.funnel),
         mails=_mails(data),
     )
+
+
+def run_value(
+    source: Source,
+    now: datetime,
+    *,
+    code_version: str,
+    most_mails: int = MOST_MAILS,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Trained:
+    """Lifetime value, likewise. A log too short for it is no error: the report says so."""
+    progress("outcomes")
+    outcomes = gather(source.mails, source.sales)
+    by = mail_plan(outcomes, as_of=now.timestamp(), most_mails=most_mails)
+    progress(f"{len(outcomes):,} delivered mails; decisions")
+    log, left_out = mails_of_people(source.pages, source.bundle_of, outcomes, by, progress=_millions(progress))
+    mails = {"learned_from": len(log.day)} | {name: n for name, n in sorted(left_out.items()) if n}
+    progress(f"fitting {len(log.day):,} mails of {by.last_day} days")
+    try:
+        candidates = (train_value(log, by.last_day, now, code_version=code_version, champion=source.champion),)
+    except Refused as refused:
+        return Trained(now, source.champion.version, "value", (), mails, refused=str(refused))
+    return Trained(now, source.champion.version, "value", candidates, mails)
+
+
+def _millions(progress: Callable[[str], None]) -> Callable[[int], None]:
+    """Tells of every million decisions that were read."""
+    read = 0
+
+    def each(lines: int) -> None:
+        nonlocal read
+        before, read = read, read + lines
+        if read // 1_000_000 > before // 1_000_000:
+            progress(f"{read:,} decisions")
+
+    return each
 
 
 def _mails(data: Dataset) -> dict[str, int]:

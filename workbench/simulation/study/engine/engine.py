@@ -40,8 +40,8 @@ class Engine:
 
     hours: tuple[int, ...] = HOURS
 
-    def __init__(self, setting: Setting, *, bundle: Bundle | None = None) -> None:
-        """`bundle`: what it starts with instead of the published prior."""
+    def __init__(self, setting: Setting, bundle: Bundle | None = None) -> None:
+        """`bundle` is what it begins with, else the prior."""
         self._setting = setting
         self._controls = Controls(
             max_daily_emails=setting.daily_cap,

@@ -17,6 +17,7 @@ from revenue_engine.clock import day_in, utc_hour
 from revenue_engine.fx import convert, rate_for
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.conversion import Allocation
+from revenue_engine.records.evidence import took_of
 from revenue_engine.records.send import Touch
 
 State = Literal["provisional", "approved", "rejected", "reversed"]
@@ -36,12 +37,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The (click day, arm, segment) whose evidence a conversion belongs to."""
+    """The (click day, arm, segment) whose evidence a conversion belongs to, and how long after the click it came."""
 
     day: str  # UTC, of the click
     offer: str
     variant: str
     segment: str
+    took: str = ""  # of TOOK_DAYS; "" when the click is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Amounts:
     conversions: int = 0
     held_conversions: int = 0
     learned_conversions: int = 0
+    reversed_conversions: int = 0  # once counted, and nothing was held against them
     learned_micros: int = 0  # of the currency of the offer mailed
     reward_micros: int = 0  # of the place's currency, of the mail that is credited
 
@@ -133,6 +136,7 @@ def position(facts: Facts, rules: Rules) -> Position:
         conversions=counts,
         held_conversions=counts if facts.held else 0,
         learned_conversions=learns,
+        reversed_conversions=int(state == "reversed" and credited and not facts.held),
         learned_micros=total if in_evidence else 0,
         reward_micros=total if learns else 0,
     )
@@ -156,8 +160,9 @@ def _place(facts: Facts, rules: Rules) -> Place:
     cell = None
     if credit is not None:
         # a conversion stands beside the click it came from, so that exposure can be weighted by the click's age
-        came_from = credit.click_at if credit.click_at and credit.click_at <= said.converted_at else credit.claimed_at
-        cell = Cell(f"{came_from:%Y-%m-%d}", credit.offer, credit.variant, credit.segment)
+        clicked = credit.click_at if credit.click_at and credit.click_at <= said.converted_at else None
+        took = took_of((said.converted_at - clicked).total_seconds()) if clicked else ""
+        cell = Cell(f"{clicked or credit.claimed_at:%Y-%m-%d}", credit.offer, credit.variant, credit.segment, took)
     day: date = day_in(said.converted_at, rules.zone)
     return Place(
         currency=said.currency,

@@ -24,14 +24,14 @@ class Bundles:
         for name, body in files.items():
             self.bucket.put(f"models/{org}/{version}/{name}", body)
 
-    def put_report(self, org: str, versions: Sequence[str], report: bytes) -> None:
-        """What a training run found, beside each bundle it made, and as the org's last one."""
-        for key in (*(f"models/{org}/{version}/{REPORT}" for version in versions), f"models/{org}/last_training.json"):
+    def put_report(self, org: str, what: str, versions: Sequence[str], report: bytes) -> None:
+        """What a training run of `funnel` or `value` found, beside each bundle it made, and as the org's last one."""
+        for key in (*(f"models/{org}/{version}/{REPORT}" for version in versions), f"models/{org}/last_{what}.json"):
             self.bucket.put(key, report)
 
-    def last_report(self, org: str) -> dict[str, Any] | None:
-        """Of the last training run, None before the first."""
-        raw = self.bucket.get(f"models/{org}/last_training.json")
+    def last_report(self, org: str, what: str = "funnel") -> dict[str, Any] | None:
+        """Of the last training run of it, None before the first."""
+        raw = self.bucket.get(f"models/{org}/last_{what}.json")
         return json.loads(raw) if raw else None
 
     def promote(self, org: str, version: str, *, at: str) -> None:

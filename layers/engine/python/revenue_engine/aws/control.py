@@ -13,6 +13,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.clock import epoch_seconds, iso_millis
 
 _CYCLE_DAYS = 30
+_STEP_DAYS = 400
 
 
 @dataclass(frozen=True)
@@ -38,31 +39,73 @@ class Control:
             ),
         )
 
-    def trip(self, org: str, *, reason: str, now: datetime) -> bool:
-        """closed → open, by the judge itself: sends stop even when the machine that cools down never starts. False: not closed."""
-        expression = changes(
-            set_={"state": "open", "reason": reason, "since": iso_millis(now), "tripped_at": epoch_seconds(now)},
-            remove=["execution"],
-            condition="#now_state = :closed",
-            names={"#now_state": "state"},
-            values={":closed": "closed"},
-        )
-        try:
-            self.table.update(org, "breaker", expression)
-        except ConditionFailed:
-            return False
-        return True
+    def trip(self, org: str, *, reason: str, now: datetime, human: bool = False) -> bool:
+        """closed | half_open → open, by the judge itself: sends stop even when the machine that cools down never starts.
 
-    def close_by_hand(self, org: str, *, by: str, now: datetime) -> None:
-        """A person closes the breaker; a machine still cooling down finds itself superseded."""
+        False: open already. `human`: only a person may close it again.
+        """
+        expression = changes(
+            set_={
+                "state": "open",
+                "reason": reason,
+                "since": iso_millis(now),
+                "tripped_at": epoch_seconds(now),
+                "human_needed": human,
+            },
+            remove=["execution"],
+            condition="#now_state IN (:closed, :half)",
+            names={"#now_state": "state"},
+            values={":closed": "closed", ":half": "half_open"},
+        )
+        return self._update_breaker(org, expression)
+
+    def need_human(self, org: str, *, reason: str) -> bool:
+        """Of an open breaker: now only a person may close it, whatever it opened for. False: it is not open, or knows already."""
+        expression = changes(
+            set_={"human_needed": True, "reason": reason},
+            condition="#now_state = :open AND NOT #human = :yes",
+            names={"#now_state": "state", "#human": "human_needed"},
+            values={":open": "open", ":yes": True},
+        )
+        return self._update_breaker(org, expression)
+
+    def open_again(self, org: str, *, seen: Item, now: datetime) -> bool:
+        """The machine is dead: open, whatever half was open, and without an execution, so that the judge starts another. False: somebody
+        else has moved it meanwhile."""
+        expression = changes(
+            set_={"state": "open", "since": iso_millis(now), "tripped_at": epoch_seconds(now)},
+            remove=["execution"],
+            condition="#now_state = :seen_state AND #seen_since = :seen_since",
+            names={"#now_state": "state", "#seen_since": "since"},
+            values={":seen_state": seen["state"], ":seen_since": seen["since"]},
+        )
+        return self._update_breaker(org, expression)
+
+    def begin_trial(self, org: str, *, at: int, counted: Mapping[str, int]) -> Item:
+        """The first look at a trickle: what is judged begins here. `counted`: what the running hour had before; failures are forgiven."""
+        facts = {"judge_from": at, "judged_before": dict(counted), "failures_in_a_row": 0}
+        return self.table.update(org, "breaker", changes(set_=facts))
+
+    def close_by_hand(self, org: str, *, by: str, now: datetime, counted: Mapping[str, int] | None = None) -> None:
+        """A person closes the breaker; a machine still cooling down finds itself superseded. `counted`: as above."""
         facts = {
             "state": "closed",
             "reason": f"closed by {by}",
             "since": iso_millis(now),
             "closed_by_hand_at": epoch_seconds(now),
+            "judge_from": epoch_seconds(now),
+            "judged_before": dict(counted or {}),
             "failures_in_a_row": 0,
+            "human_needed": False,
         }
         self.table.update(org, "breaker", changes(set_=facts, remove=["execution"]))
+
+    def _update_breaker(self, org: str, expression: Expression) -> bool:
+        try:
+            self.table.update(org, "breaker", expression)
+        except ConditionFailed:
+            return False
+        return True
 
     def note_failures(self, org: str, *, in_a_row: int, all_failed: bool) -> None:
         """Consecutive provider failures up to now; only a success in between starts anew, a message without attempts does not."""
@@ -263,6 +306,23 @@ class Control:
     def last_cycle(self, org: str) -> Item | None:
         """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""
         return self.table.get(org, "last_cycle")
+
+    # --- velocity ----------------------------------------------------------------------------------------------------
+    def velocity(self, org: str) -> Item | None:
+        """The velocity in force and why; None before the first look."""
+        return self.table.get(org, "velocity")
+
+    def keep_velocity(self, org: str, facts: Item, *, before: int, now: datetime) -> None:
+        """A cycle's look. One that moves the velocity is kept for itself too."""
+        writes = [self.table.putting({**facts, "pk": org, "sk": "velocity"})]
+        if facts["sends_per_minute"] != before:
+            step = {"before": before, "expires_at": epoch_seconds(now) + _STEP_DAYS * 86_400}
+            writes.append(self.table.putting({**facts, **step, "pk": org, "sk": f"velocity#{facts['cycle_id']}"}))
+        commit(writes)
+
+    def velocity_steps(self, org: str) -> list[Item]:
+        """Every step on record, oldest first: `before`, `sends_per_minute`, `state` and its figures."""
+        return self._range(org, "velocity#")
 
     # --- approvals ---------------------------------------------------------------------------------------------------
     def put_approval(self, org: str, approval_id: str, facts: Item) -> None:

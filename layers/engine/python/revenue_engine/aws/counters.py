@@ -32,9 +32,18 @@ class Counters:
     table: Table
 
     # --- actions of the transaction that books the fact --------------------------------------------------------------
-    def counting(self, org: str, at: datetime, amounts: Mapping[str, int], *, zone: str, shard_by: str) -> list[dict[str, Any]]:
-        """A fact of the mail machine at `at`: its UTC hour, and its day in the org's zone."""
-        hour = self.hour(org, utc_hour(at), amounts, shard_by=shard_by)
+    def counting(
+        self,
+        org: str,
+        at: datetime,
+        amounts: Mapping[str, int],
+        *,
+        zone: str,
+        shard_by: str,
+        by_cause: Mapping[str, int] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A fact of the mail machine at `at`: its UTC hour, with what only the judge reads, and its day in the org's zone."""
+        hour = self.hour(org, utc_hour(at), {**amounts, **(by_cause or {})}, shard_by=shard_by)
         return [*hour, *self.money(org, day_in(at, zone), amounts, shard_by=shard_by)]
 
     def hour(self, org: str, hour: str, amounts: Mapping[str, int], *, shard_by: str) -> list[dict[str, Any]]:
@@ -64,23 +73,28 @@ class Counters:
         last = utc_hour(until + timedelta(hours=1))
         return _sum(self._between(_of(org), f"counter#{utc_hour(since)}", f"counter#{last}", only))
 
-    def settled_hour_counters(self, org: str, *, since: datetime, until: datetime, only: Sequence[str]) -> dict[str, int]:
-        """The same for somebody who asks every minute: hours long past are read anew only every quarter of an hour."""
-        edge = until.replace(minute=0, second=0, microsecond=0) - _UNSETTLED
-        if since >= edge:
-            return self.hour_counters(org, since=since, until=until, only=only)
-        settled_key = (
-            org,
-            utc_hour(since),
-            utc_hour(edge),
-            until.replace(minute=until.minute // 15 * 15, second=0, microsecond=0),
-        )
+    def each_hour(self, org: str, *, since: datetime, until: datetime, only: Sequence[str]) -> dict[str, dict[str, int]]:
+        """These counters of every UTC hour of [since, until] in which something was counted, by hour (`2026-03-04T12`)."""
+        return self._hours(org, since, until, ("sk", *only))
+
+    def settled_hours(self, org: str, *, since: datetime, until: datetime) -> dict[str, dict[str, int]]:
+        """Every UTC hour of [since, until] on which something was counted, in order, for somebody who asks every minute: hours long
+        past are read anew only every quarter of an hour."""
+        edge = max(until.replace(minute=0, second=0, microsecond=0) - _UNSETTLED, since)
+        quarter = until.replace(minute=until.minute // 15 * 15, second=0, microsecond=0)
+        settled_key = (org, utc_hour(since), utc_hour(edge), quarter)
         if settled_key not in self._settled:
             self._settled.clear()
-            self._settled[settled_key] = self.hour_counters(org, since=since, until=edge - timedelta(hours=1), only=only)
-        total = Counter(self._settled[settled_key])
-        total.update(self.hour_counters(org, since=edge, until=until, only=only))
-        return dict(total)
+            before = edge - timedelta(hours=1)
+            self._settled[settled_key] = self._hours(org, since, before) if utc_hour(before) >= utc_hour(since) else {}
+        return {**self._settled[settled_key], **self._hours(org, edge, until)}
+
+    def _hours(self, org: str, since: datetime, until: datetime, only: Sequence[str] = ()) -> dict[str, dict[str, int]]:
+        found: defaultdict[str, list[Item]] = defaultdict(list)
+        last = utc_hour(until + timedelta(hours=1))
+        for item in self._between(_of(org), f"counter#{utc_hour(since)}", f"counter#{last}", only):
+            found[item["sk"].split("#")[1]].append(item)
+        return {hour: _sum(items) for hour, items in sorted(found.items())}
 
     def day_counters(self, org: str, first_day: date, last_day: date, *, only: Sequence[str] = ()) -> dict[date, dict[str, int]]:
         """Every org day of [first_day, last_day] on which something was counted, all counters or these."""
@@ -128,7 +142,7 @@ class Counters:
         )
 
     @cached_property
-    def _settled(self) -> dict[tuple[str, str, str, datetime], dict[str, int]]:
+    def _settled(self) -> dict[tuple[str, str, str, datetime], dict[str, dict[str, int]]]:
         return {}
 
 

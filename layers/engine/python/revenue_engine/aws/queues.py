@@ -40,6 +40,12 @@ class Queue:
         if group:
             self._send_batch(group)
 
+    def has_messages(self) -> bool:
+        """Whether messages lie in it that a consumer could have taken (those delayed, or in work, do not count). About."""
+        name = "ApproximateNumberOfMessages"
+        found = client("sqs").get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])
+        return int(found["Attributes"][name]) > 0
+
     def _send_batch(self, group: list[Message]) -> None:
         answer = client("sqs").send_message_batch(
             QueueUrl=self.url,

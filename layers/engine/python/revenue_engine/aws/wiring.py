@@ -23,6 +23,7 @@ from revenue_engine.aws.parameters import Parameters
 from revenue_engine.aws.payouts import Payouts
 from revenue_engine.aws.quarantine import Quarantine
 from revenue_engine.aws.queues import Queue
+from revenue_engine.aws.safety import Safety
 from revenue_engine.aws.sends import Sends
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.aws.suppression import Suppression
@@ -110,6 +111,10 @@ class Wiring:
     @cached_property
     def counters(self) -> Counters:
         return Counters(Table(self.value(names.CONTROL_TABLE)))
+
+    @cached_property
+    def safety(self) -> Safety:
+        return Safety(Table(self.value(names.CONTROL_TABLE)))
 
     @cached_property
     def feed(self) -> Feed:

@@ -43,9 +43,9 @@ class Engagement:
         """When it reached the mailbox: of several, which one recipient cannot have, the last."""
         return max(self.deliveries, default=None)
 
-    def first_human(self, kind: str) -> datetime | None:
-        """A person's first open or click."""
-        return min((one.interaction.at for one in self.seen if one.touch == f"human_{kind}"), default=None)
+    def first(self, touch: str) -> datetime | None:
+        """The first human_open, human_click, machine_open or machine_click."""
+        return min((one.interaction.at for one in self.seen if one.touch == touch), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +65,20 @@ def judged(engagement: Engagement) -> Engagement:
     return replace(engagement, seen=tuple(seen))
 
 
+_TOUCHES = ("human_open", "human_click", "machine_open", "machine_click")
+
+
 def outcome(engagement: Engagement) -> dict[str, int]:
     """The mail's own record: counts, and first times in epoch seconds; what there is not is left out."""
     counts = Counter(f"{one.touch}s" for one in engagement.seen)
     times = {
         "delivered_at": engagement.delivered_at,
-        "first_human_open_at": engagement.first_human("open"),
-        "first_human_click_at": engagement.first_human("click"),
+        **{f"first_{touch}_at": engagement.first(touch) for touch in _TOUCHES},
     }
     return dict(counts) | {name: epoch_seconds(at) for name, at in times.items() if at is not None}
 
 
-OUTCOME_NAMES = (
-    "delivered_at", "human_opens", "machine_opens", "human_clicks", "machine_clicks", "first_human_open_at", "first_human_click_at",
-)  # fmt: skip
+OUTCOME_NAMES = ("delivered_at", *(f"{touch}s" for touch in _TOUCHES), *(f"first_{touch}_at" for touch in _TOUCHES))
 
 
 def sums(engagement: Engagement, *, offer: str, provider: str) -> Sums:
@@ -91,7 +91,7 @@ def sums(engagement: Engagement, *, offer: str, provider: str) -> Sums:
         evidence[mailed_on, "deliveries"] += 1
     for one in engagement.seen:
         counters[one.interaction.at, f"{one.touch}s"] += 1
-    opened, clicked = engagement.first_human("open"), engagement.first_human("click")
+    opened, clicked = engagement.first("human_open"), engagement.first("human_click")
     if opened is not None:
         counters[opened, "opened_mails"] += 1
         evidence[mailed_on, "opens"] += 1

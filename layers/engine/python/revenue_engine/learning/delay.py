@@ -11,11 +11,11 @@ each offer's own and drops out: given how many an offer has by now, they fall on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.prediction.rates import Delay
@@ -24,6 +24,7 @@ PRIOR_CONVERSIONS = 20.0  # what the curve before this evidence is worth
 _FAST_DAYS, _TAIL_DAYS, _SHARE = (0.002, 2.0), (0.25, 60.0), (0.02, 0.98)
 _LEAST = 1e-12
 _EVER = 1e4  # days
+_PRECISION = 0.01  # of the logarithms of days and odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,26 @@ def fit_delay(groups: Clicks, edges: Floats, prior: Delay) -> Delay:
         return -float(likely + believed)
 
     start = np.array([np.log(prior.fast_share / (1 - prior.fast_share)), np.log(prior.fast_days), np.log(prior.tail_days)])
-    bounds = [
-        (np.log(_SHARE[0] / (1 - _SHARE[0])), np.log(_SHARE[1] / (1 - _SHARE[1]))),
-        tuple(np.log(_FAST_DAYS)),
-        tuple(np.log(_TAIL_DAYS)),
-    ]
-    return _of(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
+    low, high = (np.array([np.log(_SHARE[i] / (1 - _SHARE[i])), np.log(_FAST_DAYS[i]), np.log(_TAIL_DAYS[i])]) for i in range(2))
+    return _of(_lowest(loss, start, low, high))
+
+
+def _lowest(loss: Callable[[Floats], float], at: Floats, low: Floats, high: Floats) -> Floats:
+    """A minimum between bounds by steps along the axes, halved where none helps (Hooke and Jeeves, "Direct search", JACM 8, 1961)."""
+    step, best = 1.0, loss(at)
+    while step > _PRECISION:
+        tries = [np.clip(at + sign * step * axis, low, high) for axis in np.eye(len(at)) for sign in (1.0, -1.0)]
+        losses = [loss(point) for point in tries]
+        found = int(np.argmin(losses))
+        if losses[found] < best - 1e-9:
+            at, best = tries[found], losses[found]
+        else:
+            step /= 2
+    return at
 
 
 def fit_delays(groups: Clicks, edges: Floats, category: Ints, prior: Delay) -> tuple[Delay, dict[int, Delay]]:
-    """The curve of all, and of each category the one that its own conversions make of it.
+    """The curve of all, and that of each category with at least as many conversions as a prior is worth.
 
     Parameters
     ----------
@@ -82,8 +93,12 @@ def fit_delays(groups: Clicks, edges: Floats, category: Ints, prior: Delay) -> t
         (O,) of each offer.
     """
     pooled = fit_delay(groups, edges, prior)
-    of_group = category[groups.offer]
-    return pooled, {int(c): fit_delay(groups.where(of_group == c), edges, pooled) for c in np.unique(of_group)}
+    of_group, found = category[groups.offer], {}
+    for c in np.unique(of_group):
+        own = groups.where(of_group == c)
+        if own.conversions.sum() >= PRIOR_CONVERSIONS:
+            found[int(c)] = fit_delay(own, edges, pooled)
+    return pooled, found
 
 
 def _of(parameters: Floats) -> Delay:

@@ -40,6 +40,9 @@ class Drift:
     alarms: tuple[str, ...]
 
 
+NOTHING_KNOWN = Drift({}, {}, {}, ())
+
+
 def drift(data: Dataset, rates: Rates, funnel: FunnelTables | None) -> Drift:
     """Of the champion with these parts. Empty where there is too little to say anything."""
     features: dict[str, float] = {}

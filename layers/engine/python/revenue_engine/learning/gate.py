@@ -17,7 +17,9 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Keys
 from revenue_engine.evaluation.calibration import auc, calibration, losses
+from revenue_engine.evaluation.ranking import normalised_gini
 from revenue_engine.learning.dataset import Part
+from revenue_engine.money import MICROS
 from revenue_engine.prediction.funnel import Chances
 from revenue_engine.prediction.platt import logistic, logit
 
@@ -27,6 +29,8 @@ ONE_SIDED = 1.645  # 95 %
 SLOPE, ERRORS_OF_SLOPE = (0.9, 1.1), 2.0
 ERROR_OVER_NOISE, ERROR_OF_MEAN = 1.4, 0.05
 LEVEL, ERRORS_OF_LEVEL = 0.1, 2.0
+FEWEST_PAYERS, VALUE_LEVEL = 50, 0.2
+_LEAST_DOLLARS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,32 @@ def judge(test: Part, champion: Chances, candidate: Chances) -> Verdict:
             figures |= found.figures(name)
             reasons += [f"{name}_{why}" for why in wrong_with(found, float(happened.mean()), shape=found.events >= FEWEST_SALES)]
     return Verdict(tuple(reasons), figures)
+
+
+def judge_value(revenue: Floats, told: Floats, simple: Floats) -> Verdict:
+    """Of a value model, on what people (w,) brought in a window it has not seen: better than the simple model by more than chance, by
+    Tweedie deviance (power 1.5, of which both are fitted to), and at the right level. Micros."""
+    payers = int((revenue > 0).sum())
+    figures = {"value_people": float(len(revenue)), "value_payers": float(payers)}
+    if payers < FEWEST_PAYERS:
+        return Verdict(("value_too_few_payers",), figures)
+    gains = _deviance(revenue, simple) - _deviance(revenue, told)
+    gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    total = float(revenue.sum())
+    level, level_error = float(told.sum()) / total, float(np.sqrt((revenue**2).sum())) / total
+    figures |= {"value_gain": gain, "value_gain_error": error, "value_level": level, "value_gini": normalised_gini(told, revenue)}
+    reasons = []
+    if gain - ONE_SIDED * error <= 0:
+        reasons.append("value_not_better")
+    if abs(level - 1) > max(VALUE_LEVEL, ERRORS_OF_LEVEL * level_error):
+        reasons.append("value_level")
+    return Verdict(tuple(reasons), figures)
+
+
+def _deviance(revenue: Floats, told: Floats) -> Floats:
+    """Per person, in roots of dollars, but for what does not depend on `told`."""
+    dollars, mean = revenue / MICROS, np.maximum(told / MICROS, _LEAST_DOLLARS)
+    return np.asarray(2 * (2 * dollars / np.sqrt(mean) + 2 * np.sqrt(mean)))
 
 
 def wrong_with(found: Meant, rate: float, *, shape: bool) -> list[str]:

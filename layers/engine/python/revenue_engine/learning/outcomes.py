@@ -28,6 +28,7 @@ class Mail(NamedTuple):
     send_id: str
     sent_at: float
     first_click_at: float | None
+    left: bool = False  # its reader answered it by opting out or complaining
 
 
 class Sale(NamedTuple):
@@ -46,6 +47,7 @@ class Outcomes:
     key: Keys  # `key_of` the decision
     sent_at: Floats
     clicked: Bools
+    left: Bools
     sales: Ints  # conversions that stand
     micros: Ints  # and theirs
 
@@ -75,12 +77,13 @@ def gather(mails: Iterable[Mail], sales: Iterable[Sale]) -> Outcomes:
 
     Raises BadInput("mails", "twice") when two mails have one decision or one id.
     """
-    keys, sends = array("Q"), array("Q")
+    keys, sends, exits = array("Q"), array("Q"), array("B")
     sent, clicks = array("d"), array("d")
     for mail in mails:
         keys.append(key_of(mail.decision_id))
         sends.append(key_of(mail.send_id))
         sent.append(mail.sent_at)
+        exits.append(mail.left)
         clicks.append(np.inf if mail.first_click_at is None else mail.first_click_at)
     key, send = (np.frombuffer(values, dtype=np.uint64) if values else np.zeros(0, dtype=np.uint64) for values in (keys, sends))
     sent_at, clicked_at = (np.array(values, dtype=np.float64) for values in (sent, clicks))
@@ -96,6 +99,7 @@ def gather(mails: Iterable[Mail], sales: Iterable[Sale]) -> Outcomes:
         key=key[order],
         sent_at=sent_at[order],
         clicked=(clicked_at <= sent_at + CLICK_SECONDS)[order],
+        left=np.array(exits, dtype=np.bool_)[order],
         sales=counts[back][order],
         micros=micros[back][order],
     )

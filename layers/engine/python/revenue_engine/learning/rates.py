@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.learning.delay import Clicks, fit_delays
 from revenue_engine.offers.posterior import exposure
 from revenue_engine.prediction.prior import PRIOR_RATES
-from revenue_engine.prediction.rates import ANY_CATEGORY, HIGHEST_RATE, Rates, keys_of
-from revenue_engine.records.evidence import SEGMENTS, Evidence
+from revenue_engine.prediction.rates import ANY_CATEGORY, HIGHEST_RATE, Delay, Rates, keys_of
+from revenue_engine.records.evidence import SEGMENTS, TOOK_DAYS, Evidence
 
 LEVEL_MAILS = 200.0  # what a segment's prior rate is worth
 HAZARD_MAILS = 2_000.0  # and its prior hazards: exits are rare
@@ -48,6 +50,7 @@ def fit_rates(evidence: Iterable[Evidence], categories: Mapping[str, str], now: 
     """
     rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
     weight = exposure(rows, prior, now, categories)
+    delay, category_delay = _delays(rows, categories, now, prior)
     settled = [i for i, row in enumerate(rows) if row.day < now.date()]
     cells = _gather([rows[i] for i in settled], weight.fading[settled])
     click_level, click_ratio = _fit(cells, "clicks", prior.click_level, categories)
@@ -62,8 +65,32 @@ def fit_rates(evidence: Iterable[Evidence], categories: Mapping[str, str], now: 
         open_ratio=open_ratio,
         conversions_per_click=_conversions(rows, weight.clicks, weight.conversions, categories, prior),
         prior_clicks=prior.prior_clicks,
-        delay=prior.delay,
+        delay=delay,
+        category_delay=category_delay,
     )
+
+
+def _delays(
+    rows: Sequence[Evidence], categories: Mapping[str, str], now: datetime, prior: Rates
+) -> tuple[Delay, dict[str, Delay]]:
+    """The delay of conversions: of all, and of each category with enough of its own."""
+    at = epoch_seconds(now) / 86_400
+    known = [row for row in rows if row.clicks and row.offer in categories]
+    if not known:
+        return prior.delay, {}
+    offers = sorted({row.offer for row in known})
+    start = np.array([(row.day - date(1970, 1, 1)).days for row in known], dtype=np.float64)
+    groups = Clicks(
+        offer=np.array([offers.index(row.offer) for row in known], dtype=np.intp),
+        youngest=np.maximum(at - start - 1.0, 0.0),
+        oldest=np.maximum(at - start, 0.0),
+        clicks=np.array([row.clicks for row in known], dtype=np.float64),
+        conversions=np.array([[getattr(row, f"took_{name}") for name in TOOK_DAYS] for row in known], dtype=np.float64),
+    )
+    edges = np.array(list(TOOK_DAYS.values()))
+    names = sorted({categories[offer] for offer in offers})
+    pooled, found = fit_delays(groups, edges, np.array([names.index(categories[offer]) for offer in offers]), prior.delay)
+    return pooled, {names[c]: delay for c, delay in found.items()}
 
 
 def _fit(

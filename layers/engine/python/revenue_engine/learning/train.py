@@ -10,21 +10,25 @@ judge trees.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from revenue_engine.bundle import Bundle, seal
+from revenue_engine.errors import Refused
 from revenue_engine.learning.dataset import Dataset
-from revenue_engine.learning.gate import ONE_SIDED, Verdict, judge
+from revenue_engine.learning.gate import ONE_SIDED, Verdict, judge, judge_value
 from revenue_engine.learning.rates import fit_rates
-from revenue_engine.learning.told import clicks_by, told
-from revenue_engine.prediction.funnel import FunnelTables
+from revenue_engine.learning.told import clicks_by, paying, payout_level, told
 from revenue_engine.prediction.rates import Rates, table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
+
+if TYPE_CHECKING:
+    from revenue_engine.learning.value import MailLog
 
 MIN_CLICKS = 50
 CALIBRATED = (0.8, 1.25)
@@ -35,7 +39,7 @@ FEWEST_TO_LEARN = 300  # clicks before the test: with fewer, trees are noise
 class Candidate:
     """A bundle that may become champion."""
 
-    name: str  # learned | kept
+    name: str  # learned | kept | value
     bundle: Bundle
     verdict: Verdict
 
@@ -68,12 +72,12 @@ def train(
     """
     rows = sorted(evidence, key=lambda e: (e.day, e.offer, e.variant, e.segment))
     rates = fit_rates(rows, categories, now)
-    counted, on_rates = _rates_verdict(rows, rates, champion.rates, categories, now)
+    counted, on_rates = _rates_verdict(rows, rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    def made(name: str, funnel: FunnelTables | None, verdict: Verdict) -> Candidate:
+    def made(name: str, learned: Mapping[str, Any], verdict: Verdict) -> Candidate:
         bundle = seal(
-            replace(champion.parts, rates=rates, funnel=funnel),
+            replace(champion.parts, rates=rates, **learned),
             trained_at=now,
             code_version=code_version,
             prior=False,
@@ -84,35 +88,75 @@ def train(
         return Candidate(name, bundle, verdict)
 
     if data is None or not len(data.test):
-        return (made("kept", champion.funnel, on_rates),)
-    before = fit_rates([row for row in rows if row.day < _day(data)], categories, datetime.combine(_day(data), time.min, UTC))
-    today = told(champion.rates, champion.funnel, data.test, data.arms)
+        return (made("kept", {}, on_rates),)
+    cut = datetime.fromtimestamp(float(data.test.sent_at[0]), UTC)
+    before = fit_rates([row for row in rows if row.day < cut.date()], categories, datetime.combine(cut, time.min, UTC))
+    # rates that were fitted since have seen what became of the test: no fair opponent
+    seen = champion.manifest.trained_at > cut and not champion.manifest.prior
+    today = told(before if seen else champion.rates, champion.funnel, data.test, data.arms)
     candidates = []
     if int(data.old.rows.clicked.sum()) >= FEWEST_TO_LEARN:
-        from revenue_engine.learning.funnel import fit_funnel  # loads LightGBM, which most runs of small lists can do without
+        # these load LightGBM, which most runs of small lists can do without
+        from revenue_engine.learning.funnel import fit_error, fit_funnel
+        from revenue_engine.learning.payout import fit_payout
 
         old = replace(data.old.rows, p_click=clicks_by(before, data.old, data.arms))
-        funnel = fit_funnel(old, seed=seed).tables()
-        candidates.append(made("learned", funnel, judge(data.test, today, told(before, funnel, data.test, data.arms))))
+        fitted = fit_funnel(old, seed=seed)
+        funnel = fitted.tables()
+        verdict = judge(data.test, today, told(before, funnel, data.test, data.arms))
+        sales = data.old.where(paying(data.old))
+        payout = fit_payout(sales.rows.features, sales.payout_micros, sales.paid_micros, seed=seed).tables()
+        level, off = payout_level(data.test, payout)
+        learned = {"funnel": funnel, "mean_error": fit_error(fitted, old)} | ({} if off else {"payout": payout})
+        candidates.append(made("learned", learned, replace(verdict, figures={**verdict.figures, **level})))
     newer = judge(data.test, today, told(before, champion.funnel, data.test, data.arms))
     worse = newer.figures.get("log_loss_gain", 0.0) + ONE_SIDED * newer.figures.get("log_loss_gain_error", 0.0) < 0
     verdict = Verdict((*on_rates.reasons, *(("worse",) if worse else ())), newer.figures)
-    return (*candidates, made("kept", champion.funnel, verdict))
+    return (*candidates, made("kept", {}, verdict))
 
 
-def _day(data: Dataset) -> date:
-    """The first of the test."""
-    return datetime.fromtimestamp(float(data.test.sent_at[0]), UTC).date()
+def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str, champion: Bundle) -> Candidate:
+    """The champion with a value model of these mails (`learning.value`).
+
+    Raises Refused("value_too_young") where the log is too short to judge one, and what `fit_value` raises besides.
+    """
+    from revenue_engine.learning.value import fit_value  # loads LightGBM and lifelines
+
+    try:
+        fitted = fit_value(log, last_day=last_day)
+    except ValueError as error:  # nobody left
+        raise Refused("value_too_young", str(error)) from None
+    verdict = judge_value(fitted.latest.revenue, fitted.told, fitted.latest.expected)
+    digest = hashlib.sha256()
+    for name in log.__slots__:
+        digest.update(np.ascontiguousarray(getattr(log, name)).tobytes())
+    bundle = seal(
+        replace(champion.parts, value=fitted.model),
+        trained_at=now,
+        code_version=code_version,
+        prior=champion.manifest.prior,
+        data_fingerprint=digest.hexdigest(),
+        seed=champion.manifest.seed,
+        metrics={**champion.manifest.metrics, **verdict.figures, "value_windows": float(fitted.windows)},
+    )
+    return Candidate("value", bundle, verdict)
 
 
 def _rates_verdict(
-    rows: list[Evidence], rates: Rates, champion: Rates, categories: Mapping[str, str], now: datetime
+    rows: list[Evidence], rates: Rates, categories: Mapping[str, str], now: datetime
 ) -> tuple[dict[str, float], Verdict]:
-    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them. Rates that are still
-    being drawn away from a prior that is far off pass when they are nearer than the champion's."""
+    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them."""
     settled = [row for row in rows if row.day < now.date()]
+    arms = sorted({(row.offer, row.variant) for row in settled})
+    rate_of = table(
+        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
+    )
+    place = {arm: a for a, arm in enumerate(arms)}
+    predicted = float(
+        sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled)
+    )
     clicks = sum(row.clicks for row in settled)
-    ratio = _predicted(settled, rates, categories) / clicks if clicks else 0.0
+    ratio = predicted / clicks if clicks else 0.0
     counted = {
         "deliveries": float(sum(row.deliveries for row in settled)),
         "clicks": float(clicks),
@@ -123,17 +167,5 @@ def _rates_verdict(
     if clicks < MIN_CLICKS:
         reasons.append("too_few_clicks")
     elif not CALIBRATED[0] <= ratio <= CALIBRATED[1]:
-        before = _predicted(settled, champion, categories) / clicks
-        if abs(math.log(ratio)) >= abs(math.log(before)):
-            reasons.append("rates_off")
+        reasons.append("rates_off")
     return counted, Verdict(tuple(reasons), {})
-
-
-def _predicted(settled: list[Evidence], rates: Rates, categories: Mapping[str, str]) -> float:
-    """Clicks of these cells, by rates."""
-    arms = sorted({(row.offer, row.variant) for row in settled})
-    rate_of = table(
-        rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
-    )
-    place = {arm: a for a, arm in enumerate(arms)}
-    return float(sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled))

@@ -53,6 +53,8 @@ class ValueFit:
     model: ValueModel
     hazard: HazardFit
     windows: int
+    latest: Window  # the newest one that is over,
+    told: Floats  # (w,) and what a model that had not seen it said of its people's revenue
 
 
 def fit_value(log: MailLog, *, last_day: int, horizon_days: int = HORIZON_DAYS, embargo_days: int = EMBARGO_DAYS) -> ValueFit:
@@ -75,11 +77,12 @@ def fit_value(log: MailLog, *, last_day: int, horizon_days: int = HORIZON_DAYS, 
     windows = [_window(ordered, day, horizon_days, embargo_days, per_click) for day in days]
     latest = windows[-1]
     before = fit_revenue([window for window in windows if window.ends <= latest.day])
-    spread = fit_spread(before.predict(latest.features, latest.expected), latest.revenue, horizon_days=horizon_days)
+    told = before.predict(latest.features, latest.expected)
+    spread = fit_spread(told, latest.revenue, horizon_days=horizon_days)
     revenue = fit_revenue(windows)
     hazard = fit_hazard(_exposures(ordered))
     model = ValueModel(hazard.hazard, served(revenue, per_click), spread, float(ordered.paid_micros.sum()) / sales)
-    return ValueFit(model, hazard, len(windows))
+    return ValueFit(model, hazard, len(windows), latest, told)
 
 
 def served(model: RevenueModel, micros_per_click: float) -> Revenue:

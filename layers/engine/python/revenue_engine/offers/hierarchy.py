@@ -26,7 +26,7 @@ VARIANCE_STRENGTH = 25.0  # what a prior of a variance is worth: one group with 
 LEAST_VARIANCE, MOST_VARIANCE = 0.01, 10.0
 SEGMENT_STRENGTH = 20.0  # conversions that a segment's ratio of 1 is worth
 HIGHEST = 0.95  # of a rate, as of all rates (`prediction.rates`)
-ROUNDS = 3  # ratios of segments, offers and categories agree to a percent after two
+ROUNDS = 8  # of ratios of segments, offers and categories in turn: they agree to a percent even if segments got different offers
 
 Positions = npt.NDArray[np.intp]
 
@@ -75,12 +75,15 @@ def pool(
     segment, category = np.ones(len(seen)), np.ones(categories)
     for _ in range(ROUNDS):
         due_of = _sums(offer_of_arm, (due * segment[:, None]).sum(axis=0), offers)
-        category = _fair(seen_of, due_of, v_offer, category, category_of_offer).ratio
+        fair = _fair(seen_of, due_of, v_offer, category, category_of_offer)
+        category = fair.ratio
         expected = due_of * category[category_of_offer]
-        v_offer = _variance(seen_of, expected, doubt)
+        v_offer = _variance(seen_of, expected, doubt, fair.own)
         offer = category[category_of_offer] * (1.0 / v_offer + seen_of) / (1.0 / v_offer + expected)
         segment = _segment_ratios(seen, due * offer[offer_of_arm])
-    v_cell = float(_variance(seen, due * segment[:, None] * offer[offer_of_arm], np.array(CELL_VARIANCE)))
+    expected = due * segment[:, None] * offer[offer_of_arm]
+    own = expected / (1.0 / v_offer + _sums(offer_of_arm, expected.sum(axis=0), offers))[offer_of_arm]
+    v_cell = float(_variance(seen, expected, np.array(CELL_VARIANCE), own))
 
     fair = _fair(seen_of, due_of, v_offer, category, category_of_offer)
     above = 1.0 / ((1.0 + 1.0 / (CATEGORY_STRENGTH + fair.seen)) * (1.0 + v_offer) - 1.0)  # (O,) worth of an offer's prior
@@ -104,6 +107,7 @@ class _Fair:
     ratio: Floats  # (C,) to the prior, shrunk
     seen: Floats  # (O,) of the other offers of an offer's category
     due: Floats  # (O,)
+    own: Floats  # (O,) how much of its category's ratio an offer makes itself
 
 
 def _fair(seen: Floats, due: Floats, variance: Floats, ratio: Floats, category: Positions) -> _Fair:
@@ -113,13 +117,15 @@ def _fair(seen: Floats, due: Floats, variance: Floats, ratio: Floats, category: 
         (CATEGORY_STRENGTH + seen_of) / (CATEGORY_STRENGTH + due_of),
         np.maximum(seen_of[category] - weight * seen, 0.0),
         np.maximum(due_of[category] - weight * due, 0.0),
+        weight * due / (CATEGORY_STRENGTH + due_of[category]),
     )
 
 
-def _variance(seen: Floats, due: Floats, prior: Floats) -> Floats:
-    """Relative variance of rates beyond chance, of the prior's shape: Var(seen) = due + due² · v."""
-    excess = float(((seen - due) ** 2 - due).sum())
-    v = (excess + VARIANCE_STRENGTH * prior) / (float((due**2).sum()) + VARIANCE_STRENGTH)
+def _variance(seen: Floats, due: Floats, prior: Floats, own: Floats) -> Floats:
+    """Relative variance of rates beyond chance, of the prior's shape: Var(seen) = due + due² · v, less what members had to say about
+    their own due (`own`, shares)."""
+    excess = float(((seen - due) ** 2 - due * (1.0 - own)).sum())
+    v = (excess + VARIANCE_STRENGTH * prior) / (float((due**2 * (1.0 - own)).sum()) + VARIANCE_STRENGTH)
     return np.clip(v, LEAST_VARIANCE, MOST_VARIANCE)
 
 
@@ -133,4 +139,4 @@ def _segment_ratios(seen: Floats, due: Floats) -> Floats:
 
 def _sums(member: Positions, values: Floats, length: int) -> Floats:
     """Sums of `values` per member number, (length,)."""
-    return np.bincount(member, values, length)
+    return np.asarray(np.bincount(member, values, length), dtype=np.float64)

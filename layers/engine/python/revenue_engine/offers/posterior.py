@@ -5,8 +5,9 @@ A click that has not converted yet is no failure: it counts as the share of its 
     E = Σ clicks · ρ^age · G(age)        S = Σ conversions · ρ^age        θ ~ Beta(a0 + S, b0 + max(E - S, 0))
 
 (survival weighting; Chapelle, "Modeling delayed feedback in display advertising", KDD 2014, for the delay; ρ = 0.99 a day for drift).
-G is the category's, as learned from conversions that have come and clicks that are still open. The prior of a cell is what its offer
-did elsewhere, and the offer's what its category did elsewhere (`offers.hierarchy`).
+G is the category's, as learned from conversions that have come and clicks that are still open. S is of all conversions that were ever
+counted; the share of them that is kept is of reversals, by offer towards the org's, which come late too, and θ times it is net. The
+prior of a cell is what its offer did elsewhere, and the offer's what its category did elsewhere (`offers.hierarchy`).
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from revenue_engine.arrays import Floats
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.draws import generator
 from revenue_engine.offers.book import Arm, arms_of, sorted_offers
-from revenue_engine.offers.hierarchy import pool
-from revenue_engine.prediction.rates import Rates
+from revenue_engine.offers.hierarchy import Positions, pool
+from revenue_engine.prediction.rates import Delay, Rates
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.offer import Offer
 
 FORGETTING_PER_DAY = 0.99
 EVIDENCE_DAYS = 180  # with that forgetting, older evidence weighs less than a sixth
 MIN_CONVERSIONS_FOR_PAYOUT = 5
+REVERSAL_STRENGTH = 25.0  # conversions without a reversal that an org, and then an offer, is presumed to have had
+REVERSAL_DELAY = Delay(fast_share=0.01, fast_days=1.0, tail_days=14.0)  # after the click: networks hold returns for a few weeks
 _DAY = 86_400
 _UNIX_EPOCH_ORDINAL = 719_163  # date(1970, 1, 1).toordinal()
 
@@ -38,8 +41,9 @@ class Posteriors:
     """Beta posteriors of net conversions per click, and what else the evidence says of a cycle."""
 
     arms: tuple[Arm, ...]
-    shape: Floats  # (S, A) α, conversions
+    shape: Floats  # (S, A) α, conversions, before reversals
     rate: Floats  # (S, A) α + β, clicks
+    kept: Floats  # (A,) expected share of conversions that nobody takes back
     clicks: Floats  # (A,) of people, faded, over all segments
     mean_payouts: dict[str, int]  # micros per conversion, of offers with enough of them
     segment_share: Floats  # (S,) of deliveries, sums to 1
@@ -47,7 +51,7 @@ class Posteriors:
     @property
     def mean(self) -> Floats:
         """Expected net conversions per click, (S, A)."""
-        return self.shape / self.rate
+        return self.shape / self.rate * self.kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,9 @@ class Exposure:
     """Evidence rows as arrays of weights, one each."""
 
     clicks: Floats  # delay- and age-weighted
-    conversions: Floats  # age-weighted
+    conversions: Floats  # age-weighted, those taken back too
+    reversed: Floats  # of them
+    reversible: Floats  # of them, by the share of their reversals that would have come by now
     fading: Floats  # ρ^age, of the row's mean age
 
 
@@ -73,13 +79,21 @@ def exposure(evidence: list[Evidence], rates: Rates, now: datetime, categories: 
     youngest = np.maximum(at - start - 1.0, 0.0)
     fading = np.where(oldest > 0, FORGETTING_PER_DAY ** ((oldest + youngest) / 2), 0.0)
     clicks = np.array([row.clicks for row in evidence], dtype=np.float64)
-    conversions = np.array([row.conversions for row in evidence], dtype=np.float64)
+    back = np.array([row.reversed for row in evidence], dtype=np.float64)
+    conversions = np.array([row.conversions for row in evidence], dtype=np.float64) + back
     arrived = rates.delay.arrived(youngest, oldest)
     named = np.array([categories.get(row.offer, "") for row in evidence])
     for category, delay in rates.category_delay.items():
         inside = named == category
         arrived[inside] = delay.arrived(youngest[inside], oldest[inside])
-    return Exposure(clicks * fading * arrived, conversions * fading, fading)
+    weighted = conversions * fading
+    return Exposure(
+        clicks=clicks * fading * arrived,
+        conversions=weighted,
+        reversed=back * fading,
+        reversible=np.maximum(weighted, 0.0) * REVERSAL_DELAY.arrived(youngest, oldest),
+        fading=fading,
+    )
 
 
 def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, now: datetime) -> Posteriors:
@@ -95,7 +109,7 @@ def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, no
     cell = {arm: a for a, arm in enumerate((*arms, *gone))}
     where = np.array([SEGMENTS.index(row.segment) * len(cell) + cell[row.offer, row.variant] for row in rows], dtype=np.intp)
     conversions, clicks = (
-        np.bincount(where, of, len(SEGMENTS) * len(cell)).reshape(len(SEGMENTS), len(cell))
+        np.asarray(np.bincount(where, of, len(SEGMENTS) * len(cell)), dtype=np.float64).reshape(len(SEGMENTS), len(cell))
         for of in (weight.conversions, weight.clicks)
     )
     categories = sorted({offer.category for offer in ordered})
@@ -111,12 +125,28 @@ def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, no
         arms=arms,
         shape=pooled.shape[:, : len(arms)],
         rate=pooled.rate[:, : len(arms)],
-        clicks=np.bincount(where % len(cell), weight.fading * [row.clicks for row in rows], len(cell))[: len(arms)]
-        if cell
-        else np.zeros(0),
+        clicks=_by_arm([cell[row.offer, row.variant] for row in rows], [row.clicks for row in rows], weight, len(cell))[
+            : len(arms)
+        ],
+        kept=_kept(np.array([position[row.offer] for row in rows], dtype=np.intp), weight, len(ordered))[
+            np.array([position[offer] for offer, _ in arms], dtype=np.intp)
+        ],
         mean_payouts=_mean_payouts(rows),
         segment_share=_segment_share(rows, now),
     )
+
+
+def _by_arm(arm: list[int], clicks: list[int], weight: Exposure, arms: int) -> Floats:
+    """Faded clicks, (arms,)."""
+    counted = np.bincount(np.array(arm, dtype=np.intp), weight.fading * np.array(clicks, dtype=np.float64), arms)
+    return counted.astype(np.float64)
+
+
+def _kept(offer: Positions, weight: Exposure, offers: int) -> Floats:
+    """Expected share of conversions that are not taken back, (O,): Beta posterior means, the prior's own mean the org's."""
+    back, due = (np.asarray(np.bincount(offer, of, offers), dtype=np.float64) for of in (weight.reversed, weight.reversible))
+    org = back.sum() / (REVERSAL_STRENGTH + due.sum())
+    return np.asarray(1.0 - np.minimum((REVERSAL_STRENGTH * org + back) / (REVERSAL_STRENGTH + due), 1.0))
 
 
 def _mean_payouts(rows: list[Evidence]) -> dict[str, int]:
@@ -144,10 +174,11 @@ def _segment_share(rows: list[Evidence], now: datetime) -> Floats:
 
 
 def joint_draws(posteriors: Posteriors, *, org: str, cycle_id: str, draws: int) -> Floats:
-    """M joint draws of θ per segment, (S, M, A): shared by everybody of a segment in this cycle, the same in a retry or a replay
-    (D1)."""
+    """M joint draws of net conversions per click, (S, M, A): shared by everybody of a segment in this cycle, the same in a retry or a
+    replay (D1)."""
     size = (draws, len(posteriors.arms))
     misses = posteriors.rate - posteriors.shape
-    return np.stack(
-        [generator("theta", org, cycle_id, name).beta(posteriors.shape[s], misses[s], size) for s, name in enumerate(SEGMENTS)]
-    )
+    theta = [
+        generator("theta", org, cycle_id, name).beta(posteriors.shape[s], misses[s], size) for s, name in enumerate(SEGMENTS)
+    ]
+    return np.stack(theta) * posteriors.kept

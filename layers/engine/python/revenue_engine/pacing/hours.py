@@ -68,8 +68,13 @@ def _window_of(zones: Zones, at: Ints, controls: Controls) -> tuple[Ints, Ints]:
 
 def in_hours(zones: Zones, now: int, controls: Controls, *, for_seconds: int) -> Bools:
     """Whether mailing is permitted from now on for that long, (n,)."""
-    opening, closing = _window_of(zones, np.full(len(zones), now, dtype=np.int64), controls)
-    return (opening <= now) & (closing - now >= for_seconds)
+    return open_for(zones, np.full(len(zones), now, dtype=np.int64), controls, for_seconds=for_seconds)
+
+
+def open_for(zones: Zones, at: Ints, controls: Controls, *, for_seconds: int) -> Bools:
+    """Whether mailing is permitted from each instant on for that long, (n,)."""
+    opening, closing = _window_of(zones, at, controls)
+    return (opening <= at) & (closing - at >= for_seconds)
 
 
 def next_opening(zones: Zones, at: Ints, controls: Controls) -> Ints:

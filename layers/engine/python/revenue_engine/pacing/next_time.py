@@ -23,6 +23,7 @@ SHORTEST = HOUR
 PEAK_REACH_HOURS = 2  # either side of a reader's peak hour: wide enough for a mail a day
 SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
 _SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
+_SOON = [NUMBER_OF[name] for name in ("velocity_limit", "breaker_half_open")]
 
 
 def next_decision_at(
@@ -59,7 +60,7 @@ def next_decision_at(
     at = np.where(reason == NUMBER_OF["subscriber_frequency_limit"], _week_frees(recent_sends, now, controls), at)
     at = towards_peak(np.maximum(at, now + SHORTEST), zones, peak_hour, now=now)
     at = np.where(reason == NUMBER_OF["daily_limit_reached"], _tomorrow(now, controls.zone), at)
-    at = np.where(reason == NUMBER_OF["velocity_limit"], now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
+    at = np.where(np.isin(reason, _SOON), now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
     at = np.maximum(at, now + SHORTEST)
 
     opening = next_opening(zones, at, controls)

@@ -17,6 +17,7 @@ from revenue_engine.arrays import Floats, Ints
 
 FEWEST, MOST, UNKNOWN = 5.0, 1_000.0, 50.0  # limits of how many events an offer's agreement with the others is worth
 DAY_ERROR, DAY_ERROR_DAYS = 0.05, 7.0  # of a day as a whole, before days have shown theirs, and how many days that is worth
+MISSED_DAYS = 7.0  # what a forecast that misses nothing is worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,20 @@ def product(one: Level, other: Level) -> Level:
     return Level(one.factor * other.factor, np.hypot(one.error, other.error))
 
 
+def missed(events: Floats, expected: Floats) -> float:
+    """The factor by which whole days' forecasts were off: the arms that are chosen are those that were lucky, and nothing fitted to the
+    same luck shows it. The median of days, so that one broken page or one new offer is not taken for all, drawn towards 1.
+
+    (D,) events told by now of each day's mails, and what had been expected on its morning to be told of them by now.
+    """
+    known = expected > 0
+    if not known.any():
+        return 1.0
+    middle = float(np.median(events[known] / expected[known]))
+    days = float(known.sum())
+    return (days * middle + MISSED_DAYS) / (days + MISSED_DAYS)
+
+
 def day_error(events: Floats, expected: Floats) -> float:
     """What whole days were off beyond chance, as a share: (D,) events told by now of each day's mails, and what had been expected on
     its morning to be told of them by now."""
@@ -81,7 +96,7 @@ def of_groups(level: Level, expected_micros: Floats, common: float) -> Floats:
     """(G,) standard error of each group's level, from what it expects of each offer, (G, O): offers err for themselves, the day errs
     for all."""
     total = np.maximum(expected_micros.sum(axis=1), 1e-12)
-    return np.sqrt(((expected_micros / total[:, None] * level.error) ** 2).sum(axis=1) + common**2)
+    return np.asarray(np.sqrt(((expected_micros / total[:, None] * level.error) ** 2).sum(axis=1) + common**2))
 
 
 def _strength(seen: Floats, due: Floats) -> float:

@@ -10,12 +10,14 @@ Arrays of one shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from revenue_engine.arrays import Floats
+from revenue_engine.errors import Refused
 from revenue_engine.prediction.groups import gamma_quantile
 from revenue_engine.prediction.platt import PRIOR_EVENTS
 
@@ -45,6 +47,19 @@ class Between:
     high: Floats
 
 
+def dump(error: MeanError) -> bytes:
+    """JSON, the same bytes for the same figures."""
+    return json.dumps(asdict(error), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def load(data: bytes) -> MeanError:
+    """The reverse. Raises Refused("mean_error_corrupt") (D5)."""
+    try:
+        return MeanError(**json.loads(data))
+    except (TypeError, ValueError) as error:
+        raise Refused("mean_error_corrupt", repr(error)[:300]) from None
+
+
 def fit_mean_error(score: Floats, told: Floats, weight: Floats) -> MeanError:
     """Of the line that `fit_platt` fitted: scores (n,) before it, chances (n,) after it, weights (n,).
 
@@ -57,7 +72,7 @@ def fit_mean_error(score: Floats, told: Floats, weight: Floats) -> MeanError:
     around = (score - middle) ** 2
     curve = weight * told * (1 - told)
     spread = max(float(np.average(around, weights=events)), 1e-9)
-    return MeanError(middle, 1 / (float(curve.sum()) + PRIOR_EVENTS), 1 / (float(curve @ around) + PRIOR_EVENTS * spread))
+    return MeanError(middle, 1 / (float(curve.sum()) + PRIOR_EVENTS), 1 / (float((curve * around).sum()) + PRIOR_EVENTS * spread))
 
 
 def of_mean(

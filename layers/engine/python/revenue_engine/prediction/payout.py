@@ -84,13 +84,30 @@ def mean_sale(share: Floats, conversions: Floats, micros: Floats) -> float:
     return (sales + PRIOR_CONVERSIONS * SALE_MICROS) / (float(conversions[known].sum()) + PRIOR_CONVERSIONS)
 
 
+class Paid:
+    """The stage and the A arms of a cycle, ready for any number of people."""
+
+    def __init__(self, stage: PayoutTables, arms: npt.NDArray[np.float32], expected_micros: Floats) -> None:
+        """`arms` (A, Fo), and what is expected of each arm's offer before trees, (A,): `of_offers`."""
+        self._stage, self._expected = stage, expected_micros
+        self._scorer = None if stage.trees is None else Scorer(stage.trees, arms)
+
+    def mean(self, people: npt.NDArray[np.float32]) -> Floats:
+        """Micros of an approved conversion of people (n, Fs) with every arm, (n, A)."""
+        raw = np.zeros((len(people), len(self._expected))) if self._scorer is None else self._scorer.raw(people)
+        return np.asarray(self._stage.level * np.exp(raw) * self._expected)
+
+
 def payouts(
     stage: PayoutTables, people: npt.NDArray[np.float32], arms: npt.NDArray[np.float32], expected_micros: Floats
 ) -> Payout:
     """Of people (n, Fs) with arms (A, Fo), (n, A): expected_micros (A,) are `of_offers` of each arm's offer."""
-    raw = np.zeros((len(people), len(arms))) if stage.trees is None else Scorer(stage.trees, arms).raw(people)
-    mean = stage.level * np.exp(raw) * expected_micros
+    mean = Paid(stage, arms, expected_micros).mean(people)
     return Payout(mean, stage.square * mean**2)
+
+
+# Too few conversions for trees and a level: what is expected of an offer stands.
+AS_EXPECTED = PayoutTables(None)
 
 
 def dump(stage: PayoutTables) -> bytes:

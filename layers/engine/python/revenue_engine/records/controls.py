@@ -121,7 +121,8 @@ class Controls(BaseModel):
     enabled_weekdays: frozenset[Annotated[int, Field(ge=0, le=6)]] = frozenset(range(7))  # Monday = 0
     sending_hours_start: int = Field(default=6, ge=0, le=23)
     sending_hours_end: int = Field(default=22, ge=1, le=24)
-    sends_per_minute: int = Field(default=100, ge=10, le=1_000)
+    sends_per_minute: int = Field(default=100, ge=10, le=1_000)  # where the velocity begins
+    most_sends_per_minute: int = Field(default=1_000, ge=10, le=1_000)
     warm_up_start_per_day: int = Field(default=5_000, ge=10, le=5_000_000)
 
     # engagement
@@ -147,6 +148,7 @@ class Controls(BaseModel):
     circuit_breaker_threshold: int = Field(default=5, ge=1, le=1_000)
     cool_down_minutes: int = Field(default=60, ge=1, le=7 * 24 * 60)
     human_closes_complaint_trips: bool = True
+    trickle_share: float = Field(default=0.05, gt=0, le=0.25)
     suppression_max_age_days: int = Field(default=7, ge=1, le=10)
 
     # money in
@@ -167,6 +169,8 @@ class Controls(BaseModel):
             raise ValueError("sending_hours_start: must be before sending_hours_end")
         if not self.enabled_weekdays:
             raise ValueError("enabled_weekdays: at least one day")
+        if self.sends_per_minute > self.most_sends_per_minute:
+            raise ValueError("sends_per_minute: at most most_sends_per_minute")
         if self.fixed_policy_share + self.no_mail_share > 0.5:
             raise ValueError("fixed_policy_share, no_mail_share: together at most 0.5")
         if self.currency in self.fx_rates:

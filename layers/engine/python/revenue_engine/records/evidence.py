@@ -15,7 +15,12 @@ from revenue_engine.errors import BadInput
 
 # Defined in prediction/segments.py. A segment's number is its position: only ever appended to.
 SEGMENTS: tuple[str, ...] = ("new", "clicker", "opener", "quiet", "silent")
-_COUNTS = ("deliveries", "opens", "clicks", "conversions", "conversion_micros", "unsubscribes", "complaints")
+# How long after its click a conversion came, in bins by their upper edge; only of those whose click is known.
+TOOK_DAYS = {"hour": 1 / 24, "day": 1.0, "three_days": 3.0, "week": 7.0, "longer": float("inf")}
+_COUNTS = (
+    *("deliveries", "opens", "clicks", "conversions", "conversion_micros", "reversed", "unsubscribes", "complaints"),
+    *(f"took_{name}" for name in TOOK_DAYS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,17 @@ class Evidence:
     conversion_micros: int = 0
     unsubscribes: int = 0
     complaints: int = 0
+    reversed: int = 0  # conversions that were counted and taken back
+    took_hour: int = 0
+    took_day: int = 0
+    took_three_days: int = 0
+    took_week: int = 0
+    took_longer: int = 0
+
+
+def took_of(seconds: float) -> str:
+    """The bin of a conversion that came so long after its click."""
+    return next(name for name, days in TOOK_DAYS.items() if seconds <= days * 86_400)
 
 
 def parse_evidence(item: Mapping[str, Any]) -> Evidence:

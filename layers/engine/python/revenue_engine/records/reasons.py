@@ -20,6 +20,9 @@ REASONS: tuple[str, ...] = (
     "revenue_opportunity",
     "exploration",
     "fixed_policy",
+    "breaker_half_open",
+    "segment_stopped",
+    "provider_stopped",
     "negative_long_term_value",
 )
 NUMBER_OF = {name: number for number, name in enumerate(REASONS)}

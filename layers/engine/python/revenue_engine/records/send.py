@@ -59,13 +59,15 @@ def counted_when_sent(
 ) -> dict[str, int]:
     """What a mail adds to the counters when the provider takes it.
 
-    The predictions are what decide expected of this mail: revenue in micros of the org's currency, conversions in millionths.
+    The predictions are what decide expected of this mail: revenue in micros of the org's currency, clicks and conversions in
+    millionths.
     """
     return {
         "sent": 1,
         f"sent@{offer}": 1,
         f"sent%{policy}": 1,
         "predicted_micros": predicted_revenue_micros,
+        "predicted_clicks_millionths": round(p_click * 1_000_000),
         "predicted_conversions_millionths": round(p_click * p_conversion * 1_000_000),
     }
 

@@ -16,8 +16,8 @@ import numpy as np
 from revenue_engine.arrays import Bools, Codes, Floats, Ints
 from revenue_engine.records.anomaly import LEAST_CHANCE, Flag, Severity
 from revenue_engine.records.send import Touch
-from revenue_engine.safety.breaker import poisson_at_least
 from revenue_engine.safety.payouts import NOT_USUAL, payout_scores, two_sided
+from revenue_engine.safety.sequential import poisson_at_least
 
 INSTANT_HOLD_SECONDS, INSTANT_REVIEW_SECONDS = 5, 10  # nobody reads a page and fills in a form that fast
 REVIEW_BELOW, HOLD_BELOW = 1e-3, 1e-4

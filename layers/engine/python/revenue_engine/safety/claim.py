@@ -11,6 +11,8 @@ from revenue_engine.records.subscriber import ARMS, Row, sends_within
 from revenue_engine.records.zones import ZONES
 
 STALE_SECONDS = 300  # the judge's heartbeat
+TRICKLE_SECONDS = 1_800  # half open: two cycles, then the machine looks at what they brought
+TRICKLE_STALE_SECONDS = TRICKLE_SECONDS + 900  # a machine that died half open lets nothing more through
 _WEEK = 7 * 86_400
 _NO_MAIL = ARMS.index("no_mail")
 _STATUS_REASON = {"unsubscribed": "opted_out", "complained": "opted_out", "bounced": "address_bounced", "erased": "erased"}
@@ -22,6 +24,8 @@ class BreakerFacts:
 
     state: str  # closed | open | half_open
     judged_at: int  # epoch seconds of the judge's last look
+    since: int = 0  # epoch seconds of its state, renewed while a trickle goes on
+    trickle_since: int = 0  # when that trickle began
 
 
 def may_claim(*, status: str, consent_status: str, row: Row, controls: Controls, now: int) -> str | None:
@@ -53,7 +57,14 @@ def may_claim(*, status: str, consent_status: str, row: Row, controls: Controls,
 
 
 def gate(
-    autonomy: Autonomy, breaker: BreakerFacts | None, *, now: int, canary: bool, approval_id: str, approved: bool
+    autonomy: Autonomy,
+    breaker: BreakerFacts | None,
+    *,
+    now: int,
+    canary: bool,
+    approval_id: str,
+    approved: bool,
+    planned_at: int = 0,
 ) -> str | None:
     """Why the org mails nobody, or not this plan, or None (P1). Missing or stale facts mean no (D5).
 
@@ -65,6 +76,8 @@ def gate(
         Whether the plan's subscriber is inside the canary share.
     approval_id, approved
         The approval a plan waited for ("" = none) and whether a person, still in time, said yes.
+    planned_at
+        When the plan's cycle began, epoch seconds: one that began while the breaker was half open has planned a trickle and no more.
     """
     if autonomy is Autonomy.OFF:
         return "autonomy_off"
@@ -74,8 +87,13 @@ def gate(
         return "breaker_missing"
     if now - breaker.judged_at > STALE_SECONDS:
         return "breaker_stale"
-    if breaker.state != "closed":  # while half open the machine probes, nobody else mails
-        return f"breaker_{breaker.state}" if breaker.state in ("open", "half_open") else "breaker_unreadable"
+    if breaker.state == "half_open":
+        if planned_at < breaker.trickle_since or not breaker.trickle_since:
+            return "breaker_half_open"
+        if now - breaker.since > TRICKLE_STALE_SECONDS:
+            return "breaker_stale"
+    elif breaker.state != "closed":
+        return "breaker_open" if breaker.state == "open" else "breaker_unreadable"
     if approval_id and not approved:
         return "not_approved"
     if autonomy is Autonomy.APPROVAL and not approval_id:

@@ -19,6 +19,9 @@ class Facts:
     """What the rails look at, (n,) each."""
 
     no_mail: Bools
+    let_through: Bools  # all while the breaker is closed, a trickle while it is half open
+    segment_stopped: Bools
+    provider_stopped: Bools
     engine: Bools  # the engine's arm: the fixed policy heeds no judgement of the engine's
     in_hours: Bools
     budget_left: int
@@ -36,7 +39,10 @@ def first_failing(facts: Facts, *, now: int, controls: Controls) -> Codes:
     in_week = (facts.recent_sends > now - WEEK).sum(axis=1)
     checks: tuple[tuple[str, Bools], ...] = (
         ("holdout", facts.no_mail),  # D4
+        ("segment_stopped", facts.segment_stopped),
+        ("provider_stopped", facts.provider_stopped),
         ("outside_hours", ~facts.in_hours),
+        ("breaker_half_open", ~facts.let_through),
         ("daily_limit_reached", np.full(len(facts.no_mail), facts.budget_left <= 0)),
         ("subscriber_frequency_limit", in_week >= controls.max_emails_per_subscriber_per_week),
         ("too_soon_since_last_email", facts.last_send_at > now - facts.gap_seconds),

@@ -12,6 +12,7 @@ from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.services import send_messages
+from revenue_engine.services.pace import in_force
 
 
 def listed(w: Wiring, org: str) -> list[Item]:
@@ -32,7 +33,8 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     if body is None:
         return 0
     controls = w.parameters.controls(org)
-    day, room = day_in(now, controls.zone).isoformat(), span_minutes(now, controls.zone) * controls.sends_per_minute
+    per_minute = in_force(w, org, controls)
+    day, room = day_in(now, controls.zone).isoformat(), span_minutes(now, controls.zone) * per_minute
     quarter = f"velocity-{epoch_seconds(now) // 900}"  # approvals of one quarter of an hour share its room
     known = w.control.approval(org, approval_id)
     if known is None or known["valid_until"] <= epoch_seconds(now) or "queued_at" in known:
@@ -63,9 +65,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         expires_at=expires_at,
     )
     first = w.control.budget_reserved(org, quarter) - fits
-    w.sends_queue.send(
-        send_messages.messages(((first + i) // controls.sends_per_minute, plan) for i, plan in enumerate(planned[:granted]))
-    )
+    w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(planned[:granted])))
     for i, plan in enumerate(planned[granted:], start=granted):
         reason = "daily_limit_reached" if i < fits else "velocity_limit"
         w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=day)

@@ -16,7 +16,7 @@ from typing import Any
 
 from revenue_engine.attribution.facts import Facts, merge
 from revenue_engine.attribution.ledger import Change, Entry, Head, settle
-from revenue_engine.attribution.position import Cell, Rules, rules_of
+from revenue_engine.attribution.position import Amounts, Cell, Rules, rules_of
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.queues import Message
@@ -107,6 +107,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
         # what an offer or a policy earned with our mails, beside what we count of them
         for of in (f"@{place.offer}", f"%{place.policy}"):
             days[place.day].update({f"{name}{of}": n for name, n in reported.items()})
+        hours[place.hour]["mailed_conversions"] += amounts.conversions  # what the velocity is held against
         days[place.day][f"held_conversions@{place.offer}"] += amounts.held_conversions
         campaigns[place.day, place.campaign].update(reported)
         sends[place.send_id].update(
@@ -117,7 +118,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
             }
         )
         if place.cell is not None:
-            cells[place.cell].update({"conversions": amounts.learned_conversions, "conversion_micros": amounts.learned_micros})
+            cells[replace(place.cell, took="")].update(learned(place.cell, amounts))
         actions.append(_timeline(w, org, key, entry, number))
     for hour, added in _changed(hours):
         actions += w.counters.hour(org, hour, added, shard_by=key)
@@ -134,6 +135,16 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
             )
         )
     return actions
+
+
+def learned(cell: Cell, amounts: Amounts) -> dict[str, int]:
+    """What an entry adds to its cell's evidence."""
+    return {
+        "conversions": amounts.learned_conversions,
+        "conversion_micros": amounts.learned_micros,
+        "reversed": amounts.reversed_conversions,
+        **({f"took_{cell.took}": amounts.learned_conversions} if cell.took else {}),
+    }
 
 
 def is_base(key: str) -> bool:

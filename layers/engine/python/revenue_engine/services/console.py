@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from revenue_engine.aws import names
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.errors import Refused
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.records.controls import parse_autonomy
 from revenue_engine.services import anomaly_desk, approvals, breaker, metrics, quarantine
 from revenue_engine.services.http import Request, Response
@@ -60,8 +60,16 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
             case ("POST", ["breaker", "close"]):
                 breaker.close_by_hand(w, org, by=_who(request), now=now)
                 return _json(200, {"breaker": "closed"})
+            case ("GET", ["stops"]):
+                return _json(200, {"stops": [asdict(stop) for stop in breaker.stopped(w, org, now=now)]})
+            case ("POST", ["stops", "lift"]):
+                return _done(
+                    breaker.lift_stop(w, org, _key(request), by=_who(request), now=now), "nothing by that key is stopped"
+                )
             case _:
                 return _json(404, {"error": "no such route"})
+    except BadInput as bad:
+        return _json(400, {"error": bad.reason, "field": bad.field, "detail": bad.detail})
     except Refused as refused:
         return _json(409, {"error": refused.reason, "detail": refused.detail})
 

@@ -12,7 +12,7 @@ from revenue_engine import __version__
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import cycle_id_at, day_in, from_epoch, midnight
+from revenue_engine.clock import cycle_id_at, day_in, epoch_seconds, from_epoch, midnight
 from revenue_engine.context import Cycle, CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
@@ -22,7 +22,9 @@ from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.subscriber import is_readable
+from revenue_engine.safety.stops import standing, stopped_names
 from revenue_engine.services.models import champion, finder
+from revenue_engine.services.velocity import look
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,11 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     if autonomy is not Autonomy.SHADOW and not controls.sender.complete:
         raise Refused("sender_incomplete", "controls.sender: from_address and postal_address")
     bundle = champion(w, org)
-    offers = w.offers.catalogue(org)
+    velocity = look(w, org, cycle_id, controls, bundle.rates.delay, now)
+    controls = controls.model_copy(update={"sends_per_minute": velocity})
+    stops = w.safety.stops(org, now=epoch_seconds(now))
+    offers = standing(w.offers.catalogue(org), stops)
+    half_open = (w.control.breaker(org) or {}).get("state") == "half_open"
     since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
     evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
     ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
@@ -75,6 +81,9 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
         code_version=__version__,
+        stopped_segments=stopped_names(stops, "segment"),
+        stopped_providers=stopped_names(stops, "provider"),
+        let_through_share=controls.trickle_share if half_open else 1.0,
     )
 
 

@@ -14,6 +14,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, from_epoch
 from revenue_engine.errors import BadInput, Contention
 from revenue_engine.intake.ses import SesEvent, parse_event
+from revenue_engine.records.causes import counted_by_cause, sent_by_cause
 from revenue_engine.records.send import SendState, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion
 from revenue_engine.services.touches import take_touch
@@ -95,7 +96,9 @@ def _settle(w: Wiring, event: SesEvent, send: Item) -> None:
         predicted = {name: send[name] for name in ("predicted_revenue_micros", "p_click", "p_conversion")}
         amounts = counted_when_sent(offer=send["offer"], policy=send["policy"], **predicted)
         zone = w.parameters.last_zone(send["org"])
-        counting = w.counters.counting(send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"])
+        counting = w.counters.counting(
+            send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"], by_cause=sent_by_cause(send)
+        )
     else:
         facts["reason"] = event.kind
     w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting)
@@ -106,6 +109,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
     org, send_id, provider = send["org"], send["pk"], send["provider"]
     facts: Item = {"send_id": send_id, "offer": send["offer"], "variant": send["variant"]}
     counters: dict[str, int] = {}
+    by_cause: dict[str, int] = {}
     outcome: dict[str, int] = {}
     evidence: dict[str, int] = {}
     at = epoch_seconds(event.at)
@@ -115,10 +119,12 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
             outcome = {"bounced_at": at}
             name = event.bounces_as
             counters = {name: 1, f"{name}#{provider}": 1}
+            by_cause = counted_by_cause("bounces", send) if name == "bounces" else {}
         case "complaint":
             facts |= {"feedback_type": event.feedback_type}
             if event.counts_as_complaint:
                 counters, outcome = {"complaints": 1, f"complaints#{provider}": 1}, {"complained_at": at}
+                by_cause = counted_by_cause("complaints", send)
                 evidence = {"complaints": 1}
             else:
                 counters = {f"other_complaints#{event.feedback_type or event.complaint_subtype}": 1}
@@ -138,7 +144,8 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
         actions.append(w.offers.adding_evidence(org, day=f"{event.mail_at:%Y-%m-%d}", amounts=evidence, **arm))
     # what a mail did to us counts in the hour it was sent: a rate has one cohort above and below its line
     when = event.mail_at if event.kind in ("bounce", "complaint") else event.at
-    return [*actions, *w.counters.counting(org, when, counters, zone=w.parameters.last_zone(org), shard_by=event.dedupe_id)]
+    zone = w.parameters.last_zone(org)
+    return [*actions, *w.counters.counting(org, when, counters, zone=zone, shard_by=event.dedupe_id, by_cause=by_cause)]
 
 
 def _apply_conversion(w: Wiring, message: Item) -> str:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from revenue_engine.aws import names
@@ -18,6 +18,7 @@ from revenue_engine.aws.subscribers import row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import Refused
+from revenue_engine.records.causes import sent_by_cause
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.send import PlannedSend, SendState, counted_when_sent
 from revenue_engine.records.subscriber import apply_claim
@@ -168,7 +169,9 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
             p_click=plan.p_click,
             p_conversion=plan.p_conversion,
         )
-        counting = run.w.counters.counting(run.org, now, amounts, zone=run.controls.zone, shard_by=plan.send_id)
+        counting = run.w.counters.counting(
+            run.org, now, amounts, zone=run.controls.zone, shard_by=plan.send_id, by_cause=sent_by_cause(asdict(plan))
+        )
         facts = {"message_id": answer.message_id, "sent_at": epoch_seconds(now)}
         run.w.sends.move(plan.send_id, org=run.org, to=SendState.SENT, facts=facts, counting=counting)
         return "sent"

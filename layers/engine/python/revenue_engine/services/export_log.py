@@ -32,13 +32,18 @@ def span(w: Wiring, org: str, *, days: int, now: datetime) -> Span:
 
 def receipts(w: Wiring, org: str, day: date) -> Iterator[tuple[str, bytes]]:
     """`(key, gzipped lines)` of every page decided on a UTC day, in order."""
-    for key in w.decisions.keys(f"decisions/{org}/{day.isoformat()}/"):
+    for key in receipt_keys(w, org, day):
         yield key, w.decisions.get(key) or b""
+
+
+def receipt_keys(w: Wiring, org: str, day: date) -> list[str]:
+    """Of every page decided on a UTC day, in order."""
+    return w.decisions.keys(f"decisions/{org}/{day.isoformat()}/")
 
 
 def contexts(w: Wiring, org: str, day: date) -> Iterator[tuple[str, bytes]]:
     """`(key, context)` of every cycle of a UTC day: what its policy is worked out from, beside the pages."""
-    cycles = {key.split("/")[3] for key in w.decisions.keys(f"decisions/{org}/{day.isoformat()}/")}
+    cycles = {key.split("/")[3] for key in receipt_keys(w, org, day)}
     for cycle_id in sorted(cycles):
         key = f"cycles/{org}/{cycle_id}/context.json"
         found = w.decisions.get(key)

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import epoch_seconds
+from revenue_engine.clock import cycle_began, epoch_seconds, parse_iso
 from revenue_engine.errors import Refused
+from revenue_engine.records.causes import Stop
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.safety.claim import BreakerFacts, gate
+from revenue_engine.safety.stops import stopped_reason
 
 MAX_AGE = timedelta(seconds=15)
 
@@ -23,6 +25,7 @@ class Gate:
         self._read_at: datetime | None = None
         self._breaker: BreakerFacts | None = None
         self._approvals: dict[str, bool] = {}
+        self._stops: tuple[Stop, ...] = ()
         self._stopped = ""
 
     def refusal(self, plan: PlannedSend) -> str | None:
@@ -36,14 +39,19 @@ class Gate:
             return refused.reason
         if self._read_at is None or now - self._read_at >= MAX_AGE:
             self._breaker, self._approvals, self._read_at = breaker_facts(self._w.control.breaker(self._org)), {}, now
+            self._stops = self._w.safety.stops(self._org, now=epoch_seconds(now))
         approved = bool(plan.approval_id) and self._approved(plan.approval_id, now)
-        return gate(
+        reason = gate(
             autonomy,
             self._breaker,
             now=epoch_seconds(now),
             canary=plan.canary,
             approval_id=plan.approval_id,
             approved=approved,
+            planned_at=_planned_at(plan),
+        )
+        return reason or stopped_reason(
+            self._stops, offer=plan.offer, variant=plan.variant, segment=plan.segment, provider=plan.provider
         )
 
     def stop(self, reason: str) -> None:
@@ -59,7 +67,30 @@ class Gate:
         return self._approvals[approval_id]
 
 
+def _planned_at(plan: PlannedSend) -> int:
+    """When its cycle began; a cycle of an unknown name began never."""
+    try:
+        return epoch_seconds(cycle_began(plan.cycle_id))
+    except ValueError:
+        return 0
+
+
 def breaker_facts(item: Item | None) -> BreakerFacts | None:
     """The breaker as the core reads it."""
     # closed by hand before the judge ever looked: no heartbeat, so stale
-    return None if item is None else BreakerFacts(state=item.get("state", ""), judged_at=item.get("judged_at", 0))
+    if item is None:
+        return None
+    return BreakerFacts(
+        state=item.get("state", ""),
+        judged_at=item.get("judged_at", 0),
+        since=_seconds(item, "since"),
+        trickle_since=_seconds(item, "trickle_since"),
+    )
+
+
+def _seconds(item: Item, name: str) -> int:
+    """A time that the machine wrote; 0 where there is none to be read, and then nothing trickles."""
+    try:
+        return epoch_seconds(parse_iso(item[name]))
+    except (KeyError, ValueError, TypeError):
+        return 0

@@ -15,7 +15,7 @@ import numpy as np
 from revenue_engine import audit, ids
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import cycle_id_at, day_in, epoch_seconds
+from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant, room_left, supply_of
 from revenue_engine.errors import Refused
@@ -98,12 +98,13 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, leas
     """A cycle that died with all its retries has reserved budget and written pages: its pages are run to their end, once (D6).
 
     Only on the org day that pays for them. What cannot be finished is given up, with an alarm: it must not keep this cycle from running.
+    Raises Refused("dead_cycle_leased") while the lease of somebody who died finishing it runs: this cycle begun, nobody would know of it.
     """
     unfinished = (w.control.last_cycle(org) or {}).get("unfinished")
     if unfinished is None or unfinished == current:
         return
     if w.control.lease_cycle(org, unfinished, now=now, seconds=lease_seconds) is None:
-        return
+        raise Refused("dead_cycle_leased", unfinished)
     report = CycleReport(unfinished, outcome="finished_late")
     try:
         context = known_context(w, org, unfinished)
@@ -129,7 +130,8 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
     if autonomy is Autonomy.SHADOW:
         return  # nothing leaves, so nothing has to be safe
     facts = breaker_facts(w.control.breaker(org))
-    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False)
+    began = epoch_seconds(cycle_began(cycle_id_at(now)))
+    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False, planned_at=began)
     if reason is not None:
         raise Refused(reason)
 
@@ -181,9 +183,16 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
         context_key=f"cycles/{org}/{cycle_id}/context.json",
         granted=granted,
         taken=taken,
+        send_id=send_ids(w, org) if decisions.mail.any() else None,
     )
     key = f"decisions/{org}/{now:%Y-%m-%d}/{cycle_id}/page-{number:04d}.ndjson.gz"
     w.decisions.put(key, gzip.compress(lines, compresslevel=6, mtime=0))
+
+
+def send_ids(w: Wiring, org: str) -> audit.SendIds:
+    """The names of an org's mails. Raises Refused without the tracking key."""
+    key = w.parameters.tracking_key(org)
+    return lambda subscriber, decision_id: ids.send_id(key, org=org, subscriber=subscriber, decision_id=decision_id)
 
 
 def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, PlannedSend]]:
@@ -193,7 +202,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
     if not minutes:
         return []
     org, cycle_id = cycle.context.org, cycle.context.cycle_id
-    key = w.parameters.tracking_key(org)
+    send_id = send_ids(w, org)
     labels = cycle.context.controls.campaign_labels
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
@@ -202,7 +211,7 @@ def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, P
             PlannedSend(
                 org=org,
                 cycle_id=cycle_id,
-                send_id=ids.send_id(key, org=org, subscriber=row["subscriber"], decision_id=row["decision_id"]),
+                send_id=send_id(row["subscriber"], row["decision_id"]),
                 campaign=labels.get(row["offer"]) or f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
                 approval_id="",
                 budget_day=day_in(cycle.context.now, cycle.context.controls.zone).isoformat(),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in
+from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
 from revenue_engine.services.books import controls_in_books_currency
+
+POSTMASTER_DAYS = 90
 
 
 def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
@@ -26,7 +28,10 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "org": org,
         "currency": controls.currency,
         "autonomy": autonomy,
-        "breaker": {name: breaker.get(name) for name in ("state", "reason", "since", "judged_at")},
+        "breaker": {name: breaker.get(name) for name in ("state", "reason", "since", "judged_at", "human_needed")},
+        "findings": (w.safety.look(org) or {}).get("findings", []),
+        "stopped": _stopped(w, org, now),
+        "postmaster": _postmaster(w, org, now),
         "last_cycle": w.control.last_cycle(org),
         "day": today.isoformat(),
         "budget": {"reserved": w.control.budget_reserved(org, today.isoformat()), "cap": controls.max_daily_emails},
@@ -37,20 +42,44 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "today": {name: value for name, value in sorted(counted.items()) if "@" not in name and "%" not in name},
         "feed": _feed(w, org),
         "champion": w.bundles.champion(org),
-        "training": _training(w, org),
+        "training": {what: _training(w, org, what) for what in ("funnel", "value")},
     }
 
 
-def _training(w: Wiring, org: str) -> dict[str, Any] | None:
+def _training(w: Wiring, org: str, what: str) -> dict[str, Any] | None:
     """Of the last training run: what became champion, or why nothing did, and what has drifted."""
-    report = w.bundles.last_report(org)
+    report = w.bundles.last_report(org, what)
     if report is None:
         return None
     return {
         "at": report["at"],
         "promoted": report["promoted"],
+        "refused": report["refused"],
         "kept_aside": {one["name"]: one["reasons"] for one in report["candidates"] if not one["passed"]},
         "drift": report["drift"]["alarms"],
+    }
+
+
+def _stopped(w: Wiring, org: str, now: datetime) -> dict[str, dict[str, Any]]:
+    """What the judge has stopped, by key."""
+    return {
+        stop.cause.key: {
+            "reason": stop.reason,
+            "since": from_epoch(stop.since),
+            "until": from_epoch(stop.until) if stop.until else None,
+        }
+        for stop in w.safety.stops(org, now=epoch_seconds(now))
+    }
+
+
+def _postmaster(w: Wiring, org: str, now: datetime) -> dict[str, Any]:
+    """Gmail's complaints are known only as far as somebody has imported them."""
+    told = w.safety.postmaster(org, since=now.date() - timedelta(days=POSTMASTER_DAYS))
+    newest = max((day.day for day in told), default=None)
+    return {
+        "newest_day": newest,
+        "age_days": (now.date() - newest).days if newest else None,
+        "spam_ratio": max((day.spam_ratio for day in told if day.day == newest), default=None),
     }
 
 

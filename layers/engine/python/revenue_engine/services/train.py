@@ -1,4 +1,4 @@
-"""Once a night: evidence and mails → bundles → champion, if one predicts better than today's and means what it says (D3).
+"""Every night the funnel, once a week lifetime value: mails → bundles → champion, if one predicts better and means what it says (D3).
 
 Beside the pointer's move every run leaves a report: what was made, why it was not taken, and what the champion's predictions have become.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,23 +20,35 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.bundle import Bundle, dump, prior_bundle
 from revenue_engine.clock import iso_millis
-from revenue_engine.errors import Refused
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.learning.dataset import EVIDENCE_DAYS, ROWS_DAYS
 from revenue_engine.learning.outcomes import Mail, Sale
+from revenue_engine.learning.people import MAILS_DAYS
+from revenue_engine.log_pages import Stored
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.send import SendState
-from revenue_engine.served import Stored
 from revenue_engine.services import export_log
 from revenue_engine.services.models import champion, finder
-from revenue_engine.training import Source, Trained, run
+from revenue_engine.training import Source, Trained, run, run_value
 
 log = logging.getLogger(__name__)
 
+READERS = 8
 
-def train(w: Wiring, *, org: str, now: datetime, seed: int = 0, progress: Callable[[str], None] = log.info) -> dict[str, Any]:
-    """Publishes the bundles of a run and its report; makes one champion only if it may be. Returns the report."""
-    trained = run(source(w, org, now), now, code_version=__version__, seed=seed, progress=progress)
-    return publish(w, org, trained)
+
+def train(
+    w: Wiring, *, org: str, now: datetime, what: str = "funnel", seed: int = 0, progress: Callable[[str], None] = log.info
+) -> dict[str, Any]:
+    """Publishes the bundles of a run and its report; makes one champion only if it may be. Returns the report.
+
+    Raises BadInput for anything but `funnel` (with rates and payouts) and `value`.
+    """
+    if what == "funnel":
+        found = source(w, org, now, days=ROWS_DAYS)
+        return publish(w, org, run(found, now, code_version=__version__, seed=seed, progress=progress))
+    if what == "value":
+        return publish(w, org, run_value(source(w, org, now, days=MAILS_DAYS), now, code_version=__version__, progress=progress))
+    raise BadInput("what", "unknown", what)
 
 
 def publish(w: Wiring, org: str, trained: Trained) -> dict[str, Any]:
@@ -43,7 +57,9 @@ def publish(w: Wiring, org: str, trained: Trained) -> dict[str, Any]:
     for one in trained.candidates:
         w.bundles.publish(org, one.bundle.version, dump(one.bundle))
         log.info("bundle %s (%s): %s", one.bundle.version, one.name, ", ".join(one.verdict.reasons) or "passed")
-    w.bundles.put_report(org, [one.bundle.version for one in trained.candidates], json.dumps(report, sort_keys=True).encode())
+    w.bundles.put_report(
+        org, trained.what, [one.bundle.version for one in trained.candidates], json.dumps(report, sort_keys=True).encode()
+    )
     if trained.promoted is not None:
         w.bundles.promote(org, trained.promoted.bundle.version, at=iso_millis(trained.at))
     if trained.drift.alarms:
@@ -52,10 +68,10 @@ def publish(w: Wiring, org: str, trained: Trained) -> dict[str, Any]:
     return report
 
 
-def source(w: Wiring, org: str, now: datetime) -> Source:
-    """What the org's stores have. Nothing is read yet but the evidence and the champion."""
+def source(w: Wiring, org: str, now: datetime, *, days: int) -> Source:
+    """What the org's stores have of so many days. Nothing is read yet but the evidence and the champion."""
     since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
-    span = export_log.span(w, org, days=ROWS_DAYS, now=now)
+    span = export_log.span(w, org, days=days, now=now)
     return Source(
         evidence=[parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)],
         categories={offer.offer: offer.category for offer in w.offers.catalogue(org)},
@@ -82,7 +98,8 @@ def _delivered(w: Wiring, org: str, day: str) -> Iterator[Item]:
 
 def _mail(row: Item) -> Mail:
     click = row.get("first_human_click_at")
-    return Mail(row["decision_id"], row["pk"], float(row["sent_at"]), None if click is None else float(click))
+    left = "unsubscribed_at" in row or "complained_at" in row
+    return Mail(row["decision_id"], row["pk"], float(row["sent_at"]), None if click is None else float(click), left)
 
 
 def _sale(head: Head) -> Sale:
@@ -94,11 +111,19 @@ def _sale(head: Head) -> Sale:
 
 
 def _pages(w: Wiring, org: str, span: export_log.Span) -> Iterator[Stored]:
-    """Pages whose inputs are still there, cycle by cycle."""
-    known: tuple[str, bytes] | None = None
-    for day in span.decided:
-        for key, lines in export_log.receipts(w, org, day):
-            cycle_id = key.split("/")[3]
-            if known is None or known[0] != cycle_id:
-                known = cycle_id, w.decisions.get(f"cycles/{org}/{cycle_id}/context.json") or b""
-            yield Stored(lines, export_log.inputs(w, org, key)[1] or b"", known[1])
+    """All pages in order, some of them fetched ahead: the reads wait on the network."""
+    with ThreadPoolExecutor(READERS) as readers:
+        ahead: deque[Future[Stored]] = deque()
+        for day in span.decided:
+            for key in export_log.receipt_keys(w, org, day):
+                ahead.append(readers.submit(_stored, w, org, key))
+                if len(ahead) > 2 * READERS:
+                    yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _stored(w: Wiring, org: str, key: str) -> Stored:
+    """A page of receipts with its inputs; what is gone is empty, which nothing can be read from."""
+    context = w.decisions.get(f"cycles/{org}/{key.split('/')[3]}/context.json")
+    return Stored(w.decisions.get(key) or b"", export_log.inputs(w, org, key)[1] or b"", context or b"")

@@ -10,6 +10,7 @@ from revenue_engine.aws.dynamo import Expression, TransactionCancelled, commit
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
+from revenue_engine.records.causes import counted_by_cause
 from revenue_engine.services.engage import opt_out
 from revenue_engine.services.http import ORG, Request, Response
 
@@ -62,7 +63,14 @@ def _count_once(w: Wiring, org: str, send_id: str, now: datetime) -> None:
             [
                 w.sends.outcome(send_id, first={"unsubscribed_at": epoch_seconds(now)}, guard=first),
                 # in the hour of the mail, as bounces and complaints are
-                *w.counters.counting(org, sent_at, {"unsubscribes": 1}, zone=w.parameters.last_zone(org), shard_by=send_id),
+                *w.counters.counting(
+                    org,
+                    sent_at,
+                    {"unsubscribes": 1},
+                    zone=w.parameters.last_zone(org),
+                    shard_by=send_id,
+                    by_cause=counted_by_cause("unsubscribes", send),
+                ),
                 w.offers.adding_evidence(org, day=f"{sent_at:%Y-%m-%d}", amounts={"unsubscribes": 1}, **arm),
             ]
         )

@@ -1,0 +1,229 @@
+"""Why a decision came out as it did, step by step, from what is on record: the receipt, the row and the controls it was decided by (D1).
+
+The checks stand in the order in which the cycle makes them (`safety.rails`, then `cycle.decide_batch`). The receipt's own reason is the
+last word: what stands behind it was not reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from revenue_engine.clock import epoch_seconds, from_epoch, iso_millis, parse_iso
+from revenue_engine.money import format_micros
+from revenue_engine.pacing.hours import in_hours, next_opening
+from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.records.controls import Controls
+from revenue_engine.records.subscriber import Row, sends_within
+from revenue_engine.records.zones import ZONES
+
+PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
+_WEEK = 7 * 86_400
+_FIXED_GAP_HOURS = 7 * 24  # the fixed policy is a weekly newsletter
+_GIVEN = ("revenue_opportunity", "exploration", "fixed_policy", "ghost")  # reasons of a row that passed every check
+_PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the explanation. `verdict` is empty for what is not a check."""
+
+    what: str
+    detail: str
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One thing that could have said no: its value beside its limit, and what would turn its answer round."""
+
+    reason: str
+    detail: str
+    otherwise: str
+    margin: float | None = None  # how far from its limit, as a share of the larger of both; None where no number says so
+
+
+def explain(record: Mapping[str, Any], row: Row, controls: Controls, *, budget_left: int) -> tuple[Step, ...]:
+    """The steps of one decision.
+
+    Parameters
+    ----------
+    record
+        The receipt (`revenue_engine.audit`), as read from its line.
+    row
+        The subscriber's row of the stored page, as the cycle saw it.
+    controls, budget_left
+        Of the stored context.
+    """
+    now = parse_iso(record["ts"])
+    checks = _checks(record, row, controls, now, budget_left)
+    # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`cycle.grant`)
+    cut = record["reason"] == "velocity_limit" or (record["reason"] == "daily_limit_reached" and budget_left > 0)
+    return (
+        Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
+        Step(
+            "who decides",
+            f"{record['policy']} for arm {record['arm']}, segment {record['segment']}, mailbox {record['provider']}",
+        ),
+        *_judged(record, checks, cut=cut),
+        *(_chosen(record) if record["offer"] is not None else ()),
+        Step("answer", _answer(record)),
+        Step("what would have changed it", _flip(record, checks, controls, cut=cut)),
+        Step("decided by", _versions(record)),
+    )
+
+
+def _checks(record: Mapping[str, Any], row: Row, controls: Controls, now: datetime, budget_left: int) -> tuple[_Check, ...]:
+    at, zone, currency = epoch_seconds(now), np.array([row.zone], dtype=np.uint16), record["currency"]
+    fixed = record["arm"] == "fixed"
+    opening = int(next_opening(zone, np.array([at], dtype=np.int64), controls)[0])
+    inside = bool(in_hours(zone, at, controls, for_seconds=CYCLE_MINUTES * 60)[0])
+    floor = controls.min_revenue_per_email_micros
+    in_week, cap = sends_within(row, now=at, seconds=_WEEK), controls.max_emails_per_subscriber_per_week
+    gap_hours = max(controls.min_hours_between_emails, _FIXED_GAP_HOURS if fixed else 0)
+    newest = sorted((sent for sent in row.recent_sends if sent), reverse=True)
+    week_frees = _moment(newest[cap - 1] + _WEEK) if 0 < cap <= len(newest) else "never: the cap is 0"
+    local = f"{controls.sending_hours_start}:00 to {controls.sending_hours_end}:00 in {ZONES[row.zone]}"
+    checks = [
+        _Check("holdout", f"arm {record['arm']}", "nothing: nobody leaves the no-mail arm"),
+        _Check("outside_hours", f"{'inside' if inside else 'outside'} {local}", f"a decision at {_moment(max(opening, at))}"),
+        _Check("daily_limit_reached", f"{budget_left:,} mails left of the day's budget", "a budget with a mail left: tomorrow's"),
+        _Check("subscriber_frequency_limit", f"{in_week} mails in seven days, the cap is {cap}", f"a decision after {week_frees}"),
+        _Check(
+            "too_soon_since_last_email",
+            f"last mail {_moment(row.last_send_at) if row.last_send_at else 'never'}, the gap is {gap_hours} h",
+            f"a decision at {_moment(row.last_send_at + gap_hours * 3_600)}",
+        ),
+        _limit("high_churn_risk", "churn risk", record["churn_risk"], most=controls.churn_risk_threshold),
+        _limit("high_complaint_risk", "complaint risk", record["complaint_risk"], most=controls.complaint_risk_threshold),
+        _limit("engagement_too_low", "engagement", record["engagement_score"], least=controls.min_engagement_score),
+        _Check("no_suitable_offer", f"{_arms(record)} eligible arms", "an offer that may go to this person"),
+        _micros("predicted_revenue_too_low", "revenue at best", record["upper_revenue_micros"], floor, currency),
+        _micros("below_shadow_price", "index of the best arm", record["best_index_micros"], record["lambda_micros"], currency),
+    ]  # fmt: skip
+    spared = ("high_churn_risk", "engagement_too_low", "predicted_revenue_too_low", "below_shadow_price")
+    return tuple(check for check in checks if not (fixed and check.reason in spared))  # the fixed policy heeds no judgement
+
+
+def _limit(reason: str, name: str, value: float, *, most: float | None = None, least: float | None = None) -> _Check:
+    limit = most if most is not None else least
+    assert limit is not None
+    word = "at most" if most is not None else "at least"
+    size = max(abs(value), abs(limit))
+    return _Check(
+        reason,
+        f"{name} {value:.4g}, {word} {limit:.4g} is allowed",
+        f"{name} {limit:.4g} instead of {value:.4g}",
+        abs(value - limit) / size if size else 0.0,
+    )
+
+
+def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _Check:
+    size = max(abs(value), abs(limit))
+    return _Check(
+        reason,
+        f"{name} {_money(value, currency)}, to beat: {_money(limit, currency)}",
+        f"{name} {_money(limit, currency)} instead of {_money(value, currency)}",
+        abs(value - limit) / size if size else 0.0,
+    )
+
+
+def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], *, cut: bool) -> list[Step]:
+    """Every check with its verdict: those before the reason passed, those behind it were not reached."""
+    known = [check.reason for check in checks]
+    reason = record["reason"]
+    failed = known.index(reason) if reason in known and not cut else None
+    steps = []
+    for n, check in enumerate(checks):
+        verdict = PASSED if failed is None or n < failed else FAILED if n == failed else NOT_REACHED
+        steps.append(Step(check.reason, check.detail if verdict != NOT_REACHED else "", verdict))
+    if cut:
+        steps.append(Step(reason, _cut_detail(record), FAILED))
+    elif reason not in known and reason not in _GIVEN:
+        steps.append(Step(reason, "", FAILED))
+    return steps
+
+
+def _cut_detail(record: Mapping[str, Any]) -> str:
+    return f"by rank: the page got {record['granted']:,} places, {record['taken']:,} were taken by earlier pages of the cycle"
+
+
+def _chosen(record: Mapping[str, Any]) -> list[Step]:
+    currency, joint = record["currency"], record["propensity_joint"]
+    parts = f"send {record['propensity_send']:.4f} × offer {record['propensity_offer']:.4f} × content {record['propensity_content']:.4f}"
+    how = "explored" if record["explored"] else "by the vote of the posterior's draws"
+    expected = _money(record["expected_revenue_micros"], currency)
+    funnel = (
+        f"P(open) {record['p_open']:.4f}, P(click) {record['p_click']:.5f}, P(conversion | click) {record['p_conversion']:.5f}"
+    )
+    prices = [
+        f"− {name.removesuffix('_micros').replace('_', ' ')} {_money(record[name], currency)}"
+        for name in _PRICES
+        if record.get(name)
+    ]
+    terms = " ".join([expected, f"− cost {_money(record['cost_micros'], currency)}", *prices])
+    steps = [
+        Step("offer and content", f"{record['offer']} ({record['offer_name']}), {record['content']}: “{record['subject_line']}”, {how}"),
+        Step("propensity", f"{joint:.4f} = {parts}, ε {record['epsilon']:.4f}" if record["action"] == "send" else f"{joint:.4f}"),
+        Step("predictions", f"{funnel}, payout {_money(record['payout_micros'], currency)}: revenue {expected}"),
+        Step("index", f"{terms} = {_money(record['index_micros'], currency)}; price λ {_money(record['lambda_micros'], currency)}"),
+    ]  # fmt: skip
+    if record["runner_up_offer"] is not None:
+        behind = _money(record["index_micros"] - record["runner_up_index_micros"], currency)
+        name = f"{record['runner_up_offer']}, {record['runner_up_content']}"
+        steps.append(Step("runner-up", f"{name}: index {_money(record['runner_up_index_micros'], currency)}, {behind} less"))
+    return steps
+
+
+def _answer(record: Mapping[str, Any]) -> str:
+    again = f"next decision {_moment(record['next_decision_at'])}"
+    if record["action"] != "send":
+        return f"{record['action']}: {record['reason']}; {again}"
+    if record["awaits_approval"]:
+        return f"send: {record['reason']}; waits for a person's approval; {again}"
+    if not record["mailed"]:
+        return f"send: {record['reason']}; autonomy {record['autonomy']} lets it not leave; {again}"
+    return f"send: {record['reason']}; planned for {_moment(record['scheduled_at'])}; {again}"
+
+
+def _flip(record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Controls, *, cut: bool) -> str:
+    """The nearest change of one thing alone; of a send, the check that it passed by the smallest share."""
+    reason = record["reason"]
+    if reason == "ghost":
+        return f"another draw: {controls.ghost_share:.1%} of what would be sent is held back by lot, to measure what a mail does"
+    if cut:
+        return "a better rank, or one more place: an index above that of the last one mailed"
+    failed = next((check for check in checks if check.reason == reason), None)
+    if failed is not None:
+        return failed.otherwise
+    if reason not in _GIVEN:
+        return "nothing that the record knows of"
+    near = min((check for check in checks if check.margin is not None), key=lambda check: check.margin or 0.0, default=None)
+    no_mail = f"no mail with {near.otherwise}, {near.margin:.1%} away" if near is not None else "no mail by none of the limits"
+    if record["runner_up_offer"] is None:
+        return no_mail
+    return f"{no_mail}; {record['runner_up_offer']}, {record['runner_up_content']} instead by another draw"
+
+
+def _versions(record: Mapping[str, Any]) -> str:
+    prior = " (a prior, not trained)" if record["model_prior"] else ""
+    return (
+        f"model {record['model_version']}{prior}, controls {record['controls_version']}, price {record['price_version']}, "
+        f"code {record['code_version']}; inputs {record['page']} row {record['row']}, {record['context']}"
+    )
+
+
+def _arms(record: Mapping[str, Any]) -> int:
+    return int.from_bytes(bytes.fromhex(record["eligible"]), "big").bit_count()
+
+
+def _money(micros: int, currency: str) -> str:
+    return format_micros(micros, currency, decimals=6)
+
+
+def _moment(seconds: int) -> str:
+    return iso_millis(from_epoch(seconds))

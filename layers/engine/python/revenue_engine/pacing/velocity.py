@@ -1,0 +1,157 @@
+"""How many mails leave a minute: the specification's states, bounds and steps, moved by evidence instead of by noise.
+
+The specification compares a quarter of an hour's revenue with its prediction and steps by a quarter beyond ±20 %. Revenue lags mails by
+hours to days, and chance alone passes ±20 % in four of five windows with three conversions. So what came is held against what should
+have come by now (`pacing.nowcast`), and the velocity steps only if chance and the usual scatter of days would not explain it:
+
+    X ~ Poisson(expected · level · D),   D ~ Gamma(mean 1, variance DAY_VARIANCE + that of the level)
+
+a negative binomial, two-sided at 2 · TAIL, and the ratio beyond the specification's ±20 %. `level` is what the predictions have been
+worth over the weeks before: a model that always says a third too much must not brake for ever. Delivery brakes too: bounces, complaints
+and deferrals, and clicks, of which there are fifty for a conversion and which come within the day, so that mails in the spam folder are
+noticed before their money is missed. What that has taken is given back step by step when it is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from revenue_engine.records.controls import Controls
+from revenue_engine.safety.sequential import poisson_at_least
+from revenue_engine.safety.tails import negative_binomial_at_least, negative_binomial_at_most
+
+LEAST, MOST = 10, 1_000  # a minute
+RAISE, LOWER = 1.25, 0.75
+OUTPERFORMING, UNDERPERFORMING = 1.2, 0.8
+FEWEST = 3  # of complaints or bounces: fewer say nothing
+TAIL = 0.0025  # of each side, every quarter of an hour anew on windows that overlap
+DAY_VARIANCE = 0.02  # relative: days differ by 14 % for reasons no prediction knows
+LEVEL_EVENTS = 50.0  # what a level of 1 is worth against the weeks before
+MIN_EXPECTED = 5.0  # below, nothing that can come says anything
+DEFERRED = 0.05  # of the mails: above, a mailbox provider asks for patience
+CALM_HOURS = 24  # without trouble, before a step back towards where the operator has put it
+WINDOW_HOURS = 24  # or since the last step, whichever is shorter: no evidence is used twice
+PAST_DAYS = 21  # before it, for the level
+SENDS_DAYS = 40  # whose mails may still have brought something in them
+
+State = Literal[
+    "outperforming_predictions", "underperforming_predictions", "delivery_trouble", "recovering", "on_track", "too_early"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Of clicked mails or of conversions: what should have come by the predictions of the mails, and what did."""
+
+    expected: float  # in the window
+    came: int
+    past_expected: float  # in the weeks before
+    past_came: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What mailbox providers said of the window's mails."""
+
+    sent: int
+    complaints: int
+    bounces: int
+    deferred: int  # soft bounces and delays
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The specification's VelocityState: what to do, and why."""
+
+    sends_per_minute: int
+    state: State
+    ratio: float | None  # came / expected at the level of late; None where too little is expected
+    expected: float  # conversions, at that level
+    came: int
+    tail: float | None  # chance of as few or as many
+    trouble: str | None
+
+    @property
+    def acts(self) -> bool:
+        """Whether the velocity steps because of what was seen."""
+        return self.state in ("outperforming_predictions", "underperforming_predictions", "delivery_trouble")
+
+
+def trouble(delivery: Delivery, controls: Controls) -> str | None:
+    """What ails delivery, surely and not by chance: half a limit of the breaker's, so that slower comes before stopped."""
+    for name, events, limit in (
+        ("complaints", delivery.complaints, controls.max_complaint_rate / 2),
+        ("bounces", delivery.bounces, controls.max_bounce_rate / 2),
+        ("deferrals", delivery.deferred, DEFERRED),
+    ):
+        if events >= FEWEST and poisson_at_least(events, limit * delivery.sent) < TAIL:
+            return name
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A flow held against its level."""
+
+    mean: float
+    ratio: float | None
+    tail: float | None  # None: too little should have come to say anything
+
+    def beyond(self, limit: float) -> bool:
+        """Past the limit, away from 1, and no chance."""
+        if self.ratio is None or self.tail is None or self.tail >= TAIL:
+            return False
+        return self.ratio > limit if limit > 1 else self.ratio < limit
+
+
+def judge(
+    conversions: Flow, clicks: Flow, *, trouble: str | None, current: int, begins_at: int, most: int, calm_hours: float
+) -> Verdict:
+    """One look.
+
+    Parameters
+    ----------
+    trouble
+        What ails delivery now, by name.
+    current, begins_at, most
+        Mails a minute: now, where the operator has put it, and the most that he allows (at most `MOST`).
+    calm_hours
+        Since delivery last braked; infinite when it never did.
+    """
+    money, attention = _held(conversions), _held(clicks)
+    if trouble is None and attention.beyond(UNDERPERFORMING):
+        trouble = "clicks_missing"
+    state: State = "on_track" if money.tail is not None or attention.tail is not None else "too_early"
+    if trouble is not None:
+        state = "delivery_trouble"
+    elif money.beyond(UNDERPERFORMING):
+        state = "underperforming_predictions"
+    elif money.beyond(OUTPERFORMING):
+        state = "outperforming_predictions"
+    elif current < begins_at and CALM_HOURS <= calm_hours < float("inf"):
+        state = "recovering"
+    target = max(LEAST, min(_target(state, current, begins_at), most, MOST))
+    return Verdict(target, state, money.ratio, money.mean, conversions.came, money.tail, trouble)
+
+
+def _held(flow: Flow) -> _Held:
+    known = LEVEL_EVENTS + flow.past_came
+    mean = flow.expected * known / (LEVEL_EVENTS + flow.past_expected)
+    if mean < MIN_EXPECTED:
+        return _Held(mean, None, None)
+    ratio = flow.came / mean
+    tail = negative_binomial_at_least if ratio > 1 else negative_binomial_at_most
+    return _Held(mean, ratio, tail(flow.came, mean, DAY_VARIANCE + 1.0 / known))
+
+
+def _target(state: State, current: int, begins_at: int) -> int:
+    match state:
+        case "outperforming_predictions":
+            return int(current * RAISE)
+        case "underperforming_predictions" | "delivery_trouble":
+            return int(current * LOWER)
+        case "recovering":
+            return min(int(current * RAISE), begins_at)
+        case _:
+            return current

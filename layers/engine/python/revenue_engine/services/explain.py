@@ -1,0 +1,83 @@
+"""The stored record of a decision, found by a mail or by its person, and explained. Only read."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from revenue_engine.aws.items import Item
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import cycle_id_at, from_epoch
+from revenue_engine.errors import BadInput, Refused
+from revenue_engine.explanation import Step, explain
+from revenue_engine.records.subscriber import unpack
+from revenue_engine.services.models import finder
+from revenue_engine.snapshot import load_context, load_page
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One decision, its steps, and the outbox row of its mail, if there is one."""
+
+    record: dict[str, Any]
+    steps: tuple[Step, ...]
+    send: Item | None
+
+
+def explain_decisions(w: Wiring, org: str, name: str, *, last: int) -> list[Explained]:
+    """Of a send its decision; of a subscriber the last few, newest first.
+
+    Raises BadInput for a name that is neither, Refused("snapshot_unreadable") where the record is there and its inputs are not.
+    """
+    send = w.sends.get(name)
+    if send is not None and send["org"] == org:
+        found = _decided(w, org, send["cycle_id"], send["subscriber"])
+        if found is None:
+            raise BadInput("send", "no_receipt", f"cycle {send['cycle_id']} has none of it")
+        return [found[0]]
+    person = w.subscribers.get(org, name)
+    if person is None:
+        raise BadInput("name", "unknown", "neither a send nor a subscriber of this org")
+    return list(_history(w, org, name, decided_at=int(person.get("decided_at", 0)), last=last))
+
+
+def _history(w: Wiring, org: str, subscriber: str, *, decided_at: int, last: int) -> Iterator[Explained]:
+    """A page keeps when each of its rows was decided before: decisions are a chain, and no index of them is needed."""
+    for _ in range(last):
+        found = _decided(w, org, cycle_id_at(from_epoch(decided_at)), subscriber) if decided_at else None
+        if found is None:
+            return
+        explained, decided_at = found
+        yield explained
+
+
+def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Explained, int] | None:
+    """A subscriber's decision in a cycle, and when the one before was made (0 = never)."""
+    record = next((line for line in records(w, org, cycle_id) if line["subscriber"] == subscriber), None)
+    if record is None:
+        return None
+    page, context = (w.decisions.get(record[kind]) for kind in ("page", "context"))
+    if page is None or context is None:
+        raise Refused("snapshot_unreadable", f"{record['page']} or {record['context']} is not there")
+    batch, decided_by = load_page(page), load_context(context, finder(w, org))
+    row = unpack(batch.rows[record["row"]].tobytes())
+    steps = explain(record, row, decided_by.controls, budget_left=decided_by.budget_left)
+    send = w.sends.get(record["send_id"]) if record["send_id"] else None
+    return Explained(record, steps, send), int(batch.decided_at[record["row"]])
+
+
+def records(w: Wiring, org: str, cycle_id: str) -> Iterator[dict[str, Any]]:
+    """All receipts of a cycle, page by page."""
+    for key in receipt_keys(w, org, cycle_id):
+        for line in gzip.decompress(w.decisions.get(key) or b"").splitlines():
+            yield orjson.loads(line)
+
+
+def receipt_keys(w: Wiring, org: str, cycle_id: str) -> list[str]:
+    """Where a cycle's receipts lie: under the UTC day that its name begins with."""
+    day = f"{cycle_id[:4]}-{cycle_id[4:6]}-{cycle_id[6:8]}"
+    return w.decisions.keys(f"decisions/{org}/{day}/{cycle_id}/")

@@ -1,0 +1,116 @@
+"""The velocity moves by what chance would not explain, by the specification's steps, within its bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from revenue_engine.pacing.nowcast import CLICK_DELAY, Sends, arrived, expected
+from revenue_engine.pacing.velocity import Delivery, Flow, Verdict, judge, trouble
+from revenue_engine.prediction.prior import PRIOR_RATES
+from revenue_engine.prediction.rates import Delay
+from revenue_engine.records.controls import Controls
+
+NOTHING = Flow(0.0, 0, 0.0, 0)
+DELAY = PRIOR_RATES.delay
+
+
+def look(
+    conversions: Flow = NOTHING,
+    clicks: Flow = NOTHING,
+    *,
+    ails: str | None = None,
+    current: int = 100,
+    most: int = 1_000,
+    calm_hours: float = float("inf"),
+) -> Verdict:
+    return judge(conversions, clicks, trouble=ails, current=current, begins_at=100, most=most, calm_hours=calm_hours)
+
+
+@pytest.mark.parametrize(
+    ("came", "state", "then"),
+    [
+        (100, "on_track", 100),
+        (125, "on_track", 100),  # beyond the specification's 20 %, but days differ by that much
+        (160, "outperforming_predictions", 125),
+        (50, "underperforming_predictions", 75),
+    ],
+)
+def test_states_and_steps_are_the_specification_s(came: int, state: str, then: int) -> None:
+    verdict = look(Flow(100.0, came, 2_000.0, 2_000))
+    assert (verdict.state, verdict.sends_per_minute) == (state, then)
+    assert verdict.ratio == pytest.approx(came / 100)
+
+
+def test_it_stays_between_ten_and_a_thousand_and_below_what_the_operator_allows() -> None:
+    good, bad = Flow(100.0, 300, 0.0, 0), Flow(100.0, 10, 0.0, 0)
+    assert look(good, current=900).sends_per_minute == 1_000
+    assert look(good, current=900, most=920).sends_per_minute == 920
+    assert look(bad, current=11).sends_per_minute == 10
+    assert look(current=900, most=300).sends_per_minute == 300
+
+
+def test_few_conversions_say_nothing() -> None:
+    assert look(Flow(4.0, 0, 90.0, 90)).state == "too_early"
+    assert look(Flow(6.0, 1, 90.0, 90)).state == "on_track"
+
+
+def test_predictions_that_are_always_a_third_too_high_do_not_brake() -> None:
+    assert look(Flow(300.0, 200, 6_000.0, 4_000)).state == "on_track"
+    assert look(Flow(300.0, 200, 0.0, 0)).state == "on_track"  # nobody knows yet what they are worth
+    assert look(Flow(300.0, 150, 6_000.0, 6_000)).state == "underperforming_predictions"
+
+
+def test_missing_clicks_brake_whatever_the_money_says_and_clicks_alone_never_raise() -> None:
+    missing, many = Flow(1_000.0, 400, 9_000.0, 9_000), Flow(1_000.0, 3_000, 9_000.0, 9_000)
+    verdict = look(Flow(100.0, 300, 2_000.0, 2_000), missing)
+    assert (verdict.state, verdict.trouble, verdict.sends_per_minute) == ("delivery_trouble", "clicks_missing", 75)
+    assert look(clicks=many).sends_per_minute == 100
+
+
+def test_what_trouble_took_is_given_back_when_it_is_over_and_no_more_than_that() -> None:
+    assert look(ails="bounces").sends_per_minute == 75
+    assert look(current=60, calm_hours=23).sends_per_minute == 60
+    assert look(current=60, calm_hours=24).sends_per_minute == 75
+    assert look(current=90, calm_hours=24).sends_per_minute == 100
+    assert look(current=60).sends_per_minute == 60  # it was money that took it: money gives it back
+
+
+@pytest.mark.parametrize(
+    ("delivery", "found"),
+    [
+        (Delivery(10_000, 1, 90, 300), None),
+        (Delivery(10_000, 25, 0, 0), "complaints"),
+        (Delivery(2_000, 0, 60, 0), "bounces"),
+        (Delivery(2_000, 0, 0, 180), "deferrals"),
+        (Delivery(0, 0, 0, 2), None),
+        (Delivery(50, 1, 1, 0), None),
+    ],
+)
+def test_trouble_is_half_a_limit_of_the_breaker_s_and_no_chance(delivery: Delivery, found: str | None) -> None:
+    assert trouble(delivery, Controls()) == found
+
+
+# --- the nowcast ------------------------------------------------------------------------------------------------------------
+def test_the_delays_sum_is_what_sampling_finds() -> None:
+    rng = np.random.default_rng(4)
+
+    def drawn(delay: Delay) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        scale = np.where(rng.random(200_000) < delay.fast_share, delay.fast_days, delay.tail_days)
+        return rng.exponential(1.0, 200_000) * scale
+
+    days = np.array([0.0, 0.05, 0.5, 1.0, 3.0, 10.0])
+    total = drawn(CLICK_DELAY) + drawn(DELAY)
+    assert arrived(days, DELAY) == pytest.approx([(total <= t).mean() for t in days], abs=0.005)
+    equal = Delay(fast_share=0.5, fast_days=CLICK_DELAY.fast_days, tail_days=CLICK_DELAY.tail_days)
+    assert np.isfinite(arrived(days, equal)).all()
+
+
+def test_what_should_have_come_adds_up_over_windows_and_in_the_end_to_everything() -> None:
+    sends = Sends(np.array([10.0, 11.0]), np.array([11.0, 11.5]), np.array([500.0, 100.0]), np.array([10.0, 2.0]))
+    first, second, both = (
+        np.array(expected(sends, since_days=a, now_days=b, conversion=DELAY)) for a, b in ((9.0, 12.0), (12.0, 15.0), (9.0, 15.0))
+    )
+    assert first + second == pytest.approx(both)
+    assert expected(sends, since_days=9.0, now_days=200.0, conversion=DELAY) == pytest.approx((600.0, 12.0), rel=1e-6)
+    assert expected(sends, since_days=5.0, now_days=9.5, conversion=DELAY) == (0.0, 0.0)

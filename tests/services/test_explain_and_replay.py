@@ -1,0 +1,120 @@
+"""Single decisions explained from the stored record, and whole cycles decided again, on the local plane."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from revenue_engine.errors import BadInput
+from revenue_engine.services.explain import explain_decisions
+from revenue_engine.services.replay import replay_cycle
+from tests.e2e.house import ORG, House, house
+from workbench.cli.connection import Connection
+from workbench.cli.main import main
+
+CYCLE = "20260302T1400"
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[House]:
+    """A cycle over thirty people, half of whom the day's budget mails, and a day later another."""
+    with house(30, by_hand=True, max_daily_emails=15) as one:
+        one.cycle()
+        one.run(24 * 60 - 15)
+        one.cycle()
+        yield one
+
+
+def command(made: House, *arguments: str) -> Result:
+    connection = Connection(ORG, made.plane.stage, clock=made.plane.clock.now)
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, list(arguments), obj=connection)
+
+
+def test_a_receipt_names_its_mail_and_no_other_does(made: House) -> None:
+    mailed = {r["send_id"]: r for r in made.receipts() if r["mailed"]}
+    assert {mail.tags["send_id"] for mail in made.mails} == set(mailed)
+    assert {r["send_id"] for r in made.receipts() if not r["mailed"]} == {None}
+    assert {r["decision_type"] for r in made.receipts()} == {"autonomous_send"}
+    sends = {key: made.w.sends.get(key) for key in mailed}
+    assert all(send is not None and send["decision_id"] == mailed[key]["decision_id"] for key, send in sends.items())
+
+
+def test_a_send_is_explained_with_what_became_of_it(made: House) -> None:
+    send_id = made.mails[0].tags["send_id"]
+    (found,) = explain_decisions(made.w, ORG, send_id, last=3)
+    assert found.record["send_id"] == send_id
+    assert found.send is not None
+    assert found.send["state"] == "SENT"
+    said = command(made, "explain", send_id)
+    assert said.exit_code == 0
+    for word in ("propensity", "runner-up", "below_shadow_price", "passed", "what would have changed it", "sent_at"):
+        assert word in said.output
+    assert "@" not in said.output  # P4
+
+
+def test_a_subscribers_decisions_are_explained_newest_first(made: House) -> None:
+    subscriber = next(r["subscriber"] for r in made.receipts() if r["reason"] == "daily_limit_reached")
+    found = explain_decisions(made.w, ORG, subscriber, last=10)
+    stored = sorted((r["ts"] for r in made.receipts() if r["subscriber"] == subscriber), reverse=True)
+    assert [one.record["ts"] for one in found] == stored
+    assert len(stored) == 2
+    assert len(explain_decisions(made.w, ORG, subscriber, last=1)) == 1
+    document = json.loads(command(made, "explain", subscriber, "--json").output)
+    assert [one["record"] for one in document] == [one.record for one in found]
+
+
+def test_what_is_neither_send_nor_subscriber_is_said_so(made: House) -> None:
+    with pytest.raises(BadInput, match="unknown"):
+        explain_decisions(made.w, ORG, "a" * 26, last=1)
+    assert command(made, "explain", "nobody").exit_code == 1
+
+
+def test_a_cycle_replays_bit_for_bit(made: House) -> None:
+    found = replay_cycle(made.w, ORG, CYCLE)
+    assert (found.pages, found.rows, found.same) == (1, 30, True)
+    said = command(made, "replay", CYCLE)
+    assert (said.exit_code, said.output) == (0, "30 rows in 1 pages decided again: bit for bit the same\n")
+    assert command(made, "replay", "20260302T1300").exit_code == 1
+
+
+def test_a_difference_is_counted_by_field_and_ends_with_1(made: House) -> None:
+    key = next(key for key in made.w.decisions.keys("decisions/") if CYCLE in key)
+    stored = made.w.decisions.get(key)
+    assert stored is not None
+    lines: list[dict[str, Any]] = [json.loads(line) for line in gzip.decompress(stored).splitlines()]
+    lines[3]["reason"], lines[4]["reason"], lines[4]["p_click"] = "holdout", "ghost", 0.5
+    put(made, key, gzip.compress(b"\n".join(json.dumps(line, separators=(",", ":")).encode() for line in lines) + b"\n"))
+    try:
+        found = replay_cycle(made.w, ORG, CYCLE)
+        assert found.fields["reason"] == 2
+        assert found.fields["p_click"] == 1
+        assert "'holdout', now" in found.examples["reason"]
+        said = command(made, "replay", CYCLE)
+        assert said.exit_code == 1
+        assert "reason: 2 rows differ" in said.output
+    finally:
+        put(made, key, stored)
+
+
+def test_a_page_that_was_never_decided_or_has_lost_its_inputs_is_no_replay(made: House) -> None:
+    page = f"cycles/{ORG}/{CYCLE}/page-0000.npz"
+    stored = made.w.decisions.get(page)
+    assert stored is not None
+    put(made, page.replace("0000", "0007"), stored)
+    made.plane.client("s3").delete_object(Bucket=made.w.decisions.name, Key=page)
+    try:
+        found = replay_cycle(made.w, ORG, CYCLE)
+        assert set(found.missing) == {page, page.replace("0000", "0007")}
+        assert not found.same
+    finally:
+        put(made, page, stored)
+        made.plane.client("s3").delete_object(Bucket=made.w.decisions.name, Key=page.replace("0000", "0007"))
+
+
+def put(made: House, key: str, body: bytes) -> None:
+    made.plane.client("s3").put_object(Bucket=made.w.decisions.name, Key=key, Body=body)

@@ -1,0 +1,81 @@
+"""The velocity's look at the counters: once a cycle, kept with its reasons, new when the operator moves it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from revenue_engine.aws.dynamo import commit
+from revenue_engine.prediction.prior import PRIOR_RATES
+from revenue_engine.records.controls import Controls
+from revenue_engine.services.pace import in_force
+from revenue_engine.services.velocity import look
+from tests.builders import NOW, Org
+
+MILLION = 1_000_000
+
+
+def history(org: Org, *, weeks_share: float = 1.0, last_share: float = 1.0, mails: int = 2_000) -> None:
+    """Three weeks of the same day, half of whose clicks come at once: 200 clicked mails of 2,000, of late another share of them."""
+    for hours_ago in range(24 * 30):
+        at = NOW - timedelta(hours=hours_ago)
+        share = last_share if hours_ago < 24 else weeks_share
+        clicked = round(mails * 0.1 / 24 * share)
+        amounts = {
+            "sent": mails // 24,
+            "predicted_clicks_millionths": round(mails * 0.1 / 24 * MILLION),
+            "clicked_mails": clicked,
+        }
+        commit(org.w.counters.counting(org.name, at, amounts, zone="UTC", shard_by=str(hours_ago)))
+
+
+def seen(org: Org, controls: Controls, *, minutes: int = 0, cycle: str = "") -> int:
+    now = NOW + timedelta(minutes=minutes)
+    return look(org.w, org.name, cycle or f"{now:%Y%m%dT%H%M}", controls, PRIOR_RATES.delay, now)
+
+
+def test_without_counters_it_is_what_the_operator_has_put(org: Org) -> None:
+    controls = Controls(sends_per_minute=40)
+    assert in_force(org.w, org.name, controls) == 40
+    assert seen(org, controls) == 40
+    kept = org.w.control.velocity(org.name)
+    assert kept is not None
+    assert (kept["state"], kept["sends_per_minute"], kept["begins_at"]) == ("too_early", 40, 40)
+    assert org.w.control.velocity_steps(org.name) == []
+
+
+@pytest.mark.parametrize("weeks", [1.0, 0.6])  # whether the predictions were right or not
+def test_a_usual_day_moves_nothing(org: Org, weeks: float) -> None:
+    history(org, weeks_share=weeks, last_share=weeks)
+    assert seen(org, Controls()) == 100
+
+
+def test_missing_clicks_brake_once_and_say_why(org: Org) -> None:
+    history(org, last_share=0.2)
+    controls = Controls()
+    assert seen(org, controls) == 75
+    assert seen(org, controls) == 75  # a retry of the same cycle
+    assert seen(org, controls, minutes=15) == 75  # evidence is used once
+    assert in_force(org.w, org.name, controls) == 75
+    (step,) = org.w.control.velocity_steps(org.name)
+    assert (step["before"], step["sends_per_minute"], step["state"], step["trouble"]) == (
+        100,
+        75,
+        "delivery_trouble",
+        "clicks_missing",
+    )
+
+
+def test_a_new_setting_of_the_operator_starts_anew(org: Org) -> None:
+    history(org, last_share=0.2)
+    assert seen(org, Controls()) == 75
+    assert in_force(org.w, org.name, Controls(sends_per_minute=200)) == 200
+
+
+def test_bounces_brake(org: Org) -> None:
+    history(org)
+    commit(org.w.counters.counting(org.name, NOW - timedelta(hours=2), {"bounces": 60}, zone="UTC", shard_by="b"))
+    assert seen(org, Controls()) == 75
+    kept = org.w.control.velocity(org.name)
+    assert kept is not None and kept["trouble"] == "bounces"

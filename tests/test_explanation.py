@@ -1,0 +1,165 @@
+"""An explanation says of every check what the cycle found, and agrees with the receipt's reason whatever the row."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from revenue_engine.audit import receipts
+from revenue_engine.context import CycleContext, Price, prepare
+from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.explanation import FAILED, NOT_REACHED, PASSED, Step, explain
+from revenue_engine.records.batch import Batch
+from revenue_engine.records.controls import Controls
+from revenue_engine.records.subscriber import unpack
+from tests.core_cases import DAY, HOUR, NOW, T, a_context, a_page, a_row, many
+
+_GIVEN = {"revenue_opportunity", "exploration", "fixed_policy", "ghost"}
+KEYS: dict[str, Any] = {"page_key": "page", "context_key": "context"}
+
+
+def decided(
+    page: Batch, context: CycleContext, *, granted: int = 10**6, taken: int = 0
+) -> list[tuple[dict[str, Any], tuple[Step, ...]]]:
+    """Each row's receipt and its explanation."""
+    cycle = prepare(context)
+    decisions = grant(decide_batch(page, cycle), page, cycle, granted, taken=taken)
+    lines = receipts(decisions, page, cycle, granted=granted, taken=taken, **KEYS).splitlines()
+    records = [json.loads(line) for line in lines]
+    rows = [unpack(raw.tobytes()) for raw in page.rows]
+    return [
+        (record, explain(record, row, context.controls, budget_left=context.budget_left))
+        for record, row in zip(records, rows, strict=True)
+    ]
+
+
+def step(steps: tuple[Step, ...], what: str) -> Step:
+    return next(one for one in steps if one.what == what)
+
+
+MIXED = a_page(
+    [
+        a_row(
+            i + 1,
+            arm=i % 3 if i % 7 == 0 else 0,
+            last_send_at=T - (6 + i) * HOUR,
+            recent_sends=tuple(T - (6 + i + 20 * k) * HOUR for k in range(i % 6)) + (0,) * (8 - i % 6),
+            zone=(i * 5) % 200,
+        )
+        for i in range(300)
+    ]
+)
+MIXED_CONTEXTS = [
+    a_context(controls=Controls(ghost_share=0.2)),
+    a_context(controls=Controls(churn_risk_threshold=0.0), price=Price(5, "p")),
+    a_context(controls=Controls(complaint_risk_threshold=0.0)),
+    a_context(controls=Controls(min_engagement_score=0.9)),
+    a_context(budget_left=0),
+    a_context(price=Price(50_000_000, "high")),
+    a_context(controls=Controls(min_revenue_per_email_micros=900_000_000)),
+    a_context(offers=()),
+]
+
+
+@pytest.mark.parametrize("context", MIXED_CONTEXTS)
+@pytest.mark.parametrize("granted", [0, 40, 10**6])
+def test_the_failing_check_is_the_receipts_reason_and_its_value_says_so(context: CycleContext, granted: int) -> None:
+    for record, steps in decided(MIXED, context, granted=granted):
+        checks = [one for one in steps if one.verdict]
+        failed = [one.what for one in checks if one.verdict == FAILED]
+        assert failed == ([] if record["reason"] in _GIVEN else [record["reason"]])
+        verdicts = [one.verdict for one in checks]
+        assert verdicts == sorted(verdicts, key=[PASSED, FAILED, NOT_REACHED].index)
+        assert step(steps, "what would have changed it").detail
+        assert record["subscriber"] in step(steps, "decision").detail
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "value", "otherwise"),
+    [
+        ({"arm": 2}, "holdout", "arm no_mail", "nothing: nobody leaves the no-mail arm"),
+        (
+            {"last_send_at": T - 5 * HOUR, "recent_sends": (T - 5 * HOUR, *(0,) * 7)},
+            "too_soon_since_last_email",
+            "last mail 2026-03-04T07:00:00.000Z, the gap is 24 h",
+            "a decision at 2026-03-05T07:00:00.000Z",
+        ),
+        (
+            {"recent_sends": tuple(T - (k + 2) * DAY for k in range(4)) + (0,) * 4},
+            "subscriber_frequency_limit",
+            "4 mails in seven days, the cap is 4",
+            "a decision after 2026-03-06T12:00:00.000Z",  # the oldest of the four, five days ago, leaves the week
+        ),
+    ],
+)
+def test_a_rail_shows_its_value_its_limit_and_when_it_frees(row: dict[str, Any], reason: str, value: str, otherwise: str) -> None:
+    ((record, steps),) = decided(a_page([a_row(1, **row)]), a_context())
+    assert record["reason"] == reason
+    assert (step(steps, reason).verdict, step(steps, reason).detail) == (FAILED, value)
+    assert step(steps, "what would have changed it").detail == otherwise
+
+
+def test_outside_hours_names_the_next_opening() -> None:
+    night = NOW.replace(hour=23)
+    ((record, steps),) = decided(a_page([a_row(1)]), a_context(now=night))
+    assert record["reason"] == "outside_hours"
+    opening = (NOW + timedelta(days=1)).replace(hour=6)
+    assert step(steps, "what would have changed it").detail == f"a decision at {opening:%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def test_a_price_that_was_not_met_says_by_how_much() -> None:
+    ((record, steps),) = decided(a_page([a_row(1)]), a_context(price=Price(50_000_000, "high")))
+    assert record["reason"] == "below_shadow_price"
+    best = record["best_index_micros"] / 1e6
+    assert step(steps, "below_shadow_price").detail == f"index of the best arm {best:.6f} USD, to beat: 50.000000 USD"
+    assert "50.000000 USD instead" in step(steps, "what would have changed it").detail
+
+
+def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
+    record, steps = next(
+        (record, steps)
+        for record, steps in decided(many(60), a_context(controls=Controls(ghost_share=0.1)))
+        if record["action"] == "send"
+    )
+    assert all(one.verdict in ("", PASSED) for one in steps)
+    joint = f"{record['propensity_joint']:.4f} = send {record['propensity_send']:.4f} × offer {record['propensity_offer']:.4f}"
+    assert step(steps, "propensity").detail.startswith(joint)
+    assert record["subject_line"] in step(steps, "offer and content").detail
+    assert f"P(click) {record['p_click']:.5f}" in step(steps, "predictions").detail
+    assert f"= {record['index_micros'] / 1e6:.6f} USD; price λ 0.000000 USD" in step(steps, "index").detail
+    runner_up = step(steps, "runner-up").detail
+    assert runner_up.startswith(f"{record['runner_up_offer']}, {record['runner_up_content']}: index ")
+    flip = step(steps, "what would have changed it").detail
+    assert flip.startswith("no mail with ")
+    assert "instead by another draw" in flip
+
+
+def test_the_nearest_limit_of_a_send_is_named() -> None:
+    page = many(1)
+    ((before, _),) = decided(page, a_context())
+    near = before["churn_risk"] * 1.001
+    context = a_context(controls=Controls(churn_risk_threshold=near, ghost_share=0.0))
+    ((record, steps),) = decided(page, context)
+    assert record["action"] == "send"
+    flip = step(steps, "what would have changed it").detail
+    assert flip.startswith(f"no mail with churn risk {near:.4g} instead of {record['churn_risk']:.4g}, 0.1% away")
+    ((changed, _),) = decided(page, replace(context, controls=Controls(churn_risk_threshold=before["churn_risk"] * 0.999)))
+    assert changed["reason"] == "high_churn_risk"  # and it would have
+
+
+def test_what_the_budget_cut_by_rank_is_told_from_what_it_refused_before() -> None:
+    page, context = many(20), a_context(controls=Controls(ghost_share=0.0))
+    cut = next(steps for record, steps in decided(page, context, granted=5) if record["reason"] == "daily_limit_reached")
+    assert step(cut, "below_shadow_price").verdict == PASSED
+    assert next(one for one in cut if one.verdict == FAILED).detail.startswith("by rank: the page got 5 places")
+    refused = decided(page, replace(context, budget_left=0))[0][1]
+    assert step(refused, "below_shadow_price").verdict == NOT_REACHED
+
+
+def test_a_ghost_is_explained_by_its_lot() -> None:
+    ghost = next(s for r, s in decided(many(60), a_context(controls=Controls(ghost_share=0.2))) if r["action"] == "ghost")
+    assert "20.0% of what would be sent is held back by lot" in step(ghost, "what would have changed it").detail

@@ -1,0 +1,62 @@
+"""Commands about single decisions: why one came out as it did, and whether a whole cycle decides the same again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from revenue_engine.aws.items import Item
+from revenue_engine.services.explain import explain_decisions
+from revenue_engine.services.replay import replay_cycle
+from workbench.cli import display
+from workbench.cli.connection import Connection
+
+_OUTCOMES = ("delivered_at", "first_human_open_at", "first_human_click_at", "bounced_at", "complained_at", "unsubscribed_at")
+
+
+@click.command()
+@click.argument("name", metavar="SEND_OR_SUBSCRIBER")
+@click.option("--last", type=click.IntRange(1, 100), default=3, show_default=True, help="Of a subscriber: how many decisions.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def explain(connection: Connection, name: str, last: int, as_json: bool) -> None:
+    """Why a mail was sent, or somebody was not mailed: every check with its value, the choice, and what would have changed it."""
+    found = explain_decisions(connection.wiring, connection.org, name, last=last)
+    if as_json:
+        click.echo(json.dumps([{"record": one.record, "steps": [asdict(step) for step in one.steps]} for one in found], indent=2))
+        return
+    if not found:
+        click.echo(f"{name} has not been decided yet")
+    for one in found:
+        rows = [(step.what, step.verdict, step.detail) for step in one.steps]
+        if one.send is not None:
+            rows.append(("what became of it", one.send["state"].lower(), _became(one.send)))
+        display.table(f"{one.record['subscriber']}: {one.record['action']}", ("step", "", "on record"), rows)
+
+
+@click.command()
+@click.argument("cycle", metavar="CYCLE")
+@click.pass_obj
+def replay(connection: Connection, cycle: str) -> None:
+    """Decide a CYCLE (20260304T1215) again from its stored inputs; exit code 1 when any receipt comes out another."""
+    found = replay_cycle(connection.wiring, connection.org, cycle)
+    for name, rows in found.fields.most_common():
+        click.echo(f"{name}: {rows:,} rows differ, for instance {found.examples.get(name, '-')}")
+    for key in found.missing:
+        click.echo(f"not on record: {key}")
+    verdict = (
+        "bit for bit the same"
+        if found.same
+        else f"{found.differing_rows:,} rows differ, {len(found.missing):,} objects are missing"
+    )
+    click.echo(f"{found.rows:,} rows in {found.pages:,} pages decided again: {verdict}")
+    if not found.same:
+        raise SystemExit(1)
+
+
+def _became(send: Item) -> str:
+    facts = [f"{name} {send[name]}" for name in ("reason", "sent_at", *_OUTCOMES, "human_clicks", "conversions") if name in send]
+    facts += [f"{name} {value}" for name, value in sorted(send.items()) if name.startswith("revenue_micros#")]
+    return ", ".join(facts)
