@@ -31,7 +31,7 @@ RECEIPT_COLUMNS = (
     *_columns("string", "cycle_key"),
     *_columns("bigint", "lambda_micros cost_micros"),
     *_columns("string", "currency"),
-    *_columns("bigint", "ltv_micros v_after_micros hazard_price_micros fatigue_price_micros complaint_price_micros kappa_micros"),
+    *_columns("bigint", "kappa_micros"),
     *_columns("string", "decision_id send_id subscriber"),
     *_columns("bigint", "row"),
     *_columns("string", "features_hash draw_key action reason"),
@@ -42,9 +42,10 @@ RECEIPT_COLUMNS = (
         "double", "epsilon propensity_joint propensity_send propensity_offer propensity_content p_open p_click p_conversion"
     ),
     *_columns("double", "h_unsubscribe h_complaint churn_risk complaint_risk engagement_score"),
-    *_columns("bigint", "payout_micros expected_revenue_micros value_micros"),
+    *_columns("bigint", "payout_micros expected_revenue_micros value_micros row_value_micros hazard_price_micros"),
+    *_columns("bigint", "fatigue_price_micros complaint_price_micros lapse_price_micros ltv_micros v_after_micros"),
     *_columns("double", "expected_roi"),
-    *_columns("bigint", "index_micros best_index_micros upper_revenue_micros"),
+    *_columns("bigint", "index_micros row_index_micros upper_revenue_micros"),
     *_columns("string", "runner_up_offer runner_up_content"),
     *_columns("bigint", "runner_up_index_micros scheduled_at next_decision_at"),
 )

@@ -106,7 +106,7 @@ def test_posteriors_of_another_catalogue_are_refused() -> None:
             "no_suitable_offer",
         ),
         (SILENT, {"controls": Controls(min_revenue_per_email_micros=10**9)}, "predicted_revenue_too_low"),
-        (SILENT, {"controls": Controls(cost_per_email_micros=10**6, ghost_share=0)}, "below_shadow_price"),
+        (SILENT, {"controls": Controls(cost_per_email_micros=10**6, ghost_share=0)}, "negative_long_term_value"),
     ],
 )
 def test_each_reason_has_its_cause(row: dict[str, Any], cycle: dict[str, Any], reason: str) -> None:

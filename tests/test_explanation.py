@@ -114,8 +114,8 @@ def test_outside_hours_names_the_next_opening() -> None:
 def test_a_price_that_was_not_met_says_by_how_much() -> None:
     ((record, steps),) = decided(a_page([a_row(1)]), a_context(price=Price(50_000_000, "high")))
     assert record["reason"] == "below_shadow_price"
-    best = record["best_index_micros"] / 1e6
-    assert step(steps, "below_shadow_price").detail == f"index of the best arm {best:.6f} USD, to beat: 50.000000 USD"
+    best = record["row_index_micros"] / 1e6
+    assert step(steps, "below_shadow_price").detail == f"index {best:.6f} USD, to beat: 50.000000 USD"
     assert "50.000000 USD instead" in step(steps, "what would have changed it").detail
 
 

@@ -16,7 +16,7 @@ from revenue_engine.learning.dataset import Dataset, Part, Plan, joined, plan
 from revenue_engine.learning.outcomes import Outcomes
 from revenue_engine.learning.rows import Rows
 from revenue_engine.learning.train import Candidate, train
-from revenue_engine.prediction.features import OFFER, SUBSCRIBER
+from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
 from revenue_engine.prediction.platt import logistic, logit
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.evidence import SEGMENTS, Evidence
@@ -38,7 +38,7 @@ def a_list(n: int, seed: int = 0, *, told: float = 1.0) -> Part:
     sold = clicked & (random.random(n) < p_sale)
     keys = mix(np.arange(seed << 32, (seed << 32) + n, dtype=np.uint64))
     sent_at = epoch_seconds(NOW) - random.uniform(20, 80, n) * DAY
-    rows = Rows(features, np.zeros((n, 3), dtype=np.float32), level, p_sale, clicked, sold, np.ones(n), np.ones(n))
+    rows = Rows(features, np.zeros((n, len(CROSS)), dtype=np.float32), level, p_sale, clicked, sold, np.ones(n), np.ones(n))
     money = np.where(sold, 20e6, 0.0)
     return Part(rows, keys, keys % np.uint64(PEOPLE), sent_at, segment, np.zeros(n, dtype=np.int64), np.full(n, 20e6), money)
 

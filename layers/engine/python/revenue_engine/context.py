@@ -114,7 +114,7 @@ def prepare(context: CycleContext) -> Cycle:
         [category for _, _, category in arms],
         list(book.creatives),
     )
-    worth = p_click * book.payout_micros * (1.0 - book.refund_rate) * context.posteriors.mean
+    worth = p_click * book.payout_micros * context.posteriors.mean
     return Cycle(
         context=context,
         now=epoch_seconds(context.now),

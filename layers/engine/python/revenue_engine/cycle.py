@@ -62,7 +62,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     for name, failed in (
         ("no_suitable_offer", seen.votes.sum(axis=1) == 0),
         ("predicted_revenue_too_low", of_engine & (_micros(seen.upper) < controls.min_revenue_per_email_micros)),
-        ("negative_long_term_value", of_engine & (index <= 0) & (net > price)),
+        ("negative_long_term_value", of_engine & (index <= 0)),
         ("below_shadow_price", of_engine & (index <= price)),
     ):
         why = np.where((why == PASSED) & failed, np.uint8(NUMBER_OF[name]), why)

@@ -25,7 +25,7 @@ PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 _WEEK = 7 * 86_400
 _FIXED_GAP_HOURS = 7 * 24  # the fixed policy is a weekly newsletter
 _GIVEN = ("revenue_opportunity", "exploration", "fixed_policy", "ghost")  # reasons of a row that passed every check
-_PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros")
+_PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros", "lapse_price_micros")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,16 @@ def _checks(record: Mapping[str, Any], row: Row, controls: Controls, now: dateti
         _limit("engagement_too_low", "engagement", record["engagement_score"], least=controls.min_engagement_score),
         _Check("no_suitable_offer", f"{_arms(record)} eligible arms", "an offer that may go to this person"),
         _micros("predicted_revenue_too_low", "revenue at best", record["upper_revenue_micros"], floor, currency),
-        _micros("below_shadow_price", "index of the best arm", record["best_index_micros"], record["lambda_micros"], currency),
+        _micros("negative_long_term_value", "index", record["row_index_micros"], 0, currency),
+        _micros("below_shadow_price", "index", record["row_index_micros"], record["lambda_micros"], currency),
     ]  # fmt: skip
-    spared = ("high_churn_risk", "engagement_too_low", "predicted_revenue_too_low", "below_shadow_price")
+    spared = (
+        "high_churn_risk",
+        "engagement_too_low",
+        "predicted_revenue_too_low",
+        "negative_long_term_value",
+        "below_shadow_price",
+    )
     return tuple(check for check in checks if not (fixed and check.reason in spared))  # the fixed policy heeds no judgement
 
 

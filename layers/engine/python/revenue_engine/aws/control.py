@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -293,15 +293,9 @@ class Control:
             ]
         )
 
-    def cycles(self, org: str, *, first: str, last: str) -> list[Item]:
-        """Cycles by id, both ends among them, in their order."""
-        return list(
-            self.table.query(
-                "#pk = :org AND #sk BETWEEN :first AND :last",
-                {":org": org, ":first": f"cycle#{first}", ":last": f"cycle#{last}"},
-                names={"#pk": "pk", "#sk": "sk"},
-            )
-        )
+    def cycles(self, org: str, day: date) -> list[Item]:
+        """Of a UTC day, in their order."""
+        return self._range(org, f"cycle#{day:%Y%m%d}")
 
     def last_cycle(self, org: str) -> Item | None:
         """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""

@@ -66,7 +66,7 @@ def fit_funnel(
     bought = logit(of_clicks.p_sale)
     old = np.arange(len(of_clicks)) < int(CALIBRATED_FROM * len(of_clicks))
     sale_cross = fit_cross_line(
-        of_clicks.cross[old], of_clicks.sold[old], bought[old], of_clicks.weight[old], ridge_events=50.0, free_level=False
+        of_clicks.cross[old], of_clicks.sold[old], bought[old], of_clicks.weight[old], ridge_events=200.0, free_level=False
     )
     bought = bought + sale_cross(of_clicks.cross)
     of_sale = fit_stage(of_clicks.features, of_clicks.sold, bought, shape=sale, weight=of_clicks.weight, names=names, seed=seed)

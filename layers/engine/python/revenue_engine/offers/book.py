@@ -10,7 +10,7 @@ from statistics import median_low
 import numpy as np
 import numpy.typing as npt
 
-from revenue_engine.arrays import Bools, Floats, Ints
+from revenue_engine.arrays import Bools, Ints
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Creative, Offer, ineligible_reason, may_go_to
@@ -29,7 +29,6 @@ class OfferBook:
     offer_of_arm: npt.NDArray[np.intp]  # (A,) positions in `offers`
     numbers: npt.NDArray[np.int64]  # (O,) ascending, as packed rows keep them
     payout_micros: Ints  # (A,) per conversion, 0 = unknown
-    refund_rate: Floats  # (A,) share of conversions expected to be taken back after they were counted; 0 until known
     open_offers: Bools  # (O,) may be mailed to anybody at all now
     closed: tuple[tuple[str, str], ...]  # (offer, why nobody may be mailed it now)
 
@@ -83,7 +82,6 @@ def make_book(
         offer_of_arm=offer_of_arm,
         numbers=np.array([offer.number for offer in ordered], dtype=np.int64),
         payout_micros=np.repeat(np.array([p or 0 for p in payouts], dtype=np.int64), counts),
-        refund_rate=np.zeros(len(offer_of_arm)),
         open_offers=np.array([reason is None for reason in reasons], dtype=np.bool_),
         closed=tuple((offer.offer, reason) for offer, reason in zip(ordered, reasons, strict=True) if reason is not None),
     )

@@ -91,8 +91,10 @@ def _price(w: Wiring, org: str, budget_left: int, *, zone: str, now: datetime) -
     """What the rest of the day bids for what is left of the budget, as the same hours of yesterday tell."""
     day_ends = midnight(day_in(now, zone) + timedelta(days=1), zone)
     first, last = (cycle_id_at(at - timedelta(days=1)) for at in (now, day_ends - timedelta(seconds=1)))
+    days = {at.date() - timedelta(days=1) for at in (now, day_ends - timedelta(seconds=1))}
+    yesterday = [item for day in sorted(days) for item in w.control.cycles(org, day)]
     supply = []
-    for item in w.control.cycles(org, first=first, last=last):
+    for item in (item for item in yesterday if f"cycle#{first}" <= item["sk"] <= f"cycle#{last}"):
         counts = np.zeros(BINS, dtype=np.int64)
         for bin, n in item.get("report", {}).get("supply", {}).items():
             counts[int(bin)] = n
