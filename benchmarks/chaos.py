@@ -22,7 +22,8 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,22 @@ def measure(quick: bool) -> Result:
     return result_of([outcomes[one.seed] for one in rounds])
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Every death is told; nobody reads that many."""
+    engine = logging.getLogger("revenue_engine")
+    before = engine.level
+    engine.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        engine.setLevel(before)
+
+
 def play(one: Round, progress: Callable[[float], None] = lambda share: None) -> Outcome:
     """One round in a plane of its own."""
     begun = time.perf_counter()
-    logging.getLogger("revenue_engine").setLevel(logging.CRITICAL)  # every death is told; nobody reads that many
-    with Plane.start(now=START) as plane:
+    with _quiet(), Plane.start(now=START) as plane:
         scene = prepared(plane, people=one.people, daily_cap=one.daily_cap, seed=one.seed)
         gc.freeze()
         played = Play(plane, scene, Plan(one.lives, one.deaths, decide_moments=2 * one.people), seed=one.seed)

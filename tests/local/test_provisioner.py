@@ -28,7 +28,7 @@ def test_the_synthesised_template_is_provisioned_completely(
         assert len(deployment.queues) == kinds.count("AWS::SQS::Queue") == 6
         assert len(deployment.functions) == kinds.count("AWS::Lambda::Function") == 9
         assert len(deployment.event_sources) == kinds.count("AWS::Lambda::EventSourceMapping") == 3
-        assert len(deployment.rules) == kinds.count("AWS::Events::Rule") == 7
+        assert len(deployment.rules) == kinds.count("AWS::Events::Rule") == 8
         assert len(deployment.routes) == kinds.count("AWS::ApiGatewayV2::Route") == 5
         assert len(deployment.state_machines) == len(deployment.configuration_sets) == len(deployment.event_destinations) == 1
         assert plane.stage == "dev"

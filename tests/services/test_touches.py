@@ -82,6 +82,8 @@ def test_a_burst_takes_back_what_its_first_clicks_were_counted_as(org: Org) -> N
         "delivered_at": epoch_seconds(MAIL_AT) + 1,
         "machine_opens": 1,
         "machine_clicks": 3,
+        "first_machine_open_at": epoch_seconds(MAIL_AT) + 44,
+        "first_machine_click_at": epoch_seconds(MAIL_AT) + 45,
         **dict.fromkeys(("human_opens", "human_clicks", "first_human_open_at", "first_human_click_at")),
     }
     assert left["counters"] == {"delivered": 1, "delivered#other": 1, "machine_opens": 1, "machine_clicks": 3}

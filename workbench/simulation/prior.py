@@ -51,7 +51,7 @@ from workbench.simulation.study.trial import CAP_SHARE
 from workbench.simulation.worlds import Mailing, Observables, World, WorldSpec, named
 from workbench.simulation.worlds.spec import TONES, drawn
 
-WORLDS, PEOPLE, DAYS = 16, 4_000, 42
+WORLDS, PEOPLE, DAYS = 24, 2_500, 42
 SETTLING_DAYS = 20  # without mail, until what was clicked has been bought
 MAILED_SHARE = 0.15  # of a list, a day, where chance mails
 UNSEEN = ("default", "fatigued")

@@ -127,7 +127,7 @@ def _agree(engine: dict[int, int], sure: Counter[int], possible: Counter[int]) -
 def test_the_books_are_reconciled(played: Played) -> None:
     assert played.found.wrong == []
     assert played.scene.truth.accepted == len(played.mails) == 120  # the cap: two readers in five
-    assert played.found.books.conversions > 10
+    assert played.found.books.conversions >= 10
     assert played.found.books.kept("provisional")["USD"] == played.scene.truth.provisional_micros()["USD"]
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, TransactionCancelled, changes, commit
+from revenue_engine.aws.cycle_records import CycleRecords
+from revenue_engine.aws.dynamo import ConditionFailed, Expression, TransactionCancelled, changes, commit
 from revenue_engine.aws.items import Item
 from revenue_engine.clock import epoch_seconds, iso_millis
 
-_CYCLE_DAYS = 30
-_STEP_DAYS = 400
-
 
 @dataclass(frozen=True)
-class Control:
+class Control(CycleRecords):
     """All reads and writes of the table."""
-
-    table: Table
 
     # --- breaker -----------------------------------------------------------------------------------------------------
     def breaker(self, org: str) -> Item | None:
@@ -225,99 +221,6 @@ class Control:
         )
         return self.table.updating(org, name, lower)
 
-    # --- cycles ------------------------------------------------------------------------------------------------------
-    def lease_cycle(self, org: str, cycle_id: str, *, now: datetime, seconds: int) -> Item | None:
-        """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6)."""
-        at = epoch_seconds(now)
-        try:
-            leased = self.table.update(
-                org,
-                f"cycle#{cycle_id}",
-                Expression(
-                    update="SET #until = :until, #expires = :expires, #started = if_not_exists(#started, :now) ADD #attempts :one",
-                    condition="(attribute_not_exists(#until) OR #until < :now) AND attribute_not_exists(#done)",
-                    names={
-                        "#until": "lease_until",
-                        "#expires": "expires_at",
-                        "#started": "started_at",
-                        "#attempts": "attempts",
-                        "#done": "done_at",
-                    },
-                    values={":until": at + seconds, ":expires": at + _CYCLE_DAYS * 86_400, ":now": at, ":one": 1},
-                ),
-            )
-        except ConditionFailed:
-            return None
-        self.table.update(
-            org,
-            "last_cycle",
-            Expression(
-                update="SET #unfinished = :cycle, #first = if_not_exists(#first, :now)",
-                names={"#unfinished": "unfinished", "#first": "first_at"},
-                values={":cycle": cycle_id, ":now": at},
-            ),
-        )
-        return leased
-
-    def skip_cycle(self, org: str, cycle_id: str, *, now: datetime, counting: Sequence[dict[str, Any]]) -> None:
-        """The switch stood at `off` when the cycle should have begun: noted once, with the counters that go with it."""
-        at = epoch_seconds(now)
-        skipped = {"pk": org, "sk": f"cycle#{cycle_id}", "off_at": at, "expires_at": at + _CYCLE_DAYS * 86_400}
-        first = Expression("SET #first = if_not_exists(#first, :now)", names={"#first": "first_at"}, values={":now": at})
-        try:
-            commit([self.table.putting(skipped, unless_exists=True), self.table.updating(org, "last_cycle", first), *counting])
-        except TransactionCancelled as cancelled:
-            if cancelled.codes[0] != "ConditionalCheckFailed":
-                raise
-
-    def cycle(self, org: str, cycle_id: str) -> Item | None:
-        """One cycle: `done_at` when it has ended, `off_at` when the switch stood at `off`."""
-        return self.table.get(org, f"cycle#{cycle_id}")
-
-    def release_cycle(self, org: str, cycle_id: str) -> None:
-        """The attempt failed: the next one need not wait for the lease to run out."""
-        self.table.update(org, f"cycle#{cycle_id}", changes(remove=["lease_until"]))
-
-    def finish_cycle(
-        self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any], counting: Sequence[dict[str, Any]] = ()
-    ) -> None:
-        """The cycle ran to its end; the counters that go with it."""
-        done = {"done_at": epoch_seconds(now)}
-        commit(
-            [
-                self.table.updating(
-                    org, f"cycle#{cycle_id}", changes(set_={**done, "report": dict(report)}, remove=["lease_until"])
-                ),
-                self.table.updating(org, "last_cycle", changes(set_={**done, "cycle_id": cycle_id}, remove=["unfinished"])),
-                *counting,
-            ]
-        )
-
-    def cycles(self, org: str, day: date) -> list[Item]:
-        """Of a UTC day, in their order."""
-        return self._range(org, f"cycle#{day:%Y%m%d}")
-
-    def last_cycle(self, org: str) -> Item | None:
-        """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""
-        return self.table.get(org, "last_cycle")
-
-    # --- velocity ----------------------------------------------------------------------------------------------------
-    def velocity(self, org: str) -> Item | None:
-        """The velocity in force and why; None before the first look."""
-        return self.table.get(org, "velocity")
-
-    def keep_velocity(self, org: str, facts: Item, *, before: int, now: datetime) -> None:
-        """A cycle's look. One that moves the velocity is kept for itself too."""
-        writes = [self.table.putting({**facts, "pk": org, "sk": "velocity"})]
-        if facts["sends_per_minute"] != before:
-            step = {"before": before, "expires_at": epoch_seconds(now) + _STEP_DAYS * 86_400}
-            writes.append(self.table.putting({**facts, **step, "pk": org, "sk": f"velocity#{facts['cycle_id']}"}))
-        commit(writes)
-
-    def velocity_steps(self, org: str) -> list[Item]:
-        """Every step on record, oldest first: `before`, `sends_per_minute`, `state` and its figures."""
-        return self._range(org, "velocity#")
-
     # --- approvals ---------------------------------------------------------------------------------------------------
     def put_approval(self, org: str, approval_id: str, facts: Item) -> None:
         """A plan waits; writing it again changes nothing."""
@@ -368,13 +271,3 @@ class Control:
         except ConditionFailed:
             return False
         return True
-
-    def _range(self, org: str, prefix: str) -> list[Item]:
-        return list(
-            self.table.query(
-                "#pk = :org AND begins_with(#sk, :prefix)",
-                {":org": org, ":prefix": prefix},
-                names={"#pk": "pk", "#sk": "sk"},
-                consistent=True,
-            )
-        )
