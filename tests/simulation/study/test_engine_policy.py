@@ -22,8 +22,13 @@ from workbench.simulation.worlds import World
 CLEAR = replace(HOT, name="clear", offers=10, fixed_appeals=(1.0, *[0.05] * 9), fraud=0.0)
 
 
-# a world whose best offer has a listed price: one paid by a share of the sale is closed until its payout is known
-SEED = next(seed for seed in range(90) if World(CLEAR, seed, 10).commons.offers.payout_micros[[0, 1, 2, 3, 4]].all())
+# a world whose most liked offer pays a listed price, and no less than the others in the middle: so it is the best one
+def _pays(seed: int) -> bool:
+    payouts = World(CLEAR, seed, 10).commons.offers.payout_micros
+    return bool(payouts[0] and payouts[0] >= np.median(payouts[payouts > 0]))
+
+
+SEED = next(seed for seed in range(90) if _pays(seed))
 
 
 @cache
