@@ -94,7 +94,13 @@ def engine_draws(alpha: float, beta: float, number: int) -> Floats:
     """100,000 of `joint_draws`."""
     shape = np.full((len(SEGMENTS), 1), alpha)
     of = Posteriors(
-        (("1", "standard"),), shape, np.full_like(shape, alpha + beta), np.zeros(1), np.ones(1), {}, np.full(len(SEGMENTS), 0.2)
+        arms=(("1", "standard"),),
+        shape=shape,
+        rate=np.full_like(shape, alpha + beta),
+        kept=np.ones(1),
+        clicks=np.zeros(1),
+        mean_payouts={},
+        segment_share=np.full(len(SEGMENTS), 0.2),
     )
     return np.asarray(joint_draws(of, org="benchmark", cycle_id=str(number), draws=20_000).ravel())
 

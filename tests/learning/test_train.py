@@ -94,7 +94,7 @@ def test_a_champion_is_judged_by_rates_that_have_not_seen_the_test() -> None:
 
 
 def test_a_small_list_keeps_the_rates() -> None:
-    part = a_list(4_000)
+    part = a_list(5_500)
     (only,) = trained(part, a_dataset(part))
     assert only.name == "kept" and only.verdict.passed
     (smaller,) = trained(part := a_list(2_500), a_dataset(part))
