@@ -15,9 +15,11 @@ def test_shares_are_of_all_people_and_pages_add_up() -> None:
         a_row(1, **nothing),
         a_row(2, **nothing | {"topics": topic_mask(["finance"])}),
         a_row(3, **nothing | {"peak_hour": 0}),
-        a_row(4, topics=topic_mask(["health"]), peak_hour=7, price_sensitivity=0.0),
+        a_row(4, topics=topic_mask(["health"]), peak_hour=7, price_sensitivity=0.0, purchases=0),
     ]
     whole = coverage(a_page(rows))
-    assert whole == Coverage(4, 2, 2, 1, 1) == coverage(a_page(rows[:1])) + coverage(a_page(rows[1:]))
-    assert whole.shares() == pytest.approx({"topics": 0.5, "peak_hour": 0.5, "price_sensitivity": 0.25, "whole": 0.25})
+    assert whole == Coverage(4, 2, 2, 1, 1, 1) == coverage(a_page(rows[:1])) + coverage(a_page(rows[1:]))
+    assert whole.shares() == pytest.approx(
+        {"topics": 0.5, "peak_hour": 0.5, "price_sensitivity": 0.25, "purchases": 0.25, "whole": 0.25}
+    )
     assert Coverage().shares() == {}

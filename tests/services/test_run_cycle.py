@@ -15,6 +15,7 @@ from revenue_engine.bundle import dump
 from revenue_engine.clock import epoch_seconds, parse_iso
 from revenue_engine.services import approvals
 from revenue_engine.services.models import champion
+from revenue_engine.services.status import status
 from tests.e2e.house import ORG, START, House, house
 
 DAY = 24 * 60
@@ -46,6 +47,16 @@ RECORD = {
     "versions": ("model_version", "model_prior", "controls_version", "code_version"),
     "replay": ("org", "cycle_id", "granted", "autonomy"),
 }
+
+
+def test_what_people_declared_is_counted_and_shown() -> None:
+    with house(3, by_hand=True) as made:
+        assert status(made.w, ORG, now=START)["profile_coverage"] == {}
+        report = made.cycle()
+        assert report["profile"]["people"] == report["decided"] > 0
+        shares = status(made.w, ORG, now=START)["profile_coverage"]
+        assert shares["topics"] == report["profile"]["topics"] / report["decided"]
+        assert set(shares) == {"topics", "peak_hour", "price_sensitivity", "purchases", "whole"}
 
 
 # --- the operator's switch ---------------------------------------------------------------------------------------------

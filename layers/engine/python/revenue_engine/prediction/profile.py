@@ -1,4 +1,4 @@
-"""How much of the profile contract a list keeps: declared topics, peak hour and price sensitivity.
+"""How much of the profile contract a list keeps: declared topics, peak hour, price sensitivity and earlier purchases.
 
 What people say of themselves is worth more than any algorithm, and costs nothing but asking: so it is measured. Counts add up page by
 page.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from revenue_engine.records.batch import Batch
+from revenue_engine.records.subscriber import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Coverage:
     topics: int = 0
     peak_hour: int = 0
     price_sensitivity: int = 0
-    whole: int = 0  # all three
+    purchases: int = 0
+    whole: int = 0  # all of these
 
     def __add__(self, other: Coverage) -> Coverage:
         return Coverage(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
@@ -37,4 +39,6 @@ def coverage(batch: Batch) -> Coverage:
     """Of these rows."""
     topics, hour = batch.column("topics") != 0, batch.column("peak_hour") >= 0
     price = ~np.isnan(batch.column("price_sensitivity"))
-    return Coverage(len(batch), int(topics.sum()), int(hour.sum()), int(price.sum()), int((topics & hour & price).sum()))
+    bought = batch.column("purchases") < UNKNOWN
+    whole = topics & hour & price & bought
+    return Coverage(len(batch), int(topics.sum()), int(hour.sum()), int(price.sum()), int(bought.sum()), int(whole.sum()))

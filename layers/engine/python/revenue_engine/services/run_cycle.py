@@ -20,6 +20,7 @@ from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant, room_left, supply_of
 from revenue_engine.errors import Refused
 from revenue_engine.plans import mail_columns
+from revenue_engine.prediction.profile import Coverage, coverage
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
@@ -47,6 +48,7 @@ class CycleReport:
     pages: int = 0
     predicted_revenue_micros: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
     supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: whom no price would keep from a mail
 
     def as_dict(self) -> dict[str, Any]:
@@ -166,6 +168,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     _move_due_times(w, cycle, decisions)
     report.pages += 1
     report.decided += len(decisions)
+    report.profile += coverage(batch)
     report.planned += len(planned)
     report.predicted_revenue_micros += int(decisions.expected_revenue_micros[decisions.mail].sum())
     codes, counts = np.unique(decisions.reason, return_counts=True)
