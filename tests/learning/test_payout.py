@@ -55,7 +55,7 @@ def test_the_same_conversions_give_the_same_bytes() -> None:
     assert dump(back) == one
     assert back.sale_micros == 70e6
     assert load(dump(PayoutTables(None))) == PayoutTables(None)
-    with pytest.raises(Refused, match="payout_corrupt"):
+    with pytest.raises(Refused, match="archive_corrupt"):
         load(b"nothing of the kind")
 
 

@@ -145,7 +145,7 @@ def test_the_same_log_gives_the_same_bytes_in_any_order_and_they_come_back() -> 
     np.testing.assert_array_equal(
         subscriber_ltv(back, people()).remaining_micros, subscriber_ltv(fit().model, people()).remaining_micros
     )
-    with pytest.raises(Refused, match="value_corrupt"):
+    with pytest.raises(Refused, match="archive_corrupt"):
         load(one[:100])
 
 

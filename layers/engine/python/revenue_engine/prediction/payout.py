@@ -7,9 +7,6 @@ which factor a person's basket differs, from conversions alone; with few of them
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +15,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats
 from revenue_engine.errors import Refused
 from revenue_engine.money import MICROS
-from revenue_engine.prediction import tables
+from revenue_engine.prediction import archive, tables
 from revenue_engine.prediction.scorer import Scorer
 from revenue_engine.prediction.tables import TreeTables
 
@@ -113,21 +110,17 @@ AS_EXPECTED = PayoutTables(None)
 def dump(stage: PayoutTables) -> bytes:
     """An npz archive, the same bytes for the same stage."""
     head = {"schema": SCHEMA, "level": stage.level, "square": stage.square, "sale_micros": stage.sale_micros}
-    text = json.dumps(head, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     arrays = {} if stage.trees is None else tables.to_arrays(stage.trees)
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, payout=np.frombuffer(text, np.uint8), **arrays)
-    return file.getvalue()
+    return archive.dump({"payout": archive.text(head), **arrays})
 
 
 def load(data: bytes) -> PayoutTables:
-    """The reverse. Raises Refused("payout_corrupt") or, written for another version of this form, Refused("payout_schema") (D5)."""
+    """The reverse. Raises Refused (D5): `archive_corrupt`, `payout_corrupt`, or `payout_schema` when written for another version."""
+    arrays = archive.load(data)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(arrays.pop("payout").tobytes())
+        head = archive.document(arrays.pop("payout"))
         if head.pop("schema") != SCHEMA:
             raise Refused("payout_schema")
         return PayoutTables(tables.from_arrays(arrays) if arrays else None, **head)
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise Refused("payout_corrupt", repr(error)[:300]) from None

@@ -6,10 +6,7 @@ nothing is known of a person here that was not known when the model was fitted (
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +15,7 @@ import numpy.typing as npt
 
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.errors import Refused
-from revenue_engine.prediction import tables
+from revenue_engine.prediction import archive, tables
 from revenue_engine.prediction.features import BASE, FATIGUE_HALF_LIFE_DAYS
 from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.value import contact, segments, treatment
@@ -175,23 +172,19 @@ def dump(model: ValueModel) -> bytes:
         "horizon_days": spread.horizon_days,
         "conversion_micros": model.conversion_micros,
     }
-    text = json.dumps(head, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     arrays = {f"trees_{name}": values for name, values in tables.to_arrays(model.revenue.trees).items()}
     arrays |= {f"clock_{number}": one.clock for number, one in enumerate(hazard.baselines)}
     arrays |= {f"cumulative_{number}": one.cumulative for number, one in enumerate(hazard.baselines)}
     arrays |= {"coefficients": hazard.coefficients, "means": hazard.means}
     arrays |= {"predicted": spread.predicted, "amounts": spread.amounts, "below": spread.below}
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, value=np.frombuffer(text, np.uint8), **arrays)
-    return file.getvalue()
+    return archive.dump({"value": archive.text(head), **arrays})
 
 
 def load(data: bytes) -> ValueModel:
-    """The reverse. Raises Refused("value_corrupt") or, written for another version of this form, Refused("value_schema") (D5)."""
+    """The reverse. Raises Refused (D5): `archive_corrupt`, `value_corrupt`, or `value_schema` when written for another version."""
+    arrays = archive.load(data)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        head = json.loads(arrays["value"].tobytes())
+        head = archive.document(arrays["value"])
         if head["schema"] != SCHEMA:
             raise Refused("value_schema")
         trees = {name.removeprefix("trees_"): values for name, values in arrays.items() if name.startswith("trees_")}
@@ -205,5 +198,5 @@ def load(data: bytes) -> ValueModel:
             Spread(head["horizon_days"], arrays["predicted"], arrays["amounts"], arrays["below"]),
             head["conversion_micros"],
         )
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise Refused("value_corrupt", repr(error)[:300]) from None
