@@ -48,6 +48,7 @@ def prepared(plane: Plane, *, people: int, daily_cap: int, seed: int) -> Scene:
         "zone": ZONE,
         "sender": {"from_address": "deals@mail.example.com", "postal_address": "Sample Sender, 1 Sample Street, Springfield"},
         "max_daily_emails": daily_cap,
+        "warm_up_start_per_day": 5_000_000,  # what is tried here is not how a domain warms up
         "max_emails_per_subscriber_per_week": PER_WEEK,
         "min_hours_between_emails": GAP_HOURS,
         "sends_per_minute": max(10, min(1_000, daily_cap // 12)),
