@@ -113,8 +113,8 @@ def test_an_account_that_may_not_send_sends_nothing(org: Org, account: Account) 
     org.system.ses.account = account
     planned = plans(org, 2)
     org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=2, cap=10, expires_at=epoch_seconds(NOW))
-    assert org.execute(planned).outcomes == {"provider_stopped": 2}
-    assert (org.mails, org.reserved(), org.send(planned[0])["reason"]) == ([], 0, "provider_stopped")
+    assert org.execute(planned).outcomes == {"provider_account_stopped": 2}
+    assert (org.mails, org.reserved(), org.send(planned[0])["reason"]) == ([], 0, "provider_account_stopped")
     assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 1  # one a message: the judge opens the breaker
 
 

@@ -186,7 +186,7 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     else:
         with_budget_back(run.w, plan, run.w.sends.moving(plan.send_id, org=run.org, to=SendState.FAILED, facts=facts))
     if answer.result is Result.STOP:
-        run.gate.stop("provider_stopped")
+        run.gate.stop("provider_account_stopped")
     return "unknown" if unknown else "failed"
 
 

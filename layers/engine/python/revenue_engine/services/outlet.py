@@ -13,7 +13,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.pacing import warm_up
 from revenue_engine.records.controls import Controls
 
-ACCOUNT_REFUSALS = ("provider_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
+ACCOUNT_REFUSALS = ("provider_account_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
 AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
 SLOWEST = 8.0  # times the usual pause between two mails
 SHARE_OF_RATE = 0.9  # the account's other senders, and clocks that differ
@@ -51,7 +51,7 @@ class Outlet:
         if account is not self._account:
             self._account, self._sent = account, 0
         if account.stopped or account.sends_per_second <= 0:
-            return "provider_stopped"
+            return "provider_account_stopped"
         # other workers send at the same time, and the account knows of none of these yet
         if account.sent_last_day + names.MAIL_WORKERS * self._sent >= account.sends_per_day:
             return "provider_daily_quota"
