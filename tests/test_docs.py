@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from revenue_engine.records.controls import Controls
+from revenue_engine.records.reasons import REASONS
+from revenue_engine.records.subscriber import ROW_BYTES
 from workbench.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,3 +151,13 @@ def test_a_documented_command_line_exists_with_its_options(line: str) -> None:
     shown = CliRunner().invoke(main, [*path, "--help"])
     assert shown.exit_code == 0, shown.output
     assert "Usage" in shown.output
+
+
+# --- docs/glossary.md ----------------------------------------------------------------------------------------------------
+def test_every_reason_of_a_decision_is_in_the_glossary_and_no_word_twice() -> None:
+    glossary = (DOCS / "glossary.md").read_text()
+    lines = {line.split("**")[1]: line for line in glossary.splitlines() if line.startswith("**")}
+    named = re.findall(r"`([a-z_]+)`", lines["skip reasons"] + lines["send reasons"])
+    assert sorted(named) == sorted(REASONS)
+    assert len(lines) == sum(line.startswith("**") for line in glossary.splitlines())
+    assert f"packed decision state, {ROW_BYTES} bytes," in lines["row"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -31,10 +32,7 @@ def decided(
     lines = receipts(decisions, page, cycle, granted=granted, taken=taken, **KEYS).splitlines()
     records = [json.loads(line) for line in lines]
     rows = [unpack(raw.tobytes()) for raw in page.rows]
-    return [
-        (record, explain(record, row, context.controls, budget_left=context.budget_left))
-        for record, row in zip(records, rows, strict=True)
-    ]
+    return [(record, explain(record, row, context)) for record, row in zip(records, rows, strict=True)]
 
 
 def step(steps: tuple[Step, ...], what: str) -> Step:
@@ -62,6 +60,8 @@ MIXED_CONTEXTS = [
     a_context(price=Price(50_000_000, "high")),
     a_context(controls=Controls(min_revenue_per_email_micros=900_000_000)),
     a_context(offers=()),
+    a_context(stopped_segments=("clicker", "opener"), stopped_providers=("gmail",)),
+    a_context(let_through_share=0.2),
 ]
 
 
@@ -101,6 +101,54 @@ def test_a_rail_shows_its_value_its_limit_and_when_it_frees(row: dict[str, Any],
     assert record["reason"] == reason
     assert (step(steps, reason).verdict, step(steps, reason).detail) == (FAILED, value)
     assert step(steps, "what would have changed it").detail == otherwise
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "value", "otherwise"),
+    [
+        (
+            {"stopped_segments": ("clicker",)},
+            "segment_stopped",
+            "segment clicker is stopped",
+            "`revenue-engine stops lift segment#clicker`, or its end",
+        ),
+        (
+            {"stopped_providers": ("other",)},
+            "provider_stopped",
+            "provider other is stopped",
+            "`revenue-engine stops lift provider#other`, or its end",
+        ),
+        (
+            {"let_through_share": 1e-9},
+            "breaker_half_open",
+            "the breaker is half open: a trickle of 0.0% of people is mailed",
+            "a closed breaker, or a place in the trickle",
+        ),
+    ],
+)
+def test_what_the_judge_stopped_is_named_and_nothing_behind_it_passed(
+    changes: dict[str, Any], reason: str, value: str, otherwise: str
+) -> None:
+    ((record, steps),) = decided(many(1), a_context(**changes))
+    assert record["reason"] == reason
+    assert (step(steps, reason).verdict, step(steps, reason).detail) == (FAILED, value)
+    assert step(steps, "what would have changed it").detail == otherwise
+    assert step(steps, "no_suitable_offer").verdict == NOT_REACHED
+
+
+def test_the_index_adds_up_whoever_decides() -> None:
+    page = a_page([a_row(n, arm=n % 2, recent_sends=(T - 9 * DAY, *(0,) * 7), last_send_at=T - 9 * DAY) for n in range(1, 41)])
+    mailed = [(record, steps) for record, steps in decided(page, a_context()) if record["offer"] is not None]
+    assert {record["arm"] for record, _ in mailed} == {"engine", "fixed"}
+    for record, steps in mailed:
+        detail = step(steps, "index").detail
+        terms, _, rest = detail.partition(" = ")
+        first, *minus = [float(amount) for amount in re.findall(r"(-?[0-9.]+) USD", terms)]
+        assert first - sum(minus) == pytest.approx(float(rest.split(" ")[0]), abs=5e-6)
+        assert ("hazard price" in terms) == (record["arm"] == "engine")
+        assert ("the fixed policy's" in step(steps, "offer and content").detail) == (record["arm"] == "fixed")
+        if record["runner_up_offer"] is not None:
+            assert "-" not in step(steps, "runner-up").detail.rpartition(", ")[2]
 
 
 def test_outside_hours_names_the_next_opening() -> None:

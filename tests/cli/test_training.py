@@ -85,6 +85,17 @@ def test_a_log_without_inputs_is_refused_with_what_to_do(made: House, tmp_path: 
     assert (said.exit_code, "evidence.ndjson.gz: missing" in said.stderr, "--inputs" in said.stderr) == (2, True, True)
 
 
+@pytest.mark.parametrize("bundle", [{"version": "as engines before wrote it", "rates": {}}, "0" * 32])
+def test_a_context_whose_bundle_cannot_be_had_is_exported_and_counted(made: House, tmp_path: Path, bundle: object) -> None:
+    (key,) = made.w.decisions.keys(f"cycles/{ORG}/2")[:1]
+    stored = made.object(key)
+    made.w.decisions.put(key, json.dumps(json.loads(stored) | {"bundle": bundle}).encode())
+    exported = ask(made, "logs", "export", tmp_path / "log", "--days", "30", "--inputs")
+    made.w.decisions.put(key, stored)
+    assert exported.exit_code == 0, exported.output
+    assert "1 contexts, 0 bundles" in exported.stdout and "1 contexts without a bundle" in exported.stdout
+
+
 def test_out_belongs_to_a_log(made: House, tmp_path: Path) -> None:
     assert ask(made, "train", "--out", tmp_path).exit_code == 2
 

@@ -67,6 +67,13 @@ def test_an_offer_that_hides_its_payout_is_expected_to_pay_what_its_category_doe
     assert book_of(an_offer(101, payout_micros=None)).closed == (("101", "payout_unknown"),)
 
 
+def test_what_another_currency_lists_says_nothing_of_a_hidden_payout() -> None:
+    yen = an_offer(102, payout_micros=1_500_000_000, currency="JPY")
+    hidden = an_offer(101, payout_micros=None)
+    assert book_of(hidden, yen, an_offer(103, payout_micros=5)).payout_micros[0] == 5
+    assert book_of(hidden, yen).closed == (("101", "payout_unknown"), ("102", "currency_not_converted"))
+
+
 def test_an_offer_that_has_reached_a_cap_says_which() -> None:
     book = book_of(*OFFERS, caps_reached={"102": "weekly_cap_reached"})
     assert book.closed == (("102", "weekly_cap_reached"),)

@@ -299,7 +299,7 @@ def test_a_refused_mail_fails_and_the_next_goes_out(org: Org) -> None:
 def test_a_provider_that_stops_us_stops_the_rest_of_the_message(org: Org) -> None:
     plans = [org.plan(org.add_person()) for _ in range(3)]
     fail_with(org, Fault.PAUSED)
-    assert org.execute(plans).outcomes == {"failed": 1, "provider_stopped": 2}
+    assert org.execute(plans).outcomes == {"failed": 1, "provider_account_stopped": 2}
     assert org.mails == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from revenue_engine.aws import names
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.offer import Creative
 from revenue_engine.records.send import PlannedSend
 from tests.builders import DAY, HTML, NOW, Org, an_offer
@@ -34,6 +35,16 @@ def refused(org: Org, plan: PlannedSend, *, now: datetime = NOW) -> str:
     assert org.execute([plan], now=now).outcomes.total() == 1  # told again: nothing more comes back
     assert org.reserved() == 4
     return str(row["reason"])
+
+
+@pytest.mark.parametrize(
+    "cause", [Cause("offer", "1042"), Cause("variant", "1042/standard"), Cause("segment", "new"), Cause("provider", "other")]
+)
+def test_what_is_queued_of_a_stopped_cause_is_dropped_by_its_name(org: Org, cause: Cause) -> None:
+    org.w.safety.stop(org.name, Stop(cause, "bounce_rate_exceeded", T, None, "figures"))
+    assert refused(org, org.plan(org.add_person())) == f"{cause.kind}_stopped"
+    # a mailbox provider of ours is not the account: nothing counts as a refused mail
+    assert (org.w.control.breaker(org.name) or {}).get("failures_in_a_row", 0) == 0
 
 
 @pytest.mark.parametrize("value", ["off", "shadow"])

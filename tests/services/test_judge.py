@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -298,6 +299,23 @@ def test_a_queue_that_is_never_empty_is_told_of(org: Org) -> None:
 def test_an_old_model_is_told_of(org: Org) -> None:
     assert look(org, 14 * 24 * 60 - 1)["reason"] is None
     assert look(org, 14 * 24 * 60)["reason"] == "model_too_old"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "trained_on_day", "told"),
+    [
+        (["too_few_clicks"], 14, None),
+        (["too_few_clicks", "worse"], 1, None),
+        (["rates_off"], 14, "model_too_old"),
+        (["too_few_clicks"], 0, "model_too_old"),
+    ],
+)
+def test_a_list_too_small_to_learn_from_has_no_old_model_while_training_runs(
+    org: Org, reasons: list[str], trained_on_day: int, told: str | None
+) -> None:
+    at = iso_millis(NOW + timedelta(days=trained_on_day))
+    org.w.bundles.put_report(org.name, "funnel", [], json.dumps({"at": at, "candidates": [{"reasons": reasons}]}).encode())
+    assert look(org, 14 * 24 * 60)["reason"] == told
 
 
 # --- half open, and the probe -----------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
-from revenue_engine.services.engage import engage_message
+from revenue_engine.services.engage import engage_message, opt_out
 from revenue_engine.services.execute import execute_message
 from revenue_engine.services.outlet import SHARE_OF_RATE
 from tests.builders import DAY, NOW, Org
@@ -71,13 +72,49 @@ def test_a_throttle_is_tried_again_at_once_and_the_rest_of_the_message_is_slower
     assert waited == pytest.approx([APART, 0.2, 0.5, 4 * APART - 0.7], abs=1e-3)
 
 
+def mailed_slowly(org: Org, happens: Callable[[PlannedSend], object], *, remaining_millis: int = 300_000) -> Counter[str]:
+    """Two mails of an account that may send one in twenty seconds, and what happens while the second waits."""
+    org.system.ses.account = Account(sends_per_second=names.MAIL_WORKERS / (20 * SHARE_OF_RATE))
+    both, clock = plans(org, 2), [NOW]
+
+    def pause(seconds: float) -> None:
+        assert seconds == pytest.approx(20)
+        clock[0] += timedelta(seconds=seconds)
+        happens(both[1])
+
+    left = lambda: remaining_millis - int((clock[0] - NOW).total_seconds() * 1_000)  # noqa: E731
+    body = send_messages.encode(both)
+    return execute_message(org.w, body, now=lambda: clock[0], remaining_millis=left, pause=pause).outcomes
+
+
+def test_who_opts_out_while_his_mail_waits_for_the_rate_is_not_mailed(org: Org) -> None:
+    def leaves(plan: PlannedSend) -> None:
+        opt_out(org.w, org.name, plan.subscriber, status="unsubscribed", at=NOW, source="test")
+
+    assert mailed_slowly(org, leaves) == {"sent": 1, "opted_out": 1}
+    assert len(org.mails) == 1
+
+
+def test_the_breaker_that_opens_while_a_mail_waits_for_the_rate_stops_it(org: Org) -> None:
+    opens = lambda plan: org.w.control.trip(org.name, reason="test", now=NOW)  # noqa: E731
+    assert mailed_slowly(org, opens) == {"sent": 1, "breaker_open": 1}
+    assert len(org.mails) == 1
+
+
+def test_a_mail_that_would_wait_longer_than_the_worker_lives_goes_back_unclaimed(org: Org) -> None:
+    assert mailed_slowly(org, lambda plan: None, remaining_millis=30_000) == {"sent": 1}
+    (body,) = org.drained(names.SENDS_QUEUE_URL)
+    (plan,) = send_messages.decode(body)
+    assert org.w.sends.get(plan.send_id) is None
+
+
 @pytest.mark.parametrize("account", [Account(enabled=False), Account(enforcement="SHUTDOWN"), Account(sends_per_second=0)])
 def test_an_account_that_may_not_send_sends_nothing(org: Org, account: Account) -> None:
     org.system.ses.account = account
     planned = plans(org, 2)
     org.w.control.reserve(org.name, DAY, cycle_id="c", page=0, wanted=2, cap=10, expires_at=epoch_seconds(NOW))
-    assert org.execute(planned).outcomes == {"provider_stopped": 2}
-    assert (org.mails, org.reserved(), org.send(planned[0])["reason"]) == ([], 0, "provider_stopped")
+    assert org.execute(planned).outcomes == {"provider_account_stopped": 2}
+    assert (org.mails, org.reserved(), org.send(planned[0])["reason"]) == ([], 0, "provider_account_stopped")
     assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 1  # one a message: the judge opens the breaker
 
 

@@ -110,6 +110,20 @@ def test_a_person_who_clicks_after_the_scanner_is_the_first_to_have_clicked(org:
     assert (ten.get("clicked_mails", 0), twelve["clicked_mails"]) == (0, 1)
 
 
+def test_a_mail_teaches_its_topic_once_and_not_what_a_scanner_clicked(org: Org) -> None:
+    person = org.add_person()
+    mail = org.plan(person, topic=7)
+    assert org.execute([mail]).outcomes == {"sent": 1}
+    assert org.send(mail)["topic"] == 7
+    burst = [click(mail, 45 + n / 2, f"cta{n}") for n in range(3)]
+    tell(org, delivered(mail, 1), burst[0])
+    assert org.row(person).recent_clicks == (7, *(0,) * 7)
+    tell(org, *burst[1:])  # three links in a second: nobody was there
+    assert org.row(person).recent_clicks == (0,) * 8
+    tell(org, click(mail, 7_200), click(mail, 7_260))
+    assert org.row(person).recent_clicks == (7, *(0,) * 7)
+
+
 def test_a_click_moves_to_the_day_of_the_first_one_that_stands(org: Org) -> None:
     plan = org.mailed()
     day = 24 * 3_600

@@ -11,7 +11,7 @@ from revenue_engine.attribution.ledger import Head
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_millis
-from revenue_engine.errors import BadInput
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.learning.dataset import EVIDENCE_DAYS
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.services import export_log
@@ -50,7 +50,7 @@ def export(
         for key, raw in export_log.contexts(w, org, day):
             _put(folder / key, raw)
             counts["contexts"] += 1
-            counts["bundles"] += _bundle(w, org, folder, raw)
+            counts.update(_bundle(w, org, folder, raw))
         progress(f"decisions of {day}")
 
     def outcomes() -> Iterator[MailOutcome]:
@@ -74,14 +74,18 @@ def export(
     return counts
 
 
-def _bundle(w: Wiring, org: str, folder: Path, context: bytes) -> int:
-    """The bundle that a context names, once."""
-    place = folder / MODELS / bundle_version(context)
-    if place.exists():
-        return 0
-    for name, body in w.bundles.files(org, place.name).items():
+def _bundle(w: Wiring, org: str, folder: Path, context: bytes) -> tuple[str, ...]:
+    """The bundle that a context names, once. What cannot be had is counted, and whoever reads the log leaves its decisions out by name."""
+    try:
+        place = folder / MODELS / bundle_version(context)
+        if place.exists():
+            return ()
+        files = w.bundles.files(org, place.name)
+    except Refused:
+        return ("contexts without a bundle",)
+    for name, body in files.items():
         _put(place / name, body)
-    return 1
+    return ("bundles",)
 
 
 def outcome_of(row: Item) -> MailOutcome:

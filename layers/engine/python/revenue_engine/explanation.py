@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from revenue_engine.clock import epoch_seconds, from_epoch, iso_millis, parse_iso
+from revenue_engine.context import CycleContext
 from revenue_engine.money import format_micros
 from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
@@ -47,7 +48,7 @@ class _Check:
     margin: float | None = None  # how far from its limit, as a share of the larger of both; None where no number says so
 
 
-def explain(record: Mapping[str, Any], row: Row, controls: Controls, *, budget_left: int) -> tuple[Step, ...]:
+def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple[Step, ...]:
     """The steps of one decision.
 
     Parameters
@@ -56,13 +57,13 @@ def explain(record: Mapping[str, Any], row: Row, controls: Controls, *, budget_l
         The receipt (`revenue_engine.audit`), as read from its line.
     row
         The subscriber's row of the stored page, as the cycle saw it.
-    controls, budget_left
-        Of the stored context.
+    context
+        As stored.
     """
-    now = parse_iso(record["ts"])
-    checks = _checks(record, row, controls, now, budget_left)
+    now, controls = parse_iso(record["ts"]), context.controls
+    checks = _checks(record, row, context, now)
     # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`cycle.grant`)
-    cut = record["reason"] == "velocity_limit" or (record["reason"] == "daily_limit_reached" and budget_left > 0)
+    cut = record["reason"] == "velocity_limit" or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
     return (
         Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
         Step(
@@ -77,7 +78,8 @@ def explain(record: Mapping[str, Any], row: Row, controls: Controls, *, budget_l
     )
 
 
-def _checks(record: Mapping[str, Any], row: Row, controls: Controls, now: datetime, budget_left: int) -> tuple[_Check, ...]:
+def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: datetime) -> tuple[_Check, ...]:
+    controls, budget_left = context.controls, context.budget_left
     at, zone, currency = epoch_seconds(now), np.array([row.zone], dtype=np.uint16), record["currency"]
     fixed = record["arm"] == "fixed"
     opening = int(next_opening(zone, np.array([at], dtype=np.int64), controls)[0])
@@ -90,7 +92,10 @@ def _checks(record: Mapping[str, Any], row: Row, controls: Controls, now: dateti
     local = f"{controls.sending_hours_start}:00 to {controls.sending_hours_end}:00 in {ZONES[row.zone]}"
     checks = [
         _Check("holdout", f"arm {record['arm']}", "nothing: nobody leaves the no-mail arm"),
+        _stop("segment", record, context.stopped_segments),
+        _stop("provider", record, context.stopped_providers),
         _Check("outside_hours", f"{'inside' if inside else 'outside'} {local}", f"a decision at {_moment(max(opening, at))}"),
+        _Check("breaker_half_open", *_trickle(context.let_through_share)),
         _Check("daily_limit_reached", f"{budget_left:,} mails left of the day's budget", "a budget with a mail left: tomorrow's"),
         _Check("subscriber_frequency_limit", f"{in_week} mails in seven days, the cap is {cap}", f"a decision after {week_frees}"),
         _Check(
@@ -114,6 +119,18 @@ def _checks(record: Mapping[str, Any], row: Row, controls: Controls, now: dateti
         "below_shadow_price",
     )
     return tuple(check for check in checks if not (fixed and check.reason in spared))  # the fixed policy heeds no judgement
+
+
+def _stop(kind: str, record: Mapping[str, Any], stopped: tuple[str, ...]) -> _Check:
+    name = record[kind]
+    is_stopped = "is stopped" if name in stopped else "is not stopped"
+    return _Check(f"{kind}_stopped", f"{kind} {name} {is_stopped}", f"`revenue-engine stops lift {kind}#{name}`, or its end")
+
+
+def _trickle(share: float) -> tuple[str, str]:
+    """What it was, and what would have changed it."""
+    half_open = f"the breaker is half open: a trickle of {share:.1%} of people is mailed"
+    return ("the breaker is closed" if share >= 1 else half_open), "a closed breaker, or a place in the trickle"
 
 
 def _limit(reason: str, name: str, value: float, *, most: float | None = None, least: float | None = None) -> _Check:
@@ -162,7 +179,8 @@ def _cut_detail(record: Mapping[str, Any]) -> str:
 def _chosen(record: Mapping[str, Any]) -> list[Step]:
     currency, joint = record["currency"], record["propensity_joint"]
     parts = f"send {record['propensity_send']:.4f} × offer {record['propensity_offer']:.4f} × content {record['propensity_content']:.4f}"
-    how = "explored" if record["explored"] else "by the vote of the posterior's draws"
+    fixed = record["arm"] == "fixed"
+    how = "explored" if record["explored"] else "the fixed policy's" if fixed else "by the vote of the posterior's draws"
     expected = _money(record["expected_revenue_micros"], currency)
     funnel = (
         f"P(open) {record['p_open']:.4f}, P(click) {record['p_click']:.5f}, P(conversion | click) {record['p_conversion']:.5f}"
@@ -170,7 +188,7 @@ def _chosen(record: Mapping[str, Any]) -> list[Step]:
     prices = [
         f"− {name.removesuffix('_micros').replace('_', ' ')} {_money(record[name], currency)}"
         for name in _PRICES
-        if record.get(name)
+        if record.get(name) and not fixed  # which pays for no future
     ]
     terms = " ".join([expected, f"− cost {_money(record['cost_micros'], currency)}", *prices])
     steps = [
@@ -180,9 +198,10 @@ def _chosen(record: Mapping[str, Any]) -> list[Step]:
         Step("index", f"{terms} = {_money(record['index_micros'], currency)}; price λ {_money(record['lambda_micros'], currency)}"),
     ]  # fmt: skip
     if record["runner_up_offer"] is not None:
-        behind = _money(record["index_micros"] - record["runner_up_index_micros"], currency)
+        behind = record["index_micros"] - record["runner_up_index_micros"]
+        apart = f"{_money(abs(behind), currency)} {'less' if behind >= 0 else 'more'}"
         name = f"{record['runner_up_offer']}, {record['runner_up_content']}"
-        steps.append(Step("runner-up", f"{name}: index {_money(record['runner_up_index_micros'], currency)}, {behind} less"))
+        steps.append(Step("runner-up", f"{name}: index {_money(record['runner_up_index_micros'], currency)}, {apart}"))
     return steps
 
 

@@ -120,7 +120,9 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
 def bundle_version(raw: bytes) -> str:
     """Which bundle a stored context names. Raises Refused("snapshot_unreadable")."""
     try:
-        version: str = orjson.loads(raw)["bundle"]
+        version = orjson.loads(raw)["bundle"]
+        if not isinstance(version, str):
+            raise TypeError("the bundle is no version")  # engines before carried it whole
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None
     return version

@@ -64,7 +64,7 @@ def make_book(
         Of offers that pay for nothing more now: which cap (`offers.caps.reached`).
     """
     ordered = sorted_offers(offers)
-    usual = _usual_payouts(ordered)
+    usual = _usual_payouts(ordered, controls.currency)
     payouts = [
         o.payout_micros if o.payout_micros is not None else mean_payouts.get(o.offer, usual.get(o.category)) for o in ordered
     ]
@@ -87,12 +87,12 @@ def make_book(
     )
 
 
-def _usual_payouts(offers: tuple[Offer, ...]) -> dict[str, int]:
-    """The middle listed payout by category, of all where a category lists none: what to expect of an offer that hides its own until it
-    has paid (a share of the sale)."""
+def _usual_payouts(offers: tuple[Offer, ...], currency: str) -> dict[str, int]:
+    """The middle payout listed in this currency by category, of all where a category lists none: what to expect of an offer that hides
+    its own until it has paid (a share of the sale)."""
     listed: dict[str, list[int]] = {}
     for offer in offers:
-        if offer.payout_micros:
+        if offer.payout_micros and offer.currency == currency:  # a number of yen says nothing of dollars (M1)
             listed.setdefault(offer.category, []).append(offer.payout_micros)
     every = [micros for some in listed.values() for micros in some]
     return {o.category: int(median_low(listed.get(o.category, every))) for o in offers} if every else {}

@@ -82,14 +82,17 @@ def execute_message(
         drops.write()
         return report
     drops = Drops(w, org, now, day_in(now(), controls.zone).isoformat())
-    outlet = Outlet(w, org, controls, provider=planned[0].provider, now=now, pause=pause)
+    outlet = Outlet(w, org, controls, provider=planned[0].provider, now=now)
     run = Run(w, org, controls, Gate(w, org, now), outlet, Composer(w, org, controls), drops, now)
     for i, plan in enumerate(planned):
-        if remaining_millis() < KEEP_BACK_MILLIS:
+        seconds = outlet.seconds_to_wait()
+        if remaining_millis() - 1_000 * seconds < KEEP_BACK_MILLIS:
             rest = planned[i:]
             w.sends_queue.send([Message(send_messages.encode(rest))])
             report.requeued = len(rest)
             break
+        if seconds > 0:
+            pause(seconds)  # before the last looks and the claim: on a small account it is longer than they may be old
         report.outcomes[_one(run, plan, pause)] += 1
     drops.write()
     outlet.close()
@@ -150,7 +153,6 @@ def _claim(run: Run, plan: PlannedSend, person: Item) -> str | None:
 
 def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float], None]) -> str:
     tags = {names.TAG_SEND: plan.send_id, names.TAG_ORG: plan.org, names.TAG_OFFER: plan.offer, names.TAG_CAMPAIGN: plan.campaign}
-    run.outlet.wait()
     answer = _send(run, mail, tags)
     for seconds in THROTTLE_PAUSES_SECONDS:
         if answer.result is not Result.THROTTLED:
@@ -184,7 +186,7 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     else:
         with_budget_back(run.w, plan, run.w.sends.moving(plan.send_id, org=run.org, to=SendState.FAILED, facts=facts))
     if answer.result is Result.STOP:
-        run.gate.stop("provider_stopped")
+        run.gate.stop("provider_account_stopped")
     return "unknown" if unknown else "failed"
 
 

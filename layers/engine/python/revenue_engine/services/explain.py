@@ -65,7 +65,7 @@ def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Expla
         raise Refused("snapshot_unreadable", f"{record['page']} or {record['context']} is not there")
     batch, decided_by = load_page(page), load_context(context, finder(w, org))
     row = unpack(batch.rows[record["row"]].tobytes())
-    steps = explain(record, row, decided_by.controls, budget_left=decided_by.budget_left)
+    steps = explain(record, row, decided_by)
     send = w.sends.get(record["send_id"]) if record["send_id"] else None
     return Explained(record, steps, send), int(batch.decided_at[record["row"]])
 

@@ -9,7 +9,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_began, epoch_seconds, from_epoch, parse_iso
 from revenue_engine.errors import Refused
 from revenue_engine.records.controls import Autonomy
-from revenue_engine.safety.health import HealthFacts
+from revenue_engine.safety.health import MODEL_DAYS, HealthFacts
 
 RECEIPTS_LOOKED_AT_FOR = timedelta(minutes=10)  # after a cycle's end
 
@@ -28,8 +28,15 @@ def health_facts(w: Wiring, org: str, breaker: Item, *, stuck: int, now: datetim
 
 
 def _model_age_days(w: Wiring, org: str, now: datetime) -> float | None:
+    """Since the champion was promoted, or since training last found that there is too little to learn anything else from."""
     champion = w.bundles.champion(org)
-    return None if champion is None else (now - parse_iso(champion["promoted_at"])) / timedelta(days=1)
+    if champion is None:
+        return None
+    age = (now - parse_iso(champion["promoted_at"])) / timedelta(days=1)
+    report = w.bundles.last_report(org) if age >= MODEL_DAYS else None  # asked every minute: what is young needs no second look
+    if report is not None and all("too_few_clicks" in one["reasons"] for one in report["candidates"]):
+        return min(age, (now - parse_iso(report["at"])) / timedelta(days=1))
+    return age
 
 
 def _cycle_age_minutes(w: Wiring, org: str, breaker: Item, cycle: Item, now: datetime) -> float | None:

@@ -13,7 +13,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.pacing import warm_up
 from revenue_engine.records.controls import Controls
 
-ACCOUNT_REFUSALS = ("provider_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
+ACCOUNT_REFUSALS = ("provider_account_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
 AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
 SLOWEST = 8.0  # times the usual pause between two mails
 SHARE_OF_RATE = 0.9  # the account's other senders, and clocks that differ
@@ -31,10 +31,9 @@ class Outlet:
         *,
         provider: str,
         now: Callable[[], datetime],
-        pause: Callable[[float], None],
     ) -> None:
         self._w, self._org, self._controls, self._provider = w, org, controls, provider
-        self._now, self._pause = now, pause
+        self._now = now
         self._day = day_in(now(), controls.zone)
         self._account: Account | None = None
         self._sent = 0  # since the account was read
@@ -52,20 +51,18 @@ class Outlet:
         if account is not self._account:
             self._account, self._sent = account, 0
         if account.stopped or account.sends_per_second <= 0:
-            return "provider_stopped"
+            return "provider_account_stopped"
         # other workers send at the same time, and the account knows of none of these yet
         if account.sent_last_day + names.MAIL_WORKERS * self._sent >= account.sends_per_day:
             return "provider_daily_quota"
         return None if self._in_hand or self._take() else "provider_warm_up"
 
-    def wait(self) -> None:
+    def seconds_to_wait(self) -> float:
         """Until this worker's part of the account's rate allows the next mail."""
-        if self._last is not None and self._account is not None:
-            apart = timedelta(seconds=self._slower * names.MAIL_WORKERS / (self._account.sends_per_second * SHARE_OF_RATE))
-            left = (apart - (self._now() - self._last)).total_seconds()
-            if left > 0:
-                self._pause(left)
-        self._last = self._now()
+        if self._last is None or self._account is None:
+            return 0.0
+        apart = timedelta(seconds=self._slower * names.MAIL_WORKERS / (self._account.sends_per_second * SHARE_OF_RATE))
+        return max((apart - (self._now() - self._last)).total_seconds(), 0.0)
 
     def throttled(self) -> None:
         """The provider says that it is too much all the same: others send from this account. For the rest of the message it is slower."""
@@ -75,6 +72,7 @@ class Outlet:
         """One mail was claimed."""
         self._in_hand -= 1
         self._sent += 1
+        self._last = self._now()
 
     def close(self) -> None:
         """The message is through: what it did not use is others'. A crash loses that, and never mails more than allowed."""
