@@ -9,7 +9,6 @@ from typing import Any
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
-from revenue_engine.prediction.profile import Coverage
 from revenue_engine.services.books import controls_in_books_currency
 
 POSTMASTER_DAYS = 90
@@ -52,7 +51,9 @@ def _profile(w: Wiring, org: str, now: datetime) -> dict[str, float]:
     """Shares of those decided yesterday and today, as often as they were: what they declared is worth more than any model."""
     cycles = [item for days in (1, 0) for item in w.control.cycles(org, now.date() - timedelta(days=days))]
     counted = [item["report"]["profile"] for item in cycles if "profile" in item.get("report", {})]
-    return sum((Coverage(**each) for each in counted), Coverage()).shares()
+    people = sum(each["people"] for each in counted)
+    names = [name for name in (counted[0] if people else {}) if name != "people"]
+    return {name: float(sum(each[name] for each in counted) / people) for name in names}
 
 
 def _training(w: Wiring, org: str, what: str) -> dict[str, Any] | None:
