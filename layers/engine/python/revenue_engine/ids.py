@@ -108,7 +108,7 @@ def normalise_address(address: str, *, field: str = "email") -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    """"" for what has no such form."""
+    """Empty for what has no such form."""
     try:
         found = domain.encode("idna").decode().lower()
     except UnicodeError:  # a part is empty, or too long

@@ -188,7 +188,8 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     if answer.result is Result.STOP:
         run.gate.stop("provider_account_stopped")
     elif run.failures_in_a_row >= run.controls.circuit_breaker_threshold:
-        run.gate.stop("consecutive_failures")  # the judge opens the breaker for so many; hundreds more would be lost until it looks
+        # the judge opens the breaker for so many; hundreds more would be lost until it looks
+        run.gate.stop("consecutive_failures")
     return "unknown" if unknown else "failed"
 
 
