@@ -88,7 +88,8 @@ class SesEvent:
 
     @property
     def counts_as_deferral(self) -> bool:
-        """A delay by which a provider says it wants less of our mail, and not a full mailbox or trouble of its own or of SES."""
+        """A delay because a provider wants less of our mail (it says so, or SES holds back for it), and not a full mailbox or trouble
+        of its own. Types: SES developer guide, "Contents of event data", delivery delay object."""
         return self.kind == "delivery_delay" and self.reason in _DEFERRALS
 
     @property
