@@ -16,8 +16,9 @@ from revenue_engine.cycle import decide_batch, grant
 from revenue_engine.explanation import FAILED, NOT_REACHED, PASSED, Step, explain
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import unpack
+from revenue_engine.records.subscriber import topic_number, unpack
 from tests.core_cases import DAY, HOUR, NOW, T, a_context, a_page, a_row, many
+from tests.value.test_model import fit
 
 _GIVEN = {"revenue_opportunity", "exploration", "fixed_policy", "ghost"}
 KEYS: dict[str, Any] = {"page_key": "page", "context_key": "context"}
@@ -211,3 +212,16 @@ def test_what_the_budget_cut_by_rank_is_told_from_what_it_refused_before() -> No
 def test_a_ghost_is_explained_by_its_lot() -> None:
     ghost = next(s for r, s in decided(many(60), a_context(controls=Controls(ghost_share=0.2))) if r["action"] == "ghost")
     assert "20.0% of what would be sent is held back by lot" in step(ghost, "what would have changed it").detail
+
+
+def test_a_reader_is_told_of_by_the_bundle_that_knows_his_worth() -> None:
+    plain = a_context()
+    bundle = replace(plain.bundle, parts=replace(plain.bundle.parts, value=fit().model))
+    page = a_page([a_row(recent_clicks=(topic_number("finance"), 31, *(0,) * 6), price_sensitivity=0.9)])
+    ((_, without),), ((_, known),) = decided(page, plain), decided(page, replace(plain, bundle=bundle))
+    assert all(one.what != "the reader" for one in without)
+    said = step(known, "the reader").detail
+    assert re.match(
+        r"(low|medium|high|whale|at_risk) value \(sure by [01]\.\d\d\): [\d.,]+ USD, of which [\d.,]+ USD is to come", said
+    )
+    assert "clicks finance, topic 31; price sensitivity high" in said

@@ -69,7 +69,9 @@ def test_new_keys_are_ids_and_differ() -> None:
     [
         ("  Pat@Example.COM ", "pat@example.com"),
         ("a.b+c@mail.example", "a.b+c@mail.example"),
-        ("x@bücher.example", "x@bücher.example"),
+        ("x@Bücher.example", "x@xn--bcher-kva.example"),
+        ("x@xn--bcher-kva.example", "x@xn--bcher-kva.example"),
+        ("x@xn--a.example", "x@xn--a.example"),
     ],
 )
 def test_an_address_has_one_spelling(given_text: str, normal: str) -> None:
@@ -94,6 +96,9 @@ def test_an_address_has_one_spelling(given_text: str, normal: str) -> None:
         "Pat <pat@x.example>",
         "a" * 65 + "@x.example",
         "a@" + "x" * 250 + ".example",
+        "a@" + "x" * 64 + ".example",
+        "pat@" + "ü" * 70 + ".example",
+        "pat@straße.example",  # which of two domains that is depends on the standard
     ],
 )
 def test_what_cannot_be_a_mailbox_is_refused_without_repeating_it(text: str) -> None:
@@ -106,6 +111,14 @@ def test_advertisers_hashes_are_those_of_the_lower_case_address() -> None:
     md5, sha512 = ids.advertiser_hashes("pat@x.example")
     assert md5 == "md5:" + hashlib.md5(b"pat@x.example").hexdigest()
     assert sha512 == "sha512:" + hashlib.sha512(b"pat@x.example").hexdigest()
+
+
+@pytest.mark.parametrize(("address", "spellings"), [("a@xn--bcher-kva.example", 2), ("a@x.example", 1), ("a@xn--a.example", 1)])
+def test_an_international_domain_is_found_in_either_spelling(address: str, spellings: int) -> None:
+    found = ids.advertiser_hashes(address)
+    assert len(found) == 2 * spellings
+    if spellings == 2:
+        assert "md5:" + hashlib.md5("a@bücher.example".encode()).hexdigest() in found
 
 
 def test_an_address_is_a_key_only_under_the_orgs_own_key() -> None:

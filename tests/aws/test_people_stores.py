@@ -67,6 +67,13 @@ def test_an_opt_out_of_nobody_makes_nobody(org: Org) -> None:
     assert org.w.subscribers.get(org.name, "nobody") is None
 
 
+def test_an_opt_out_that_meets_an_erasure_brings_no_address_back(org: Org) -> None:
+    person, digest = org.add_person("pat@recipient.example"), org.address_hash("pat@recipient.example")
+    commit([org.w.subscribers.table.deleting(f"{org.name}#addr#{digest}")])
+    assert org.w.subscribers.opt_out(org.name, person, status="unsubscribed", at=T, source="test") is not None
+    assert org.w.subscribers.by_address(org.name, digest) is None
+
+
 def test_a_writer_who_read_before_an_opt_out_loses(org: Org) -> None:
     person = org.add_person()
     read = org.person(person)

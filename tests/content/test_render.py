@@ -43,6 +43,8 @@ def test_the_footer_says_who_and_how_to_leave_inside_the_body_and_untracked() ->
     content = rendered("<html><body>{{ offer_url }}</body></html>")
     footer, end = content.html.index("Advertisement. 1 Main St &amp; Co"), content.html.index("</body>")
     assert footer < end
+    longer_in_lower_case = rendered("<html><body>İİİİ {{ offer_url }}</BODY></html>").html
+    assert longer_in_lower_case.endswith("Unsubscribe</a></p></BODY></html>")
     assert f'<a ses:no-track href="{OUT}">Unsubscribe</a>' in content.html
     assert f"Unsubscribe : {OUT}" in content.text
     assert "Advertisement. 1 Main St & Co" in content.text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from revenue_engine.evaluation.calibration import auc, calibration
-from revenue_engine.learning.funnel import Funnel, fit_error, fit_funnel, thinned
+from revenue_engine.learning.funnel import Funnel, fit_funnel, thinned
 from revenue_engine.learning.rows import Rows
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
 from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER
@@ -106,10 +106,3 @@ def test_tables_say_of_every_pair_what_the_funnel_says_of_it_as_a_send() -> None
 def test_a_funnel_without_trees_is_served_as_rates_and_posteriors() -> None:
     tables = fit_funnel(_rows(400, 5), names=NAMES).tables()
     assert tables.click.trees is None and tables.sale.trees is None
-
-
-def test_more_rows_make_the_last_line_surer() -> None:
-    rows = _rows(80_000, 1)
-    few, many = fit_error(_fitted(), rows.where(np.arange(len(rows)) % 10 == 0)), fit_error(_fitted(), rows)
-    assert few.level > many.level and few.slope > many.slope
-    assert 1 / many.level == pytest.approx(400 + rows.sold[-12_000:].sum(), rel=0.1)

@@ -7,7 +7,7 @@ import pytest
 
 from revenue_engine.arrays import Floats
 from revenue_engine.learning.dataset import Part
-from revenue_engine.learning.gate import FEWEST_CLICKS, judge, mean_over_people, meant, wrong_with
+from revenue_engine.learning.gate import ERROR_OVER_NOISE, FEWEST_CLICKS, judge, mean_over_people, meant, wrong_with
 from revenue_engine.learning.rows import Rows
 from revenue_engine.prediction.funnel import Chances
 from revenue_engine.prediction.platt import logistic, logit
@@ -67,6 +67,17 @@ def test_a_right_and_better_model_passes_nearly_always_and_an_equal_one_one_time
         equal += judge(test, chances(click, sale), chances(jitter, sale)).passed
     assert better >= 36
     assert equal <= 4
+
+
+def test_a_right_models_calibration_is_beyond_a_quarter_of_the_noise_one_time_in_twenty() -> None:
+    beyond = 0
+    for seed in range(100):
+        test, click, _ = a_world(10_000, seed)
+        found = meant(test.rows.clicked, click)
+        assert found is not None
+        beyond += found.error > ERROR_OVER_NOISE * found.noise_floor
+    assert ERROR_OVER_NOISE == 1.25
+    assert beyond <= 9  # chance of more, at one in twenty: 3 %
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The payout stage: learned from conversions, served from tables, and a usable prior for offers that hide theirs."""
+"""The payout stage: learned from conversions, served from tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.learning.payout import fit_payout
 from revenue_engine.money import MICROS
 from revenue_engine.prediction.features import OFFER, SUBSCRIBER
-from revenue_engine.prediction.payout import PayoutTables, dump, load, mean_sale, of_offers, payouts
+from revenue_engine.prediction.payout import PayoutTables, dump, load, payouts
 
 
 def conversions(m: int, *, effect: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,28 +49,13 @@ def test_few_conversions_or_no_effect_keep_the_expectation() -> None:
 
 def test_the_same_conversions_give_the_same_bytes() -> None:
     given = conversions(2_000, effect=1.5)
-    one, other = (dump(fit_payout(*given).tables(sale_micros=70e6)) for _ in range(2))
+    one, other = (dump(fit_payout(*given).tables()) for _ in range(2))
     assert one == other
     back = load(one)
     assert dump(back) == one
-    assert back.sale_micros == 70e6
     assert load(dump(PayoutTables(None))) == PayoutTables(None)
     with pytest.raises(Refused, match="archive_corrupt"):
         load(b"nothing of the kind")
-
-
-def test_a_hidden_payout_is_a_share_of_a_mean_sale_until_conversions_say_otherwise() -> None:
-    nan = np.nan
-    listed, share = np.array([25e6, nan, nan, nan]), np.array([nan, 0.1, 0.1, nan])
-    counts, paid = np.array([50.0, 0.0, 500.0, 0.0]), np.array([50 * 24e6, 0.0, 500 * 4e6, 0.0])
-    told = of_offers(listed, share, counts, paid, sale_micros=90e6)
-    assert told[0] == 25e6  # what is listed stands
-    assert told[1] == pytest.approx(9e6)  # a tenth of a mean sale
-    assert told[2] == pytest.approx((500 * 4e6 + 5 * 9e6) / 505)
-    assert told[3] == pytest.approx((50 * 24e6 + 500 * 4e6 + 5 * 20e6) / 555)  # what conversions of any offer paid
-    fresh = of_offers(np.array([nan]), np.array([nan]), np.zeros(1), np.zeros(1), sale_micros=90e6)
-    assert fresh[0] == pytest.approx(20e6)
-    assert mean_sale(share, counts, paid) == pytest.approx((500 * 40e6 + 5 * 80e6) / 505)
 
 
 def test_a_conversion_that_pays_nothing_is_refused() -> None:

@@ -296,6 +296,16 @@ def test_a_trickle_decides_only_when_it_has_shown_enough(hour: dict[str, int], r
     assert trial_verdict([hour], judge([hour], CONTROLS, WELL), CONTROLS, reason=reason) == expected
 
 
+def test_a_trickle_of_young_mails_proves_no_complaint_rate_well_but_may_prove_it_bad() -> None:
+    silent, loud = [an_hour(700), an_hour(700)], [an_hour(300), an_hour(300, complaints=3)]
+    verdicts = [
+        trial_verdict(hours, judge(hours, CONTROLS, WELL), CONTROLS, reason="complaint_rate_exceeded", young=young)
+        for hours, young in ((silent, 2), (silent, 1), (loud, 2))
+    ]
+    assert verdicts == ["undecided", "healthy", "sick"]
+    assert trial_verdict(silent, judge(silent, CONTROLS, WELL), CONTROLS, reason="bounce_rate_exceeded", young=2) == "healthy"
+
+
 def test_findings_say_what_where_and_how_sure() -> None:
     (finding,) = judge([an_hour(4_000, complaints=20)], CONTROLS, WELL).tripping
     assert (finding.name, finding.observed, finding.limit) == ("complaint_rate_exceeded", 0.005, 0.001)

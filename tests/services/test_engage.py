@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names
+from revenue_engine.aws.dynamo import TransactionCancelled
 from revenue_engine.aws.items import decode
+from revenue_engine.aws.sends import Sends
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.ses import parse_event
@@ -162,6 +164,19 @@ def test_each_event_leaves_its_own_traces_and_leaves_them_once(org: Org, name: s
     assert ("due_shard" in person) is active
     assert org.w.suppression.is_suppressed(org.name, org.address_hash("pat@recipient.example")) is not active
     assert not any("recipient.example" in repr(item) for item in timeline)
+
+
+def test_a_complaint_stands_before_anything_else_of_its_event_is_written(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = org.plan(org.add_person())
+    org.w.sends.dropping_unclaimed(plan, reason="claimed_too_long", now=NOW, day=DAY)
+
+    def busy(*arguments: object, **named: object) -> None:
+        raise TransactionCancelled(["None", "TransactionConflict"])
+
+    monkeypatch.setattr(Sends, "move", busy)
+    with pytest.raises(TransactionCancelled):
+        tell(org, plan, "complaint")
+    assert org.person(plan.subscriber)["status"] == "complained"
 
 
 JOURNEYS = [

@@ -87,7 +87,7 @@ def test_each_reader_has_a_link_of_his_own_that_carries_nothing_but_an_authentic
 
 
 def test_an_international_domain_travels_in_its_ascii_form(org: Org) -> None:
-    org.mailed(email="pat@bücher.example")
+    org.mailed(email=ids.normalise_address("pat@bücher.example"))
     (mail,) = org.mails
     assert mail.recipients == ("pat@xn--bcher-kva.example",)
     assert parsed(mail)["To"] == "pat@xn--bcher-kva.example"
@@ -301,6 +301,14 @@ def test_a_provider_that_stops_us_stops_the_rest_of_the_message(org: Org) -> Non
     fail_with(org, Fault.PAUSED)
     assert org.execute(plans).outcomes == {"failed": 1, "provider_account_stopped": 2}
     assert org.mails == []
+
+
+def test_failures_in_a_row_stop_the_rest_of_the_message_before_the_judge_looks(org: Org) -> None:
+    fail_with(org, Fault.REJECTED, None, *[Fault.REJECTED] * 50)  # a mail in between begins the count anew
+    plans = [org.plan(org.add_person()) for _ in range(10)]
+    assert org.execute(plans).outcomes == {"failed": 6, "sent": 1, "consecutive_failures": 3}
+    assert (org.w.control.breaker(org.name) or {})["failures_in_a_row"] == 5
+    assert judge(org.w, org=org.name, now=NOW)["reason"] == "consecutive_failures"
 
 
 def test_a_provider_that_stops_every_message_is_noticed_by_the_judge(org: Org) -> None:

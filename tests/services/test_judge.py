@@ -361,6 +361,16 @@ def test_later_trickles_of_one_trip_add_to_the_first(org: Org) -> None:
     assert asked(org, 150)["healthy"] is True
 
 
+def test_silence_about_mails_just_sent_closes_no_breaker_that_complaints_opened(org: Org) -> None:
+    org.set_controls(human_closes_complaint_trips=False)
+    count(org, {"sent": 4_000, "heard": 4_000, "complaints": 40})
+    assert look(org)["reason"] == "complaint_rate_exceeded"
+    half_open(org, since=NOW + timedelta(minutes=60))
+    look(org, 61)
+    count(org, {"sent": 2_000, "heard": 2_000}, at=NOW + timedelta(minutes=70))
+    assert [asked(org, minutes)["healthy"] for minutes in (90, 6 * 60, 9 * 60)] == [False, False, True]
+
+
 def test_the_probe_forgives_failures_in_a_row_once(org: Org) -> None:
     org.w.control.note_failures(org.name, in_a_row=9, all_failed=True)
     assert look(org)["reason"] == "consecutive_failures"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -13,6 +14,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.learning.revenue import fit_revenue
 from revenue_engine.learning.value import MailLog, ValueFit, fit_value, served
 from revenue_engine.prediction.features import BASE, WORTH
+from revenue_engine.records.subscriber import topic_number
 from revenue_engine.value import contact
 from revenue_engine.value.model import (
     INTERVALS_DAYS,
@@ -27,11 +29,18 @@ from revenue_engine.value.model import (
 )
 from revenue_engine.value.segments import SEGMENTS
 from revenue_engine.value.survival import between
+from revenue_engine.value.treatment import LEVELS
 from revenue_engine.value.worth import mails_so_far, people_of, worth
 from tests.core_cases import DAY, T, a_page, a_row
 from tests.learning.value_windows import window
 
 PEOPLE, DAYS = 900, 320
+LIKES: dict[str, Any] = {
+    "recent_clicks": (topic_number("finance"), *(0,) * 7),
+    "price_sensitivity": 0.9,
+    "conversions": 5.0,
+    "last_conversion_at": T - DAY,
+}
 AT = {name: place for place, name in enumerate(BASE)}
 
 
@@ -80,8 +89,7 @@ def people() -> People:
     features = log().features[::-1][last]
     n = len(features)
     sent = np.bincount(log().person)[np.unique(log().person)].astype(np.float64)
-    kinds = np.zeros((n, 4))
-    return People(features, sent, np.zeros(n, dtype=np.int64), kinds, kinds, np.zeros(n), np.zeros(n))
+    return People(features, sent, np.zeros(n, dtype=np.int64), np.zeros((n, 8), dtype=np.int64))
 
 
 def test_it_ranks_people_by_what_they_will_bring_and_more_mail_costs_more_of_them() -> None:
@@ -156,7 +164,8 @@ def test_a_young_log_is_refused() -> None:
 
 def test_worth_is_a_feature_and_the_same_for_a_row_alone() -> None:
     rows = [
-        a_row(number, created_at=T - number * 20 * DAY, human_clicks=number / 2, sends=number + 1.0) for number in range(1, 12)
+        a_row(number, created_at=T - number * 20 * DAY, human_clicks=number / 2, sends=number + 1.0, **LIKES)
+        for number in range(1, 12)
     ]
     told = worth(fit().model, a_page(rows), T)
     assert told.shape == (11, len(WORTH)) and np.isfinite(told).all()
@@ -168,7 +177,8 @@ def test_worth_is_a_feature_and_the_same_for_a_row_alone() -> None:
     assert (of_rows.remaining_micros >= told[:, 1] * 0.99e6 - 1).all(), (
         "the best of six cadences, near one of which is the features'"
     )
-    assert of_rows.offer_types.shape == (11, 0), "rows keep no clicks by kind"
+    assert of_rows.offer_types.tolist() == [[topic_number("Finance"), 0, 0]] * 11
+    assert (of_rows.price_sensitivity == LEVELS.index("high")).all(), "what they bought says nothing against what they declared"
 
 
 def test_mails_of_a_steady_pace_are_counted_from_what_fades() -> None:

@@ -22,7 +22,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.pacing import index
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
-from revenue_engine.prediction import funnel, mean_error, payout, rates
+from revenue_engine.prediction import funnel, payout, rates
 from revenue_engine.prediction.features import schema_hash
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.subscriber import SCHEMA
@@ -56,7 +56,6 @@ class Parts:
     rates: rates.Rates
     index: index.ValueTable
     funnel: funnel.FunnelTables | None = None
-    mean_error: mean_error.MeanError | None = None
     payout: payout.PayoutTables | None = None
     value: model.ValueModel | None = None
 
@@ -89,11 +88,6 @@ class Bundle:
         return self.parts.funnel
 
     @property
-    def mean_error(self) -> mean_error.MeanError | None:
-        """How sure the funnel's level is."""
-        return self.parts.mean_error
-
-    @property
     def payout(self) -> payout.PayoutTables | None:
         """What a conversion pays."""
         return self.parts.payout
@@ -120,7 +114,6 @@ _FORMS: Mapping[str, _Form] = {
     "rates": _Form("rates.json", rates.dump, rates.load),
     "index": _Form("index.npz", index.dump, index.load),
     "funnel": _Form("funnel.npz", funnel.dump, funnel.load),
-    "mean_error": _Form("mean_error.json", mean_error.dump, mean_error.load),
     "payout": _Form("payout.npz", payout.dump, payout.load),
     "value": _Form("value.npz", model.dump, model.load),
 }

@@ -18,9 +18,11 @@ from revenue_engine.context import CycleContext
 from revenue_engine.money import format_micros
 from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.records.batch import decode
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import Row, sends_within
+from revenue_engine.records.subscriber import Row, pack, sends_within
 from revenue_engine.records.zones import ZONES
+from revenue_engine.value.words import in_words
 
 PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 _WEEK = 7 * 86_400
@@ -70,12 +72,22 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
             "who decides",
             f"{record['policy']} for arm {record['arm']}, segment {record['segment']}, mailbox {record['provider']}",
         ),
+        *_worth(record, row, context, now),
         *_judged(record, checks, cut=cut),
         *(_chosen(record) if record["offer"] is not None else ()),
         Step("answer", _answer(record)),
         Step("what would have changed it", _flip(record, checks, controls, cut=cut)),
         Step("decided by", _versions(record)),
     )
+
+
+def _worth(record: Mapping[str, Any], row: Row, context: CycleContext, now: datetime) -> tuple[Step, ...]:
+    """What the reader is worth, where the bundle says."""
+    if context.bundle.value is None:
+        return ()
+    one, known = decode([record["subscriber"]], [pack(row)], [0]), (offer.category for offer in context.offers)
+    said = in_words(context.bundle.value, one, epoch_seconds(now), currency=record["currency"], categories=known)
+    return (Step("the reader", said),)
 
 
 def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: datetime) -> tuple[_Check, ...]:

@@ -19,6 +19,7 @@ ID_LENGTH = 26
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 KEY_VERSION = "1"
 TRACKING_LENGTH = len(KEY_VERSION) + 2 * ID_LENGTH  # 53 of the 64 characters a sub may safely have
+_AMBIGUOUS = "ßς"
 UNSUBSCRIBE_LENGTH = len(KEY_VERSION) + 3 * ID_LENGTH
 
 
@@ -78,9 +79,11 @@ def verify_unsubscribe_token(key: bytes, text: str, *, org: str) -> tuple[str, s
 
 
 def normalise_address(address: str, *, field: str = "email") -> str:
-    """Trimmed, NFC, lower case. SES refuses a non-ASCII local part, so we do too (contracts 3.4).
+    """Trimmed, lower case, an international domain in its ASCII form: one mailbox has one address, so that one opt-out is enough (P3).
 
-    Raises BadInput naming `field` when it cannot be a mailbox.
+    SES refuses a non-ASCII local part, so we do too (contracts 3.4). Refused as well are domains that the two standards of 2003 and 2008
+    translate differently (RFC 5894, section 7.2): the mail could reach somebody else. Raises BadInput naming `field` when it cannot be a
+    mailbox.
     """
     text = unicodedata.normalize("NFC", address.strip()).lower()
     local, at, domain = text.rpartition("@")
@@ -91,16 +94,34 @@ def normalise_address(address: str, *, field: str = "email") -> str:
         or len(local) > 64
         or not local.isascii()
         or any(c.isspace() or not c.isprintable() or c in '<>(),;:"[]\\@' for c in local)
-        or any(not (c.isalnum() or c in ".-") for c in domain)
+        or any(not (c.isalnum() or c in ".-") or c in _AMBIGUOUS for c in domain)
         or "." not in domain
         or any(not part or part.startswith("-") or part.endswith("-") for part in domain.split("."))
         or local.startswith(".")
         or local.endswith(".")
         or ".." in local
     )
-    if bad:
+    travels_as = "" if bad else _ascii_domain(domain)
+    if not travels_as:
         raise BadInput(field, "not_an_address")
-    return text
+    return f"{local}@{travels_as}"
+
+
+def _ascii_domain(domain: str) -> str:
+    """Empty for what has no such form."""
+    try:
+        found = domain.encode("idna").decode().lower()
+    except UnicodeError:  # a part is empty, or too long
+        return ""
+    return found if all(c.isalnum() or c in ".-" for c in found) else ""
+
+
+def _spellings(domain: str) -> tuple[str, ...]:
+    """Of an ASCII domain: itself, and as people write it."""
+    try:
+        return tuple(dict.fromkeys((domain, domain.encode().decode("idna"))))
+    except UnicodeError:  # nobody writes it any other way
+        return (domain,)
 
 
 def address_hash(key: bytes, address: str) -> str:
@@ -108,12 +129,18 @@ def address_hash(key: bytes, address: str) -> str:
     return hmac.new(key, address.encode(), hashlib.sha256).hexdigest()
 
 
-def advertiser_hashes(address: str) -> tuple[str, str]:
-    """The forms advertisers' opt-out files come in (MD5 and SHA-512 of the lower-case address), prefixed with their kind."""
-    raw = address.encode()
-    return (
-        "md5:" + hashlib.md5(raw, usedforsecurity=False).hexdigest(),
-        "sha512:" + hashlib.sha512(raw).hexdigest(),
+def advertiser_hashes(address: str) -> tuple[str, ...]:
+    """The forms advertisers' opt-out files come in: MD5 and SHA-512 of the normalised address, prefixed with their kind; of an
+    international domain in either of its spellings."""
+    local, _, domain = address.rpartition("@")
+    return tuple(
+        digest
+        for spelling in _spellings(domain)
+        for raw in [f"{local}@{spelling}".encode()]
+        for digest in (
+            "md5:" + hashlib.md5(raw, usedforsecurity=False).hexdigest(),
+            "sha512:" + hashlib.sha512(raw).hexdigest(),
+        )
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,9 +194,11 @@ class Subscribers:
                     },
                 ),
             )
+            known = changes(set_={"status": status}, condition="attribute_exists(pk)")  # erased meanwhile, it must not come back
+            with suppress(ConditionFailed):
+                self.table.update(f"{org}#addr#{person['address_hash']}", None, known)
         except ConditionFailed:
             return None
-        self.table.update(f"{org}#addr#{person['address_hash']}", None, changes(set_={"status": status}))
         return person
 
     # --- erasure ------------------------------------------------------------------------------------------------------

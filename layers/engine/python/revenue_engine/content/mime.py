@@ -46,15 +46,6 @@ def build_mail(
     return b"".join(_one_line(name, value) for name, value in by_hand.items()) + message.as_bytes()
 
 
-def ascii_address(address: str) -> str:
-    """The address as it travels: an international domain in its ASCII form (SES takes no other). Raises BadInput."""
-    local, _, domain = address.rpartition("@")
-    try:
-        return f"{local}@{domain.encode('idna').decode()}"
-    except UnicodeError:
-        raise BadInput("address", "not_an_address") from None
-
-
 def _one_line(name: str, value: str) -> bytes:
     """Python's folding would turn a long word into RFC 2047 encoded words, which no mailbox provider reads."""
     if not value.isascii() or not value.isprintable() or " " in value or len(value) > MAX_HEADER_VALUE:

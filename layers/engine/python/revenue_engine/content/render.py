@@ -6,6 +6,7 @@ not have stops that mail, never the batch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,8 @@ _FOOTER = """
 _INVISIBLE = """
 <a ses:tags="slot:honeypot;" href="{{ unsubscribe_url }}" style="display:none" aria-hidden="true" tabindex="-1"></a>
 """
+
+_BODY_ENDS = re.compile("</body>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,8 @@ def _compiled(environment: ImmutableSandboxedEnvironment, source: str) -> Templa
 
 
 def _insert_before_end(body: str, footer: str) -> str:
-    end = body.lower().rfind("</body>")
-    return body + footer if end < 0 else body[:end] + footer + body[end:]
+    *_, end = [len(body), *(found.start() for found in _BODY_ENDS.finditer(body))]  # in lower case some letters are longer
+    return body[:end] + footer + body[end:]
 
 
 class _Text(HTMLParser):

@@ -35,8 +35,8 @@ _SCANNER = re.compile(
     r"|curl/|wget|go-http-client|java/|okhttp|libwww|(?<!cu)bot\b|crawler|spider|scanner",  # Cubot makes telephones
     re.IGNORECASE,
 )
-# Where mail filters click from: Barracuda's (campus.barracuda.com, Email Gateway Defense) and Microsoft's (Exchange Online Protection in
-# "Microsoft 365 URLs and IP address ranges"). A hint, no proof: people's companies browse through the same clouds.
+# Addresses of mail filters: Barracuda's (campus.barracuda.com, Email Gateway Defense) and Microsoft's (Exchange Online Protection, id 10 of
+# "Microsoft 365 URLs and IP address ranges", which lists where it takes mail, not where it follows links from). A hint, no proof.
 _DATA_CENTRES = tuple(
     ipaddress.ip_network(text)
     for text in (

@@ -31,7 +31,7 @@ class SuppressionLine:
 def read_suppression_list(lines: Iterable[str]) -> Iterator[SuppressionLine]:
     """Every line that says something. Blank lines and a heading in the first line are passed over.
 
-    A plain address gives both prefixed hashes of `ids.advertiser_hashes`, a hash the one it is. A bad line is reported by number,
+    A plain address gives all prefixed hashes of `ids.advertiser_hashes`, a hash the one it is. A bad line is reported by number,
     never by content (P4).
     """
     for number, line in enumerate(lines, start=1):

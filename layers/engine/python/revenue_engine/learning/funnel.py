@@ -18,7 +18,6 @@ from revenue_engine.learning.stage import CALIBRATED_FROM, Shape, Stage, fit_sta
 from revenue_engine.prediction.cross_line import CrossLine, fit_cross_line
 from revenue_engine.prediction.features import OFFER, SUBSCRIBER
 from revenue_engine.prediction.funnel import Chances, FunnelTables, StageTables
-from revenue_engine.prediction.mean_error import MeanError, fit_mean_error
 from revenue_engine.prediction.platt import Platt, fit_platt, logit
 
 CLICK = Shape(leaves=12, rows_per_leaf=400, rate=0.06)
@@ -74,13 +73,6 @@ def fit_funnel(
     last = rows.where(newest)
     told = bare.chances(last)
     return Funnel(cross, of_click, sale_cross, of_sale, fit_platt(logit(told.sale), last.sold, last.weight))
-
-
-def fit_error(funnel: Funnel, rows: Rows) -> MeanError:
-    """How sure the funnel's last line is, from the rows it was fitted to (the newest of those `fit_funnel` was given)."""
-    last = rows.where(np.arange(len(rows)) >= int(CALIBRATED_FROM * len(rows)))
-    told = funnel.chances(last)
-    return fit_mean_error(logit(told.click * told.sale_of_click), told.sale, last.weight)
 
 
 def thinned(clicked: Bools, share: float, random: np.random.Generator) -> tuple[Bools, Floats]:

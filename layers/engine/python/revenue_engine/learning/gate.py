@@ -3,9 +3,9 @@ it says there (D3).
 
 Better: the log loss of clicks and sales together, mail by mail on the same mails, its standard error over people, since one person's
 mails are not independent. Meaning what it says: slope 0.9 to 1.1 or, of few events, less than two standard errors from 1; the level within
-a tenth, or likewise; and calibration error at most 1.4 of its noise, or not beyond it by a twentieth of the mean chance. (Of ten bins a
-right model's error is 1.25 of the noise or more one time in seven, whatever the number of events; 1.4 one time in twenty.) Too few events
-to tell: not champion.
+a tenth, or likewise; and calibration error at most 1.25 of its noise, or not beyond it by a twentieth of the mean chance. (Of 25 bins a
+right model's error is that or more one time in twenty, whatever the number of events; of ten bins one time in seven.) Too few events to
+tell: not champion.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ FEWEST_CLICKS = 100  # in the test
 FEWEST_SALES = 50  # fewer: of sales the level alone is looked at
 ONE_SIDED = 1.645  # 95 %
 SLOPE, ERRORS_OF_SLOPE = (0.9, 1.1), 2.0
-ERROR_OVER_NOISE, ERROR_OF_MEAN = 1.4, 0.05
+BINS = 25
+ERROR_OVER_NOISE, ERROR_OF_MEAN = 1.25, 0.05
 LEVEL, ERRORS_OF_LEVEL = 0.1, 2.0
 FEWEST_PAYERS, VALUE_LEVEL = 50, 0.2
 _LEAST_DOLLARS = 1e-6
@@ -143,7 +144,7 @@ def meant(happened: Bools, predicted: Floats) -> Meant | None:
     events = int(happened.sum())
     if not 0 < events < len(happened):
         return None
-    found = calibration(happened, predicted)
+    found = calibration(happened, predicted, bins=BINS)
     return Meant(
         events=events,
         level=float(predicted.sum() / events),

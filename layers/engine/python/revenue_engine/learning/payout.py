@@ -17,7 +17,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats
 from revenue_engine.learning.export import export
 from revenue_engine.prediction.features import OFFER, SUBSCRIBER
-from revenue_engine.prediction.payout import PRIOR_SQUARE, SALE_MICROS, Payout, PayoutTables
+from revenue_engine.prediction.payout import PRIOR_SQUARE, Payout, PayoutTables
 
 FEWEST = 300  # conversions: below, the expectation stands alone
 PRIOR_CONVERSIONS = 50.0  # what a level of 1 and the prior's spread are worth
@@ -50,10 +50,10 @@ class PayoutStage:
         mean = self.level * expected_micros * _factor(self.booster, features)
         return Payout(mean, self.square * mean**2)
 
-    def tables(self, *, sale_micros: float = SALE_MICROS) -> PayoutTables:
+    def tables(self) -> PayoutTables:
         """For serving. Raises NotExportable for names that `features` does not know."""
         trees = None if self.booster is None else export(self.booster, subscriber=SUBSCRIBER, offer=OFFER)
-        return PayoutTables(trees, self.level, self.square, sale_micros)
+        return PayoutTables(trees, self.level, self.square)
 
 
 def fit_payout(

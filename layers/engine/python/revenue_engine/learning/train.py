@@ -97,17 +97,16 @@ def train(
     candidates = []
     if int(data.old.rows.clicked.sum()) >= FEWEST_TO_LEARN:
         # these load LightGBM, which most runs of small lists can do without
-        from revenue_engine.learning.funnel import fit_error, fit_funnel
+        from revenue_engine.learning.funnel import fit_funnel
         from revenue_engine.learning.payout import fit_payout
 
         old = replace(data.old.rows, p_click=clicks_by(before, data.old, data.arms))
-        fitted = fit_funnel(old, seed=seed)
-        funnel = fitted.tables()
+        funnel = fit_funnel(old, seed=seed).tables()
         verdict = judge(data.test, today, told(before, funnel, data.test, data.arms))
         sales = data.old.where(paying(data.old))
         payout = fit_payout(sales.rows.features, sales.payout_micros, sales.paid_micros, seed=seed).tables()
         level, off = payout_level(data.test, payout)
-        learned = {"funnel": funnel, "mean_error": fit_error(fitted, old)} | ({} if off else {"payout": payout})
+        learned = {"funnel": funnel} | ({} if off else {"payout": payout})
         candidates.append(made("learned", learned, replace(verdict, figures={**verdict.figures, **level})))
     newer = judge(data.test, today, told(before, champion.funnel, data.test, data.arms))
     worse = newer.figures.get("log_loss_gain", 0.0) + ONE_SIDED * newer.figures.get("log_loss_gain_error", 0.0) < 0

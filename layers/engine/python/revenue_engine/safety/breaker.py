@@ -19,6 +19,7 @@ from revenue_engine.safety.sequential import barrier, chance_above, cusum, poiss
 MIN_CLICKS = 100  # below, a conversion rate says nothing worth a person's time
 WELL = 0.2  # re-arm when the chance that the rate is above its limit is smaller
 SICK = 0.8
+TOLD_AFTER_HOURS = 6  # most complaints that come have come by then (the simulated worlds' mean)
 GMAIL_TOO_MUCH = 3.0  # times the limit: at 0.1 % what its sender guidelines call never, 0.3 %
 MONEY = ("reported_provisional_micros", "reported_approved_micros")  # every currency with a rate, in the org's
 COMPLAINTS = "complaint_rate_exceeded"
@@ -172,11 +173,14 @@ def _total(hours: Hours) -> Counter[str]:
     return total
 
 
-def trial_verdict(hours: Hours, judgement: Judgement, controls: Controls, *, reason: str) -> str:
+def trial_verdict(hours: Hours, judgement: Judgement, controls: Controls, *, reason: str, young: int = 0) -> str:
     """What a trickle has shown: healthy | sick | undecided.
 
     Healthy needs mails that left, nothing found that stops, and of the rate that tripped less than a fifth of a chance that it is
     above its limit (notes: the Gamma posterior). Sick is four fifths of it. Between them the trickle goes on.
+
+    `young`: how many of the newest hours are of mails that hardly anybody can have complained about yet (`TOLD_AFTER_HOURS`). That they
+    are silent is no proof of a complaint rate that is well.
     """
     if judgement.trip:
         return "sick"
@@ -186,5 +190,8 @@ def trial_verdict(hours: Hours, judgement: Judgement, controls: Controls, *, rea
     for rate in rates(controls):
         if rate.name == reason:
             above = chance_above(total[rate.events], total[rate.mails], rate.limit)
-            return "healthy" if above < WELL else "sick" if above > SICK else "undecided"
+            if above > SICK:
+                return "sick"
+            told = total if reason != COMPLAINTS else _total(hours[: len(hours) - young])
+            return "healthy" if chance_above(total[rate.events], told[rate.mails], rate.limit) < WELL else "undecided"
     return "healthy"

@@ -12,7 +12,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import ERASED, row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.content.mime import ascii_address, build_mail
+from revenue_engine.content.mime import build_mail
 from revenue_engine.content.render import render
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.intake.everflow import tracking_link
@@ -105,7 +105,6 @@ class Composer:
         unsubscribe_url = f"{base}/u/{self.org}/{token}"
         tracking = ids.tracking_id(key, org=self.org, send_id=plan.send_id)
         try:
-            to_address = ascii_address(person["address"])
             content = render(
                 creative,
                 fields={k: str(v) for k, v in person.get("profile", {}).items()},
@@ -118,7 +117,7 @@ class Composer:
                 content,
                 from_name=creative.from_name,
                 from_address=sender.from_address,
-                to_address=to_address,
+                to_address=person["address"],
                 reply_to=sender.reply_to,
                 unsubscribe_url=unsubscribe_url,
                 feedback_id=(plan.campaign, f"{plan.offer}-{plan.variant}", self.org),
@@ -126,4 +125,4 @@ class Composer:
         except BadInput as bad:  # stops this mail, not the batch
             log.warning("mail %s does not render: %s", plan.send_id, bad)
             return "content_incomplete"
-        return Mail(to_address, sender.from_address, mime)
+        return Mail(person["address"], sender.from_address, mime)

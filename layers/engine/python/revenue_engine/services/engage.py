@@ -50,14 +50,14 @@ def engage_message(w: Wiring, body: str, *, now: datetime) -> str:
 
 def apply_event(w: Wiring, event: SesEvent, send: Item) -> str:
     """One event of one of our mails. Events come twice, late and out of order; applying one again changes nothing."""
+    if event.suppression_status is not None:
+        # takes effect before anything is counted, and again on every repetition (P3)
+        opt_out(w, send["org"], send["subscriber"], status=event.suppression_status, at=event.at, source=f"ses:{event.kind}")
     _settle(w, event, send)
     if event.kind == "send":
         return "send"
     if event.kind in ("delivery", "open", "click"):
         return take_touch(w, event, send)
-    if event.suppression_status is not None:
-        # takes effect before anything is counted, and again on every repetition (P3)
-        opt_out(w, send["org"], send["subscriber"], status=event.suppression_status, at=event.at, source=f"ses:{event.kind}")
     actions = _actions(w, event, send)
     for _ in range(ATTEMPTS):
         try:

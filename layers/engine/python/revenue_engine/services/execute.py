@@ -187,6 +187,9 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
         with_budget_back(run.w, plan, run.w.sends.moving(plan.send_id, org=run.org, to=SendState.FAILED, facts=facts))
     if answer.result is Result.STOP:
         run.gate.stop("provider_account_stopped")
+    elif run.failures_in_a_row >= run.controls.circuit_breaker_threshold:
+        # the judge opens the breaker for so many; hundreds more would be lost until it looks
+        run.gate.stop("consecutive_failures")
     return "unknown" if unknown else "failed"
 
 

@@ -61,7 +61,8 @@ def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
     seen = _begin_trial(w, org, w.control.breaker(org) or {}, now)
     judgement = _judgement(w, org, seen, controls, now, stuck=0)
     window = judged_window(w, org, seen, now)
-    verdict = breaker.trial_verdict(window.hours, judgement, controls, reason=seen.get("reason", ""))
+    young = len(window.hours) - window.after(epoch_seconds(now - timedelta(hours=breaker.TOLD_AFTER_HOURS + 1)))
+    verdict = breaker.trial_verdict(window.hours, judgement, controls, reason=seen.get("reason", ""), young=young)
     return {
         "healthy": verdict == "healthy",
         "undecided": verdict == "undecided",

@@ -1,4 +1,4 @@
-"""The value model as it is served: hazard, revenue and spread in one, and what they say of subscribers. n people, F features, K kinds.
+"""The value model as it is served: hazard, revenue and spread in one, and what they say of subscribers. n people, F features.
 
 Features are those of `prediction.features`, as of the moment that is asked about; the hazard's covariates are read from the same ones. So
 nothing is known of a person here that was not known when the model was fitted (`learning/value`).
@@ -53,10 +53,7 @@ class People:
     features: Table  # (n, F) as `features.BASE`
     sent: Floats  # (n,) mails so far
     booked_micros: Ints  # (n,) net of what was taken back
-    clicks: Floats  # (n, K) human clicks so far by kind of offer
-    mails: Floats  # (n, K)
-    purchases: Floats  # (n,) conversions so far
-    discounted: Floats  # (n,) those made on a discount
+    clicked: Ints  # (n, C) topics of the offers he clicked last (`topic_number`), newest first, 0 = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class SubscriberLtv:
     confidence: Floats
     segment: Ints  # position in segments.SEGMENTS
     contact_interval_days: Floats
-    offer_types: Ints  # (n, 3) kinds, best first
+    offer_types: Ints  # (n, 3) topics, best first, 0 = none
     price_sensitivity: Ints  # position in treatment.LEVELS
 
 
@@ -136,7 +133,6 @@ def subscriber_ltv(model: ValueModel, people: People) -> SubscriberLtv:
     best = Lifetime(*(chosen([getattr(found, name) for found, _ in tried]) for name in Lifetime.__slots__))
     hazard = chosen([of for _, of in tried])
     after = [np.interp(days / WEEK, np.arange(WEEKS + 1), one) for days in SURVIVAL_DAYS for one in _from_zero(hazard)]
-    kinds, _ = treatment.preferred_offers(people.clicks, people.mails)
     declared = np.asarray(people.features[:, _AT["price_sensitivity"]], dtype=np.float64)
     return SubscriberLtv(
         booked_micros=people.booked_micros,
@@ -150,8 +146,8 @@ def subscriber_ltv(model: ValueModel, people: People) -> SubscriberLtv:
         contact_interval_days=treatment.contact_interval_days(
             base, segments.bands(best.predicted_micros), segments.at_risk(best)
         ),
-        offer_types=kinds,
-        price_sensitivity=treatment.price_sensitivity(declared, people.discounted, people.purchases),
+        offer_types=treatment.preferred_offers(people.clicked),
+        price_sensitivity=treatment.price_sensitivity(declared),
     )
 
 

@@ -1,8 +1,7 @@
 """How to treat somebody by value: how often to write, what kinds of offers he likes, how much a price matters to him.
 
 The specification documents `OptimalContactFrequency` as mails a week and computes days between mails, so "write to a whale more often"
-(two less) would come out as fewer mails. Stored is `contact_interval_days`; mails a week are 7 divided by it. n people, C cadences,
-K kinds of offers.
+(two less) would come out as fewer mails. Stored is `contact_interval_days`; mails a week are 7 divided by it. n people, C cadences.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ WEEK_DAYS = 7.0
 _WHALE_SHORTER, _WHALE_LEAST = 2.0, 1.0  # days, as in the specification
 _HIGH_SHORTER, _HIGH_LEAST = 1.0, 2.0
 _AT_RISK_LONGER = 2.0
-PRIOR_CLICKS = 20.0  # what everybody's liking is worth against a person's own clicks
-PRIOR_PURCHASES = 2.0
 LEVELS = ("low", "medium", "high")
 _LEVELS_FROM = np.array([1 / 3, 2 / 3])
 
@@ -45,24 +42,18 @@ def per_week(interval_days: Floats) -> Floats:
     return WEEK_DAYS / interval_days
 
 
-def preferred_offers(clicks: Floats, mails: Floats, *, most: int = 3) -> tuple[Ints, Floats]:
-    """(n, most) kinds of offers a person likes best, best first, and by how much more than everybody likes that kind.
+def preferred_offers(clicked: Ints, *, most: int = 3) -> Ints:
+    """(n, most) topics of offers a person clicks most, best first, 0 = no more; of equals what was clicked last.
 
-    Clicks and mails are (n, K). A person's liking is (clicks + k) / (expected + k), expected at everybody's rate for the kind: the mean
-    of a Gamma prior of strength k, so that a single click says little. Kinds without any difference come in the order given.
+    `clicked` (n, C) are the topics of his last clicks, newest first, 0 = none.
     """
-    rate = clicks.sum(axis=0) / np.maximum(mails.sum(axis=0), 1.0)
-    k = PRIOR_CLICKS * rate[None, :]
-    liking = (clicks + k) / np.maximum(mails * rate + k, 1e-12)
-    order = np.argsort(-liking, axis=1, kind="stable")[:, :most]
-    return order.astype(np.int64), np.take_along_axis(liking, order, axis=1)
+    same = clicked[:, :, None] == clicked[:, None, :]
+    again = (same & np.tri(clicked.shape[1], k=-1, dtype=np.bool_)).any(axis=2)
+    counts = np.where((clicked == 0) | again, 0, same.sum(axis=2))
+    order = np.argsort(-counts, axis=1, kind="stable")[:, :most]
+    return np.where(np.take_along_axis(counts, order, axis=1) > 0, np.take_along_axis(clicked, order, axis=1), 0)
 
 
-def price_sensitivity(declared: Floats, discounted: Floats, purchases: Floats) -> Ints:
-    """(n,) places in LEVELS: from what was declared, 0 to 1 or NaN, and the share of purchases made on a discount.
-
-    The declaration (a half where there is none) counts as two purchases.
-    """
-    prior = np.where(np.isnan(declared), 0.5, declared)
-    score = (discounted + PRIOR_PURCHASES * prior) / (purchases + PRIOR_PURCHASES)
-    return np.searchsorted(_LEVELS_FROM, score, side="right").astype(np.int64)
+def price_sensitivity(declared: Floats) -> Ints:
+    """(n,) places in LEVELS of what was declared, 0 to 1; NaN, which is nothing, is in the middle."""
+    return np.searchsorted(_LEVELS_FROM, np.where(np.isnan(declared), 0.5, declared), side="right").astype(np.int64)

@@ -30,17 +30,12 @@ def mails_so_far(batch: Batch, at: int) -> Floats:
 
 
 def people_of(batch: Batch, at: int) -> People:
-    """What packed rows say of people, for the value model; kinds of offers and discounts they do not."""
-    n = len(batch)
-    none = np.zeros((n, 0))
+    """What packed rows say of people, for the value model."""
     return People(
         features=base_features(batch, at),
         sent=mails_so_far(batch, at),
         booked_micros=batch.column("revenue_micros").astype(np.int64),
-        clicks=none,
-        mails=none,
-        purchases=np.maximum(faded(batch, "conversions", at), 0.0),
-        discounted=np.zeros(n),
+        clicked=batch.column("recent_clicks").astype(np.int64),
     )
 
 
