@@ -214,7 +214,7 @@ def _answered(request: Any, **_: Any) -> AWSResponse:
         def read(self) -> bytes:
             return b"{}"
 
-    return AWSResponse(request.url, 200, HeadersDict(), Raw())
+    return AWSResponse(request.url, 200, HeadersDict(), Raw())  # type: ignore[arg-type]
 
 
 def peak_mb(people: int) -> float:
