@@ -13,7 +13,17 @@ from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.learning.funnel import Funnel, fit_funnel, thinned
 from revenue_engine.learning.payout import PayoutStage, fit_payout
 from revenue_engine.prediction.groups import forecast
-from revenue_engine.prediction.level import Level, day_error, missed, of_groups, product, told_by, track
+from revenue_engine.prediction.level import (
+    Level,
+    day_error,
+    missed,
+    of_groups,
+    of_weekdays,
+    payout_level,
+    product,
+    told_by,
+    track,
+)
 from revenue_engine.prediction.payout import Payout
 from revenue_engine.prediction.platt import logit
 from workbench.simulation.worlds import WorldSpec
@@ -142,7 +152,7 @@ def _forecast(log: Log, run: Run, funnel: Funnel, stage: PayoutStage, days: rang
         if day < days[0]:
             continue
         sale = sale * factor
-        payout = stage.predict(log.inputs.features[sends], log.inputs.payout_micros[sends])
+        payout = _paid(log, stage, sends, day)
         block = _blocks(log.segment[sends], sale, random)
         groups = [
             _groups(log, run, sends, group, sale, payout, level, common, random)
@@ -186,10 +196,29 @@ def _level(chances: _Chances, past: Ints, day: int, offers: int) -> tuple[Level,
         return np.bincount(cell, values, MEMORY_DAYS * offers).astype(np.float64).reshape(-1, offers)
 
     due = click * clicks_told[np.minimum(day - 1 - sent, CLICK_DAYS)]
-    of_clicks = track(by_day(sent, offer, clicked), by_day(sent, offer, due), fading=CLICK_FADING, own_fading=OWN_FADING)
+    of_clicks, today = _tracked(by_day(sent, offer, clicked), by_day(sent, offer, due), day, CLICK_FADING)
     due = clicked * per_click * sales_told[np.minimum(day - 1 - on, MATURED_DAYS)]
-    of_sales = track(by_day(on, offer, sold), by_day(on, offer, due), fading=SALE_FADING, own_fading=OWN_FADING)
-    return product(of_clicks, of_sales), mails_told
+    of_sales, today_too = _tracked(by_day(on, offer, sold), by_day(on, offer, due), day, SALE_FADING)
+    level = product(of_clicks, of_sales)
+    return replace(level, factor=level.factor * today * today_too), mails_told
+
+
+def _tracked(events: Floats, expected: Floats, day: int, fading: float) -> tuple[Level, float]:
+    """The level of `MEMORY_DAYS` before `day`, weekdays apart, and the factor of today's."""
+    weekday = (day + np.arange(-MEMORY_DAYS, 0)) % 7
+    week = of_weekdays(events.sum(axis=1), expected.sum(axis=1), weekday)
+    return track(events, expected * week[weekday][:, None], fading=fading, own_fading=OWN_FADING), float(week[day % 7])
+
+
+def _paid(log: Log, stage: PayoutStage, sends: Ints, day: int) -> Payout:
+    """Of these sends, at the level that the last sales known by then have paid."""
+    noted = max(then for then in log.known_micros if then <= day)
+    known = log.known_micros[noted]
+    past = np.flatnonzero((log.day[: len(known)] >= noted - MEMORY_DAYS) & (known > 0))
+    said = stage.predict(log.inputs.features[past], log.inputs.payout_micros[past])
+    factor = payout_level(known[past], said.mean)
+    payout = stage.predict(log.inputs.features[sends], log.inputs.payout_micros[sends])
+    return Payout(payout.mean * factor, payout.square * factor**2)
 
 
 def _missed(log: Log, said: Sequence[tuple[int, Floats, Ints]], told: Floats, day: int) -> tuple[float, float]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from revenue_engine.prediction.level import DAY_ERROR, day_error, missed, of_groups, product, told_by, track
+from revenue_engine.prediction.level import (
+    DAY_ERROR,
+    day_error,
+    missed,
+    of_groups,
+    of_weekdays,
+    payout_level,
+    product,
+    told_by,
+    track,
+)
 
 
 def test_a_level_is_what_came_by_what_was_expected() -> None:
@@ -59,3 +69,29 @@ def test_what_all_days_miss_is_put_right_and_one_broken_day_is_not_taken_for_all
     broken[3] = 10.0
     assert missed(broken, expected) == missed(expected * 0.9, expected)
     assert missed(np.zeros(0), np.zeros(0)) == 1.0
+
+
+def test_a_weekday_on_which_people_read_more_is_found_and_a_burst_is_not_taken_for_one() -> None:
+    weekday = np.arange(28) % 7
+    habit = np.array([1.0, 1.0, 1.1, 1.0, 0.8, 1.0, 1.2])
+    expected = np.full(28, 1_000.0)
+    events = expected * habit[weekday] * 1.5  # and all are off by a half, which is no weekday's
+    found = of_weekdays(events, expected, weekday)
+    np.testing.assert_allclose(found, habit, rtol=0.02)
+    burst = events.copy()
+    burst[10] *= 3
+    np.testing.assert_allclose(of_weekdays(burst, expected, weekday), habit, rtol=0.03)
+
+
+def test_days_that_differ_by_chance_alone_make_no_weekdays() -> None:
+    random = np.random.default_rng(7)
+    weekday, expected = np.arange(28) % 7, np.full(28, 100.0)
+    off = [np.abs(of_weekdays(random.poisson(expected).astype(float), expected, weekday) - 1).mean() for _ in range(200)]
+    assert np.mean(off) < 0.025  # unshrunk: about 0.045
+    assert of_weekdays(expected[:13], expected[:13], weekday[:13]).tolist() == [1.0] * 7
+
+
+def test_sales_that_pay_more_than_listed_are_expected_to_go_on() -> None:
+    assert payout_level(np.zeros(0), np.zeros(0)) == 1.0
+    expected = np.full(450, 20e6)
+    assert payout_level(expected * 1.2, expected) == pytest.approx(1 + 0.2 * 450 / 500)

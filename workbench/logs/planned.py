@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.errors import BadInput
 from revenue_engine.prediction.campaign import Campaigns, campaigns
-from revenue_engine.prediction.level import Level, day_error, track
+from revenue_engine.prediction.level import Level, day_error, of_weekdays, payout_level, track
 from revenue_engine.prediction.payout import PRIOR_SQUARE
 from workbench.logs.files import DECISIONS, Log, read_decisions
 
@@ -99,12 +100,15 @@ def forecast_of(planned: Sequence[Planned], left: Sequence[Planned], log: Log, b
     """
     offers = sorted({one.offer for one in (*planned, *left)})
     sold, came = _sales(log, {one.decision_id for one in (*planned, *left)}, planned[0].currency if planned else "")
-    level, error, days = _level([one for one in left if one.ts.timestamp() <= as_of - MATURED_DAYS * _DAY], offers, sold)
+    old = [one for one in left if one.ts.timestamp() <= as_of - MATURED_DAYS * _DAY]
+    level, week, error, days = _level(old, offers, sold)
+    bought = [one for one in old if sold[one.decision_id]]
     payout = _floats(one.payout for one in planned)
+    payout *= payout_level(_floats(came[one.decision_id] for one in bought), _floats(one.payout for one in bought))
     found = campaigns(
         [tuple(one.key(name) for name in by) for one in planned],
         np.array([offers.index(one.offer) for one in planned], dtype=np.int64),
-        _floats(one.p_sale for one in planned),
+        _floats(one.p_sale * week[one.ts.weekday()] for one in planned),
         payout,
         PRIOR_SQUARE * payout**2,
         level=level,
@@ -128,7 +132,7 @@ def _sales(log: Log, decisions: set[str], currency: str) -> tuple[Counter[str], 
     return sold, came
 
 
-def _level(old: Sequence[Planned], offers: Sequence[str], sold: Counter[str]) -> tuple[Level, float, int]:
+def _level(old: Sequence[Planned], offers: Sequence[str], sold: Counter[str]) -> tuple[Level, Floats, float, int]:
     days = sorted({one.key("day") for one in old})
     events, expected = np.zeros((2, len(days), len(offers)))
     place = {day: number for number, day in enumerate(days)}
@@ -136,8 +140,11 @@ def _level(old: Sequence[Planned], offers: Sequence[str], sold: Counter[str]) ->
         cell = place[one.key("day")], offers.index(one.offer)
         events[cell] += sold[one.decision_id] > 0
         expected[cell] += one.p_sale
+    weekday = np.array([date.fromisoformat(day).weekday() for day in days], dtype=np.int64)
+    week = of_weekdays(events.sum(axis=1), expected.sum(axis=1), weekday)
+    expected *= week[weekday][:, None]
     level = track(events, expected, fading=FADING, own_fading=FADING)
-    return level, day_error(events.sum(axis=1), (expected * level.factor).sum(axis=1)), len(days)
+    return level, week, day_error(events.sum(axis=1), (expected * level.factor).sum(axis=1)), len(days)
 
 
 def _floats(values: Iterable[Any]) -> Floats:

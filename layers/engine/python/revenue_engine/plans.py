@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from revenue_engine.audit import decision_id
+from revenue_engine.audit import SendIds, decision_id
+from revenue_engine.clock import day_in
 from revenue_engine.context import Cycle
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.evidence import SEGMENTS
+from revenue_engine.records.send import PlannedSend
 from revenue_engine.records.subscriber import ARMS, PROVIDERS, topic_number
 
 
@@ -35,3 +37,27 @@ def mail_columns(decisions: Decisions, cycle: Cycle) -> dict[str, list[Any]]:
         "p_conversion": mails.p_conversion.tolist(),
         "propensity": mails.propensity_joint.tolist(),
     }
+
+
+def planned_sends(decisions: Decisions, cycle: Cycle, send_id: SendIds) -> list[tuple[int, PlannedSend]]:
+    """`(minute, plan)` of every mail that leaves."""
+    columns = mail_columns(decisions, cycle)
+    minutes = columns.pop("minute")
+    context = cycle.context
+    labels, budget_day = context.controls.campaign_labels, day_in(context.now, context.controls.zone).isoformat()
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        (
+            minute,
+            PlannedSend(
+                org=context.org,
+                cycle_id=context.cycle_id,
+                send_id=send_id(row["subscriber"], row["decision_id"]),
+                campaign=labels.get(row["offer"]) or f"{context.cycle_id[:8]}-{row['offer']}-{row['variant']}",
+                approval_id="",
+                budget_day=budget_day,
+                **row,
+            ),
+        )
+        for minute, row in zip(minutes, rows, strict=True)
+    ]

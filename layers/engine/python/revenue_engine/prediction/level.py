@@ -17,6 +17,8 @@ from revenue_engine.arrays import Floats, Ints
 
 FEWEST, MOST, UNKNOWN = 5.0, 1_000.0, 50.0  # limits of how many events an offer's agreement with the others is worth
 DAY_ERROR, DAY_ERROR_DAYS = 0.05, 7.0  # of a day as a whole, before days have shown theirs, and how many days that is worth
+PAYOUT_SALES = 50.0  # what it takes to believe that
+_MAD = 1.4826  # of a median distance, to a normal's standard deviation
 MISSED_DAYS = 7.0  # what a forecast that misses nothing is worth
 
 
@@ -61,6 +63,37 @@ def track(events: Floats, expected: Floats, *, fading: float, own_fading: float)
     return Level(
         factor=(seen + strength * common) / (due + strength),
         error=np.sqrt(1.0 / (seen + strength) + 1.0 / (all_seen + UNKNOWN)),
+    )
+
+
+def of_weekdays(events: Floats, expected: Floats, weekday: Ints) -> Floats:
+    """(7,) factors by which weekdays differ from what is expected of them, beside what all days differ: people read more on some.
+
+    Each day is held against the median of the seven around it, for levels wander; a weekday's factor is the median of its days, so that
+    a burst is not taken for a habit, drawn towards 1 by as much as days of one name scatter (empirical Bayes on logarithms).
+
+    (D,) events told of each day's mails by now, expected to be told by now, and the days' weekdays.
+    """
+    known = np.flatnonzero((events > 0) & (expected > 0))
+    if len(known) < 2 * 7:
+        return np.ones(7)
+    logs = np.log(events[known] / expected[known])
+    around = [np.median(logs[max(place - 3, 0) : place + 4]) for place in range(len(logs))]
+    beside = logs - around
+    days = [beside[weekday[known] == name] for name in range(7)]
+    middle = np.array([np.median(own) if len(own) else 0.0 for own in days])
+    scatter = np.median(np.abs(beside - middle[weekday[known]])) * _MAD
+    noise = scatter**2 / np.maximum([len(own) for own in days], 1)
+    between = max(float((middle**2 - noise).mean()), 0.0)
+    return np.asarray(np.exp(middle * between / np.maximum(between + noise, 1e-12)))
+
+
+def payout_level(paid: Floats, expected: Floats) -> float:
+    """The factor by which conversions paid more than was expected of them, (n,) each, drawn towards 1."""
+    return (
+        float((paid.sum() + PAYOUT_SALES * expected.mean()) / (expected.sum() + PAYOUT_SALES * expected.mean()))
+        if len(paid)
+        else 1.0
     )
 
 

@@ -19,7 +19,7 @@ from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.cycle import decide_batch, grant, room_left, supply_of
 from revenue_engine.errors import Refused
-from revenue_engine.plans import mail_columns
+from revenue_engine.plans import planned_sends
 from revenue_engine.prediction.profile import Coverage, coverage
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
@@ -160,7 +160,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
         )
     decisions = grant(decisions, batch, cycle, granted, taken=taken)
     _record(w, cycle, number, batch, decisions, granted, taken)
-    planned = _planned(w, cycle, decisions)
+    planned = planned_sends(decisions, cycle, send_ids(w, org)) if decisions.mail.any() else []
     if context.autonomy is Autonomy.APPROVAL:
         decisions = _wait_for_approval(w, cycle, number, decisions, planned)
     else:
@@ -196,33 +196,6 @@ def send_ids(w: Wiring, org: str) -> audit.SendIds:
     """The names of an org's mails. Raises Refused without the tracking key."""
     key = w.parameters.tracking_key(org)
     return lambda subscriber, decision_id: ids.send_id(key, org=org, subscriber=subscriber, decision_id=decision_id)
-
-
-def _planned(w: Wiring, cycle: Cycle, decisions: Decisions) -> list[tuple[int, PlannedSend]]:
-    """`(minute, plan)` of every mail that leaves."""
-    columns = mail_columns(decisions, cycle)
-    minutes = columns.pop("minute")
-    if not minutes:
-        return []
-    org, cycle_id = cycle.context.org, cycle.context.cycle_id
-    send_id = send_ids(w, org)
-    labels = cycle.context.controls.campaign_labels
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return [
-        (
-            minute,
-            PlannedSend(
-                org=org,
-                cycle_id=cycle_id,
-                send_id=send_id(row["subscriber"], row["decision_id"]),
-                campaign=labels.get(row["offer"]) or f"{cycle_id[:8]}-{row['offer']}-{row['variant']}",
-                approval_id="",
-                budget_day=day_in(cycle.context.now, cycle.context.controls.zone).isoformat(),
-                **row,
-            ),
-        )
-        for minute, row in zip(minutes, rows, strict=True)
-    ]
 
 
 def _wait_for_approval(
