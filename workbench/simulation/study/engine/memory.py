@@ -95,6 +95,10 @@ class Memory:
             for (o, v, s), amounts in zip(where, columns, strict=True)
         ]
 
+    def clicks(self, day: int) -> Ints:
+        """(O,) mails of each offer whose reader first clicked on this day."""
+        return np.asarray(self._counts["clicks"][day].sum(axis=(1, 2)))
+
     def clicked_on(self, sent_day: Ints, who: Ints) -> Ints:
         """(m,) day on which the first click on a mail was told that, as far as a sender can tell, is its reader's; -1 for none."""
         return self._clicked_on[sent_day, who].astype(np.int64)
