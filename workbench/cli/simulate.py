@@ -170,7 +170,9 @@ def _show(found: Sequence[Trial], summaries: Sequence[Summary], spec: WorldSpec,
     display.table(title, heads, [_money(s, of_list) for s in summaries], whole=("policy",))
     if of_list:
         lists = [
-            (s.policy, _dollars(s.list_value), _dollars(s.oracle_list_value), _dollars(s.own_list_value)) for s in summaries if s.policy != BOUND
+            (s.policy, _dollars(s.list_value), _dollars(s.oracle_list_value), _dollars(s.own_list_value))
+            for s in summaries
+            if s.policy != BOUND
         ]
         title = f"what the list that is left brings in {size.list_days} more days"
         display.table(title, ("policy", "a new engine, $", "the oracle, $", "the policy itself, $"), lists, whole=("policy",))

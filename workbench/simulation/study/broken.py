@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.safety.offer_days import BREAK, SETTLES_IN_HOURS, alerts, findings, morning
+from revenue_engine.safety.offer_days import BREAK, SETTLES_IN_HOURS, Finding, alerts, findings, morning
 from workbench.simulation.study.engine.engine import Engine
 from workbench.simulation.study.policy import Setting
 from workbench.simulation.worlds import DayEvents, Kind, Mailing, World, named
@@ -50,8 +50,9 @@ class Leaving:
     offer: int
     former_share: float  # of the engine's mails in the week before
     clicks_per_day: float  # of the offer, in that week
-    hours: float  # from the break to the first hour from which on its share is below LEFT_BELOW of the former; infinite: not within days_after
+    hours: float  # from the break until its share is, for a day, below LEFT_BELOW of the former; infinite: not within days_after
     mails: int  # of it until then
+    last_share: float  # of the former share: what is left of it on the last day
     flagged_hours: float  # until the engine's own hourly test of an offer's day calls it broken; infinite: never
 
     def document(self) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class _Down(Offers):
     gone_at: float  # seconds of the world's clock
 
     def broken(self, offer: Ints, at: Floats) -> Bools:
-        return super().broken(offer, at) | ((np.asarray(offer) == self.gone) & (at >= self.gone_at))
+        return np.asarray(super().broken(offer, at) | ((np.asarray(offer) == self.gone) & (at >= self.gone_at)))
 
 
 class _Hourly(Engine):
@@ -108,7 +109,7 @@ class _Look:
 
     def flagged(self, day: int, hour: int) -> set[int]:
         """Offers called broken at the end of this hour."""
-        tests = []
+        tests: list[Finding] = []
         for offer in np.flatnonzero(self._clicks[:day, -1].sum(axis=0)).tolist():
             before = morning(self._clicks[:day, -1, offer].tolist(), self._conversions[:day, offer].tolist(), [True] * day)
             if before is None:
@@ -175,6 +176,7 @@ def leave(seed: int, scene: Scene, *, each: Callable[[], None] = lambda: None) -
         clicks_per_day=float(np.mean([engine.memory.clicks(day)[offer] for day in week])),
         hours=hours,
         mails=int(by_hour[break_hour:until, offer].sum()),
+        last_share=float(by_hour[-_WINDOW_HOURS:, offer].sum() / max(by_hour[-_WINDOW_HOURS:].sum(), 1)) / share,
         flagged_hours=flagged,
     )
 

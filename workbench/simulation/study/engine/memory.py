@@ -34,7 +34,9 @@ _DAY = 86_400.0
 class Memory:
     """Of a list of n people over D days at the most."""
 
-    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints, category: Ints, since: int = 0) -> None:
+    def __init__(
+        self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints, category: Ints, since: int = 0
+    ) -> None:
         """`payout_micros` (O,) as listed, 0 where a share of the sale is paid; `category` (O,). Of mails before the day `since`, which
         somebody else sent, it knows nothing."""
         self._topics = np.array([topic_number(packed.category_name(each)) for each in category.tolist()], dtype=np.int64)
