@@ -1,0 +1,169 @@
+"""What `benchmarks.policies` plays, and its trials: made side by side, kept in a file as they end, read again by the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+import revenue_engine.prior
+from workbench.simulation.study.batch import Task, ended, tasks, trial_of_task
+from workbench.simulation.study.broken import Leaving, Scene, leave
+from workbench.simulation.study.registry import ENGINE, NAMES, ONE_CONTENT, ORACLE
+from workbench.simulation.study.trial import BOUND, Size, Trial, trial_of
+from workbench.simulation.worlds import named
+
+FIXED = (ONE_CONTENT, "best_single_offer", "weekly_own_data", "random")  # what the engine is held against in the placebo world
+YEAR = (ENGINE, "same_models_sort", "weekly_true_epc", ORACLE)
+JOBS = os.cpu_count() or 1
+KEPT = Path(__file__).resolve().parents[1] / "build"
+_CODE = ("workbench.simulation.", "revenue_engine.")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Policies in worlds."""
+
+    worlds: tuple[str, ...]
+    policies: tuple[str, ...]
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run."""
+
+    months: Part
+    year: Part
+    placebo: Part
+    scene: Scene
+    seeds: int
+
+
+FULL = Plan(
+    months=Part(("default",), (*NAMES, BOUND), Size(1_500, 150, 180)),
+    year=Part(("default", "fatigued"), YEAR, Size(1_500, 365, 180)),
+    placebo=Part(("placebo",), (ENGINE, *FIXED), Size(1_500, 150, 0)),
+    scene=Scene(20_000, 28, 14),
+    seeds=20,
+)
+QUICK = Plan(
+    months=Part(("default",), (*NAMES, BOUND), Size(150, 14, 7)),
+    year=Part(("default", "fatigued"), YEAR, Size(150, 21, 7)),
+    placebo=Part(("placebo",), (ENGINE, *FIXED), Size(150, 14, 0)),
+    scene=Scene(600, 10, 2),
+    seeds=5,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A page that will break."""
+
+    scene: Scene
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that a plan came to; each part in the order of worlds, seeds and policies."""
+
+    months: list[Trial]
+    year: list[Trial]
+    placebo: list[Trial]
+    breaks: list[Leaving]
+
+
+def made(job: Task | Break) -> Trial | Leaving:
+    """One trial or break."""
+    return leave(job.seed, job.scene) if isinstance(job, Break) else trial_of_task(job)
+
+
+def played(plan: Plan, *, keep: bool) -> Found:
+    """All of the plan, what an earlier run of the same code has kept read again. Seed by seed, the longest first."""
+    parts = (plan.year, plan.months, plan.placebo)
+    jobs: list[Task | Break] = []
+    for seed in range(plan.seeds):
+        for part in parts:
+            jobs += [task for world in part.worlds for task in tasks(named(world), part.policies, [seed], part.size)]
+        jobs.append(Break(plan.scene, seed))
+    file = KEPT / f"policies-{fingerprint()}.ndjson" if keep else None
+    found = _read(file) if file else {}
+    missing = [job for job in jobs if _key(job) not in found]
+    console = Console(file=sys.stderr)
+    for job, result in track(
+        ended(made, missing, jobs=JOBS), "trials", total=len(missing), console=console, disable=not console.is_terminal
+    ):
+        found[_key(job)] = result
+        if file:
+            _keep(file, _key(job), result)
+
+    def of(part: Part) -> list[Trial]:
+        wanted = [t for w in part.worlds for t in tasks(named(w), part.policies, range(plan.seeds), part.size)]
+        return [trial for task in wanted if isinstance(trial := found[_key(task)], Trial)]
+
+    breaks = [b for seed in range(plan.seeds) if isinstance(b := found[_key(Break(plan.scene, seed))], Leaving)]
+    return Found(of(plan.months), of(plan.year), of(plan.placebo), breaks)
+
+
+def _key(job: Task | Break) -> str:
+    if isinstance(job, Break):
+        return json.dumps(["break", asdict(job.scene), job.seed])
+    return json.dumps([job.spec.name, asdict(job.size), job.seed, job.policy])
+
+
+def _keep(file: Path, key: str, result: Trial | Leaving) -> None:
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a", encoding="utf-8") as out:
+        out.write(json.dumps({"key": key, **result.document()}) + "\n")
+
+
+def _read(path: Path) -> dict[str, Trial | Leaving]:
+    """Whole lines: the last one may have been cut off, and what comes behind it starts anew."""
+    if not path.exists():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    path.write_text(whole, encoding="utf-8")
+    documents: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+    return {document.pop("key"): _result(document) for document in documents}
+
+
+def _result(document: Mapping[str, Any]) -> Trial | Leaving:
+    return trial_of(dict(document)) if "policy" in document else Leaving(**document)
+
+
+@cache
+def fingerprint() -> str:
+    """Of what makes a trial what it is: the code that these imports have brought in, and the prior that engines begin with.
+
+    Once a run: what is only imported by a trial must not give the rest of the run another name.
+    """
+    code = [Path(module.__file__) for name, module in sys.modules.items() if name.startswith(_CODE) and module.__file__]
+    prior = [path for root in revenue_engine.prior.__path__ for path in Path(root).iterdir() if path.is_file()]
+    found = hashlib.sha256()
+    for file in sorted({*code, *prior}):
+        found.update(file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def documents(found: Found) -> dict[str, list[dict[str, Any]]]:
+    """Of all trials by part, without what charts alone need; what never came is null."""
+    parts = {"months": found.months, "year": found.year, "placebo": found.placebo}
+    trials = {name: [_short(t.document()) for t in part] for name, part in parts.items()}
+    return trials | {"breaks": [_short(one.document()) for one in found.breaks]}
+
+
+def _short(document: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in document.items() if not key.endswith("_by_week")}
+    return {key: None if value == math.inf else value for key, value in kept.items()}
