@@ -7,8 +7,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ from rich.console import Console
 from rich.progress import track
 
 import revenue_engine.prior
-from workbench.simulation.study.batch import Task, ended, tasks, trial_of_task
+from workbench.simulation.study.batch import Task, ended, trial_of_task
 from workbench.simulation.study.broken import Leaving, Scene, leave
 from workbench.simulation.study.registry import ENGINE, NAMES, ONE_CONTENT, ORACLE
 from workbench.simulation.study.trial import BOUND, Size, Trial, trial_of
 from workbench.simulation.worlds import named
 
 FIXED = (ONE_CONTENT, "best_single_offer", "weekly_own_data", "random")  # what the engine is held against in the placebo world
-YEAR = (ENGINE, "same_models_sort", "weekly_true_epc", ORACLE)
+SORT, WEEKLY = "same_models_sort", "weekly_true_epc"
+YEAR = (ENGINE, SORT, WEEKLY, ORACLE)
 JOBS = os.cpu_count() or 1
 KEPT = Path(__file__).resolve().parents[1] / "build"
 _CODE = ("workbench.simulation.", "revenue_engine.")
@@ -32,11 +33,17 @@ _CODE = ("workbench.simulation.", "revenue_engine.")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Policies in worlds."""
+    """Policies in one world. All of them plan for the days of the list, too; only the lists of some are handed over, for that is dear."""
 
-    worlds: tuple[str, ...]
+    world: str
     policies: tuple[str, ...]
     size: Size
+    handed: tuple[str, ...] = ()
+
+    def tasks(self, seeds: Iterable[int]) -> list[Task]:
+        """Seed by seed."""
+        spec, kept = named(self.world), replace(self.size, heirs=())
+        return [Task(spec, seed, name, self.size if name in self.handed else kept) for seed in seeds for name in self.policies]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +52,30 @@ class Plan:
 
     months: Part
     year: Part
+    fatigued: Part
     placebo: Part
     scene: Scene
     seeds: int
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """By name."""
+        return {name: getattr(self, name) for name in ("months", "year", "fatigued", "placebo")}
 
-FULL = Plan(
-    months=Part(("default",), (*NAMES, BOUND), Size(1_500, 150, 180)),
-    year=Part(("default", "fatigued"), YEAR, Size(1_500, 365, 180)),
-    placebo=Part(("placebo",), (ENGINE, *FIXED), Size(1_500, 150, 0)),
-    scene=Scene(20_000, 28, 14),
-    seeds=20,
-)
-QUICK = Plan(
-    months=Part(("default",), (*NAMES, BOUND), Size(150, 14, 7)),
-    year=Part(("default", "fatigued"), YEAR, Size(150, 21, 7)),
-    placebo=Part(("placebo",), (ENGINE, *FIXED), Size(150, 14, 0)),
-    scene=Scene(600, 10, 2),
-    seeds=5,
-)
+
+def _plan(people: int, months: int, year: int, list_days: int, scene: Scene, seeds: int) -> Plan:
+    return Plan(
+        months=Part("default", (*NAMES, BOUND), Size(people, months, list_days), YEAR),
+        year=Part("default", YEAR, Size(people, year, list_days), (ENGINE, WEEKLY)),
+        fatigued=Part("fatigued", YEAR, Size(people, year, list_days)),
+        placebo=Part("placebo", (ENGINE, *FIXED), Size(people, months, 0)),
+        scene=scene,
+        seeds=seeds,
+    )
+
+
+FULL = _plan(1_500, 150, 365, 180, Scene(20_000, 28, 14), 20)
+QUICK = _plan(150, 14, 21, 7, Scene(600, 10, 2), 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +88,9 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that a plan came to; each part in the order of worlds, seeds and policies."""
+    """All that a plan came to."""
 
-    months: list[Trial]
-    year: list[Trial]
-    placebo: list[Trial]
+    trials: dict[str, list[Trial]]  # by part, in the order of seeds and policies
     breaks: list[Leaving]
 
 
@@ -90,12 +100,10 @@ def made(job: Task | Break) -> Trial | Leaving:
 
 
 def played(plan: Plan, *, keep: bool) -> Found:
-    """All of the plan, what an earlier run of the same code has kept read again. Seed by seed, the longest first."""
-    parts = (plan.year, plan.months, plan.placebo)
+    """All of the plan, what an earlier run of the same code has kept read again. Seed by seed: who stops early has whole pairs."""
     jobs: list[Task | Break] = []
     for seed in range(plan.seeds):
-        for part in parts:
-            jobs += [task for world in part.worlds for task in tasks(named(world), part.policies, [seed], part.size)]
+        jobs += [task for part in plan.parts.values() for task in part.tasks([seed])]
         jobs.append(Break(plan.scene, seed))
     file = KEPT / f"policies-{fingerprint()}.ndjson" if keep else None
     found = _read(file) if file else {}
@@ -108,12 +116,12 @@ def played(plan: Plan, *, keep: bool) -> Found:
         if file:
             _keep(file, _key(job), result)
 
-    def of(part: Part) -> list[Trial]:
-        wanted = [t for w in part.worlds for t in tasks(named(w), part.policies, range(plan.seeds), part.size)]
-        return [trial for task in wanted if isinstance(trial := found[_key(task)], Trial)]
-
+    trials = {
+        name: [trial for task in part.tasks(range(plan.seeds)) if isinstance(trial := found[_key(task)], Trial)]
+        for name, part in plan.parts.items()
+    }
     breaks = [b for seed in range(plan.seeds) if isinstance(b := found[_key(Break(plan.scene, seed))], Leaving)]
-    return Found(of(plan.months), of(plan.year), of(plan.placebo), breaks)
+    return Found(trials, breaks)
 
 
 def _key(job: Task | Break) -> str:
@@ -159,8 +167,7 @@ def fingerprint() -> str:
 
 def documents(found: Found) -> dict[str, list[dict[str, Any]]]:
     """Of all trials by part, without what charts alone need; what never came is null."""
-    parts = {"months": found.months, "year": found.year, "placebo": found.placebo}
-    trials = {name: [_short(t.document()) for t in part] for name, part in parts.items()}
+    trials = {name: [_short(t.document()) for t in part] for name, part in found.trials.items()}
     return trials | {"breaks": [_short(one.document()) for one in found.breaks]}
 
 
