@@ -22,12 +22,13 @@ from revenue_engine.pacing.index import Prices, fatigue_of, prices
 from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
 from revenue_engine.pacing.next_time import next_decision_at
 from revenue_engine.pacing.price import histogram
+from revenue_engine.pacing.reentry import Rhythm, rhythm_of
 from revenue_engine.pacing.spread import minutes
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.prediction.segments import engagement_score, planned_sends, risk, segment_of
 from revenue_engine.prospects import Prospects, look, offers_open
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.reasons import NUMBER_OF
@@ -281,6 +282,7 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     unsubscribe, complaint = by_segment(rates.unsubscribe_hazard)[segment], by_segment(rates.complaint_hazard)[segment]
     sends = planned_sends(batch, now, most_per_week=controls.max_emails_per_subscriber_per_week)
     people = batch.column("draw_key").astype(np.uint64)
+    rhythm = _rhythm(batch, cycle)
     return Facts(
         no_mail=policy == _NO_MAIL,
         let_through=uniforms(cycle.trickle_key, people, Stream.TRICKLE) < cycle.context.let_through_share,
@@ -292,7 +294,8 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
         budget_left=cycle.context.budget_left,
         recent_sends=batch.column("recent_sends").astype(np.int64),
         last_send_at=batch.column("last_send_at").astype(np.int64),
-        gap_seconds=_gap_seconds(policy, controls),
+        gap_seconds=rhythm.gap_seconds,
+        gone=rhythm.gone,
         churn_risk=risk(unsubscribe, sends),
         complaint_risk=complaint,  # of this mail
         exits=unsubscribe + complaint,
@@ -300,9 +303,10 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     )
 
 
-def _gap_seconds(policy: Codes, controls: Controls) -> Ints:
-    gap = controls.min_hours_between_emails * 3_600
-    return np.where(policy == _FIXED, max(gap, FIXED_GAP_SECONDS), gap).astype(np.int64)
+def _rhythm(batch: Batch, cycle: Cycle) -> Rhythm:
+    gap = cycle.context.controls.min_hours_between_emails * 3_600
+    fixed = batch.column("arm") == _FIXED
+    return rhythm_of(batch, now=cycle.now, gap_seconds=np.where(fixed, max(gap, FIXED_GAP_SECONDS), gap).astype(np.int64))
 
 
 def _when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
@@ -312,7 +316,7 @@ def _when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
         now=cycle.now,
         last_send_at=batch.column("last_send_at").astype(np.int64),
         recent_sends=batch.column("recent_sends").astype(np.int64),
-        gap_seconds=_gap_seconds(batch.column("arm").astype(np.uint8), cycle.context.controls),
+        gap_seconds=_rhythm(batch, cycle).gap_seconds,
         peak_hour=batch.column("peak_hour").astype(np.int64),
         jitter=uniforms(cycle.key, batch.column("draw_key").astype(np.uint64), Stream.JITTER),
         controls=cycle.context.controls,

@@ -18,6 +18,7 @@ from revenue_engine.context import CycleContext
 from revenue_engine.money import format_micros
 from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.reentry import STAGES, answered_at, rhythm_of
 from revenue_engine.records.batch import decode
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.subscriber import Row, pack, sends_within
@@ -98,7 +99,9 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
     inside = bool(in_hours(zone, at, controls, for_seconds=CYCLE_MINUTES * 60)[0])
     floor = controls.min_revenue_per_email_micros
     in_week, cap = sends_within(row, now=at, seconds=_WEEK), controls.max_emails_per_subscriber_per_week
-    gap_hours = max(controls.min_hours_between_emails, _FIXED_GAP_HOURS if fixed else 0)
+    own_gap = max(controls.min_hours_between_emails, _FIXED_GAP_HOURS if fixed else 0) * 3_600
+    rhythm = rhythm_of(decode([record["subscriber"]], [pack(row)], [0]), now=at, gap_seconds=np.array([own_gap], dtype=np.int64))
+    stage, gap_hours = STAGES[rhythm.stage[0]], int(rhythm.gap_seconds[0]) // 3_600
     newest = sorted((sent for sent in row.recent_sends if sent), reverse=True)
     week_frees = _moment(newest[cap - 1] + _WEEK) if 0 < cap <= len(newest) else "never: the cap is 0"
     local = f"{controls.sending_hours_start}:00 to {controls.sending_hours_end}:00 in {ZONES[row.zone]}"
@@ -112,9 +115,10 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
         _Check("subscriber_frequency_limit", f"{in_week} mails in seven days, the cap is {cap}", f"a decision after {week_frees}"),
         _Check(
             "too_soon_since_last_email",
-            f"last mail {_moment(row.last_send_at) if row.last_send_at else 'never'}, the gap is {gap_hours} h",
+            f"last mail {_moment(row.last_send_at) if row.last_send_at else 'never'}, the gap is {gap_hours} h{_because(stage)}",
             f"a decision at {_moment(row.last_send_at + gap_hours * 3_600)}",
         ),
+        _Check("silent_too_long", f"{stage}, {_silence(row, at)}", "an answer: an open, a click or a conversion"),
         _limit("high_churn_risk", "churn risk", record["churn_risk"], most=controls.churn_risk_threshold),
         _limit("high_complaint_risk", "complaint risk", record["complaint_risk"], most=controls.complaint_risk_threshold),
         _limit("engagement_too_low", "engagement", record["engagement_score"], least=controls.min_engagement_score),
@@ -137,6 +141,15 @@ def _stop(kind: str, record: Mapping[str, Any], stopped: tuple[str, ...]) -> _Ch
     name = record[kind]
     is_stopped = "is stopped" if name in stopped else "is not stopped"
     return _Check(f"{kind}_stopped", f"{kind} {name} {is_stopped}", f"`revenue-engine stops lift {kind}#{name}`, or its end")
+
+
+def _because(stage: str) -> str:
+    return "" if stage == "active" else f" ({stage})"
+
+
+def _silence(row: Row, at: int) -> str:
+    since = int(answered_at(decode([""], [pack(row)], [0]))[0])
+    return f"{(at - since) // 86_400} days since an answer or the first mail" if since else "never mailed"
 
 
 def _trickle(share: float) -> tuple[str, str]:

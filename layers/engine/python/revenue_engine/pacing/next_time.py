@@ -23,6 +23,7 @@ SHORTEST = HOUR
 PEAK_REACH_HOURS = 2  # either side of a reader's peak hour: wide enough for a mail a day
 SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
 _SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
+_SELDOM = [NUMBER_OF[name] for name in ("holdout", "silent_too_long")]  # nothing but an answer of theirs would change it
 _SOON = [NUMBER_OF[name] for name in ("velocity_limit", "breaker_half_open")]
 
 
@@ -66,7 +67,7 @@ def next_decision_at(
     opening = next_opening(zones, at, controls)
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
     opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
-    return np.where(reason == NUMBER_OF["holdout"], now + 30 * DAY, opening)
+    return np.where(np.isin(reason, _SELDOM), now + 30 * DAY + (jitter * DAY).astype(np.int64), opening)
 
 
 def towards_peak(at: Ints, zones: Zones, peak_hour: Ints, *, now: int) -> Ints:
