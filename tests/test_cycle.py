@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from revenue_engine.context import Price
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
+from revenue_engine.grant import grant
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prospects import look, offers_open

@@ -21,7 +21,7 @@ from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.reentry import STAGES, answered_at, rhythm_of
 from revenue_engine.records.batch import decode
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import Row, pack, sends_within
+from revenue_engine.records.subscriber import PROVIDERS, Row, pack, sends_within
 from revenue_engine.records.zones import ZONES
 from revenue_engine.value.words import in_words
 
@@ -29,6 +29,7 @@ PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 _WEEK = 7 * 86_400
 _FIXED_GAP_HOURS = 7 * 24  # the fixed policy is a weekly newsletter
 _GIVEN = ("revenue_opportunity", "exploration", "fixed_policy", "ghost")  # reasons of a row that passed every check
+_CUT = ("velocity_limit", "provider_warm_up", "provider_rate")  # by rank, after all choices
 _PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros", "lapse_price_micros")
 
 
@@ -65,8 +66,8 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
     """
     now, controls = parse_iso(record["ts"]), context.controls
     checks = _checks(record, row, context, now)
-    # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`cycle.grant`)
-    cut = record["reason"] == "velocity_limit" or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
+    # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`grant.grant`)
+    cut = record["reason"] in _CUT or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
     return (
         Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
         Step(
@@ -74,7 +75,7 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
             f"{record['policy']} for arm {record['arm']}, segment {record['segment']}, mailbox {record['provider']}",
         ),
         *_worth(record, row, context, now),
-        *_judged(record, checks, cut=cut),
+        *_judged(record, checks, context, cut=cut),
         *(_chosen(record) if record["offer"] is not None else ()),
         Step("answer", _answer(record)),
         Step("what would have changed it", _flip(record, checks, controls, cut=cut)),
@@ -181,7 +182,7 @@ def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _C
     )
 
 
-def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], *, cut: bool) -> list[Step]:
+def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: CycleContext, *, cut: bool) -> list[Step]:
     """Every check with its verdict: those before the reason passed, those behind it were not reached."""
     known = [check.reason for check in checks]
     reason = record["reason"]
@@ -191,14 +192,19 @@ def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], *, cut: bool)
         verdict = PASSED if failed is None or n < failed else FAILED if n == failed else NOT_REACHED
         steps.append(Step(check.reason, check.detail if verdict != NOT_REACHED else "", verdict))
     if cut:
-        steps.append(Step(reason, _cut_detail(record), FAILED))
+        steps.append(Step(reason, _cut_detail(record, context), FAILED))
     elif reason not in known and reason not in _GIVEN:
         steps.append(Step(reason, "", FAILED))
     return steps
 
 
-def _cut_detail(record: Mapping[str, Any]) -> str:
-    return f"by rank: the page got {record['granted']:,} places, {record['taken']:,} were taken by earlier pages of the cycle"
+def _cut_detail(record: Mapping[str, Any], context: CycleContext) -> str:
+    provider, earlier = record["provider"], "taken by earlier pages of the cycle"
+    room = context.rooms.get(provider)
+    if record["reason"].startswith("provider") and room is not None:
+        taken = record["taken"][PROVIDERS.index(provider)]
+        return f"by rank: {provider} takes {room.today:,} more today and {room.cycle:,} a cycle, {taken:,} were {earlier}"
+    return f"by rank: the page got {record['granted']:,} places, {sum(record['taken']):,} were {earlier}"
 
 
 def _chosen(record: Mapping[str, Any]) -> list[Step]:

@@ -25,5 +25,7 @@ REASONS: tuple[str, ...] = (
     "provider_stopped",
     "negative_long_term_value",
     "silent_too_long",
+    "provider_warm_up",
+    "provider_rate",
 )
 NUMBER_OF = {name: number for number, name in enumerate(REASONS)}
