@@ -9,11 +9,10 @@ A list's value is what the same engine, beginning anew on the day it is handed o
 alike, the engine's own included. `net` is cash and that. It is asked of those lists only that a figure needs, for it is most of the work.
 
 150 days from a cold start, 1,500 people, the default world, every policy:
-cash_POLICY and, of the engine, its models sorted, the newsletter with the true EPC and the clairvoyant index, net_POLICY (dollars),
-mails_POLICY, complaints_POLICY (of mails), alive_POLICY (share of the list that can still be reached)
+cash_POLICY (dollars), mails_POLICY, complaints_POLICY (of mails), alive_POLICY (share of the list that can still be reached)
 regret_POLICY                 1 - cash over the clairvoyant index's
 bound_share_clairvoyant_index its cash over the Lagrangian upper bound
-cash_vs_clairvoyant_150d, cash_vs_weekly_150d, net_vs_weekly_150d
+cash_vs_clairvoyant_150d, cash_vs_weekly_150d
                               the engine over the clairvoyant index, and over the weekly newsletter that knows the true EPC
 
 365 days, the same list, in the default world and (`_fatigued`; without lists' values) in the fatigued one:
@@ -100,7 +99,6 @@ def _months(found: Sequence[Trial]) -> Iterator[tuple[str, float]]:
         yield from _figures(s)
     for other, name in _OTHERS:
         yield from _ratio(found, "default", other, f"cash_vs_{name}_150d")
-    yield from _ratio(found, "default", WEEKLY, "net_vs_weekly_150d", net=True)
     yield from _gap(found, "default", "_150d")
 
 
@@ -176,8 +174,6 @@ def _figures(s: Summary) -> Iterator[tuple[str, float]]:
     if s.policy == BOUND:
         yield "cash_lagrangian_bound", s.cash.value
         return
-    if s.list_value.value:
-        yield f"net_{s.policy}", s.net.value
     yield f"cash_{s.policy}", s.cash.value
     yield f"mails_{s.policy}", s.mails
     yield f"complaints_{s.policy}", s.complaints_rate

@@ -65,7 +65,7 @@ class Plan:
 
 def _plan(people: int, months: int, year: int, list_days: int, scene: Scene, seeds: int) -> Plan:
     return Plan(
-        months=Part("default", (*NAMES, BOUND), Size(people, months, list_days), YEAR),
+        months=Part("default", (*NAMES, BOUND), Size(people, months, list_days)),
         year=Part("default", YEAR, Size(people, year, list_days), (ENGINE, WEEKLY)),
         fatigued=Part("fatigued", YEAR, Size(people, year, list_days)),
         placebo=Part("placebo", (ENGINE, *FIXED), Size(people, months, 0)),

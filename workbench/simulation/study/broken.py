@@ -16,9 +16,10 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.safety.offer_days import BREAK, SETTLES_IN_HOURS, Finding, alerts, findings, morning
+from revenue_engine.safety.stops import BROKEN_LIFTS_AFTER
 from workbench.simulation.study.engine.engine import Engine
 from workbench.simulation.study.policy import Setting
-from workbench.simulation.worlds import DayEvents, Kind, Mailing, World, named
+from workbench.simulation.worlds import DayEvents, Kind, Mailing, Observables, World, named
 from workbench.simulation.worlds.events import Facts, joined
 from workbench.simulation.worlds.offers import Offers
 
@@ -92,7 +93,19 @@ class _Down(Offers):
 
 
 class _Hourly(Engine):
+    """Decides every other hour; what the judge has stopped is paused in its catalogue."""
+
     hours = tuple(range(6, 22, 2))
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.stopped: dict[int, int] = {}  # offer → hour of the study from which on it may be mailed again
+
+    def standing(self, seen: Observables, hour: int) -> Observables:
+        """The world as its catalogue says it at this hour of the study."""
+        running = seen.offer_running.copy()
+        running[[offer for offer, until in self.stopped.items() if hour < until]] = False
+        return replace(seen, offer_running=running)
 
 
 class _Look:
@@ -149,7 +162,8 @@ def leave(seed: int, scene: Scene, *, each: Callable[[], None] = lambda: None) -
         engine.begin(seen, day)
         for hour in range(24):
             if hour in engine.hours:
-                part: Mailing = engine.cycle(seen, day, hour, left, engine.posteriors(seen, day, hour))
+                now = engine.standing(seen, 24 * day + hour)
+                part: Mailing = engine.cycle(now, day, hour, left, engine.posteriors(now, day, hour))
                 left -= len(part.who)
                 mails[day, hour] = np.bincount(part.offer, minlength=BUSY.offers)
                 if len(part.who):
@@ -159,8 +173,11 @@ def leave(seed: int, scene: Scene, *, each: Callable[[], None] = lambda: None) -
                 engine.told(told, day)
                 look.hear(told, engine.memory.clicks(day), day, hour)
             since = 24 * day + hour + 1 - break_hour
-            if since > 0 and math.isinf(flagged) and offer in look.flagged(day, hour):
-                flagged = float(since)
+            for found in look.flagged(day, hour):
+                if engine.stopped.get(found, 0) <= 24 * day + hour:
+                    engine.stopped[found] = 24 * day + hour + 1 + int(BROKEN_LIFTS_AFTER.total_seconds()) // 3_600
+                if found == offer and since > 0 and math.isinf(flagged):
+                    flagged = float(since)
         world.evening(day)
         each()
     by_hour = mails.reshape(-1, BUSY.offers)

@@ -15,7 +15,8 @@ from revenue_engine import __version__
 from revenue_engine.arrays import Ints
 from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
-from revenue_engine.cycle import decide_batch, grant, supply_of
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import grant, supply_of
 from revenue_engine.learning.train import first_passed, train
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, Posteriors, fold
 from revenue_engine.pacing.price import shadow_price
