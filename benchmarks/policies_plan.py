@@ -107,7 +107,7 @@ def played(plan: Plan, *, keep: bool) -> Found:
         jobs.append(Break(plan.scene, seed))
     file = KEPT / f"policies-{fingerprint()}.ndjson" if keep else None
     found = _read(file) if file else {}
-    missing = [job for job in jobs if _key(job) not in found]
+    missing = list({_key(job): job for job in jobs if _key(job) not in found}.values())
     console = Console(file=sys.stderr)
     for job, result in track(
         ended(made, missing, jobs=JOBS), "trials", total=len(missing), console=console, disable=not console.is_terminal
