@@ -12,6 +12,7 @@ from benchmarks import policies
 from benchmarks import policies_plan as planned
 from benchmarks.policies_plan import Part
 from workbench.simulation.study.broken import Scene
+from workbench.simulation.study.batch import Task
 from workbench.simulation.study.registry import NAMES
 from workbench.simulation.study.trial import Size
 
@@ -46,10 +47,11 @@ def test_the_full_run_is_kept_and_goes_on_where_it_was_stopped(monkeypatch: pyte
     lines = kept.read_text().splitlines(keepends=True)
     kept.write_text("".join(lines[:-3]) + lines[-3][:20])  # stopped in the middle of a line
     made: list[object] = []
+    really = planned.made
 
-    def counted(job: planned.Task | planned.Break) -> object:
+    def counted(job: Task | planned.Break) -> object:
         made.append(job)
-        return planned.leave(job.seed, job.scene) if isinstance(job, planned.Break) else planned.trial_of_task(job)
+        return really(job)
 
     monkeypatch.setattr(planned, "made", counted)
     again = policies.measure(False)
