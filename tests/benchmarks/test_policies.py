@@ -11,8 +11,8 @@ import pytest
 from benchmarks import policies
 from benchmarks import policies_plan as planned
 from benchmarks.policies_plan import Part
-from workbench.simulation.study.broken import Scene
 from workbench.simulation.study.batch import Task
+from workbench.simulation.study.broken import Scene
 from workbench.simulation.study.registry import NAMES
 from workbench.simulation.study.trial import Size
 

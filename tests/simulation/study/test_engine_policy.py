@@ -114,7 +114,8 @@ def test_play_counts_mails_costs_and_people() -> None:
 def test_without_a_choice_of_content_and_hours_offers_are_still_chosen() -> None:
     world = World(HOT, 5, 300)
     mine = OneContent(Setting(300, HOT.offers, 10, 100, 5))
-    sent, offers = 0, set()
+    sent = 0
+    offers: set[int] = set()
     for day in range(10):
         mailing = mine.mail(world.observables(day), day)
         assert not mailing.content.any(), "the plain tone"
