@@ -12,7 +12,8 @@ import numpy as np
 from revenue_engine.audit import receipts, replay
 from revenue_engine.bundle import dump, load
 from revenue_engine.context import Cycle
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import grant
 from revenue_engine.snapshot import save_context, save_page
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.engine import Engine

@@ -26,6 +26,7 @@ import os
 import random
 import resource
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -45,11 +46,13 @@ from benchmarks.harness import Result, main
 from revenue_engine import audit, ids, prospects
 from revenue_engine.bundle import Bundle
 from revenue_engine.context import Cycle
-from revenue_engine.cycle import decide_batch, grant, room_left, supply_of
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import grant, places, supply_of
 from revenue_engine.offers.choice import tally
 from revenue_engine.plans import planned_sends
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.services.send_messages import messages
 from revenue_engine.snapshot import save_page
 
@@ -87,6 +90,7 @@ class Run:
     message_bytes: int = 0
     put_count: int = 0
     parts: dict[str, float] = field(default_factory=dict)
+    providers: Counter[str] = field(default_factory=Counter)  # mails
 
     @property
     def per_pair(self) -> float:
@@ -126,16 +130,17 @@ def _page(run: Run, at_work: Cycle, number: int, packed: scene.Packed) -> None:
         batch = decode(*packed)
     with _timed(run, "decide"):
         decisions = decide_batch(batch, at_work)
-        supply_of(decisions)
-    taken = run.mails
-    granted = min(int(decisions.mail.sum()), room_left(at_work, taken))
+    taken = [run.providers[provider] for provider in PROVIDERS]
     with _timed(run, "grant"):
+        granted = places(decisions, at_work, taken)
         decisions = grant(decisions, batch, at_work, granted, taken=taken)
+        supply_of(decisions)
     with _timed(run, "messages"):
         planned = planned_sends(decisions, at_work, _send_id)
         bodies = messages(planned)
     run.cycle += process_time() - begin
     run.mails += len(planned)
+    run.providers.update(plan.provider for _, plan in planned)
     run.message_count += len(bodies)
     run.message_bytes += sum(len(one.body) for one in bodies)
     run.put_count += 2
@@ -149,7 +154,7 @@ def _send_id(subscriber: str, decision_id: str) -> str:
     return ids.send_id(_KEY, org="benchmark", subscriber=subscriber, decision_id=decision_id)
 
 
-def _receipts(decisions: Decisions, batch: Batch, at_work: Cycle, number: int, granted: int, taken: int) -> bytes:
+def _receipts(decisions: Decisions, batch: Batch, at_work: Cycle, number: int, granted: int, taken: list[int]) -> bytes:
     keys = {"page_key": f"cycles/benchmark/page-{number:04d}.npz", "context_key": "cycles/benchmark/context.json"}
     lines = audit.receipts(decisions, batch, at_work, **keys, granted=granted, taken=taken, send_id=_send_id)
     return gzip.compress(lines, compresslevel=6, mtime=0)

@@ -2,178 +2,206 @@
 
     python -m benchmarks.policies [--quick] [--json]
 
-Full: 1,500 subscribers, 150 days from a cold start, then 180 more days for each list that is left, 20 seeds. It takes about half
-an hour on two cores, goes on where it was stopped (as long as the code is the same), and writes
-`benchmarks/results/policies.json` with the commit. Quick: 250 subscribers, 28 days and 14 of the list, five seeds.
+Full: 20 seeds, paired; it goes on where it was stopped (as long as the code is the same), and writes `benchmarks/results/policies.json`
+with the commit. Quick: a few people and weeks, five seeds: it shows that all of it works, and no figure of it means anything.
 
-Of each policy, in the default world (`revenue-engine simulate --world` plays the others):
-net_POLICY          dollars of cash and of the list that is left, in the hands of the clairvoyant index
-cash_POLICY         dollars
-mails_POLICY, complaints_POLICY (of mails), alive_POLICY (share of the list that can still be reached)
-regret_POLICY       1 - cash over the clairvoyant index's
-bound_share_clairvoyant_index                  its cash over the Lagrangian upper bound
+A list's value is what the same engine, beginning anew on the day it is handed over, earns with it in 180 more days: every policy's list
+alike, the engine's own included. `net` is cash and that. It is asked of those lists only that a figure needs, for it is most of the work.
+
+150 days from a cold start, 1,500 people, the default world, every policy:
+cash_POLICY (dollars), mails_POLICY, complaints_POLICY (of mails), alive_POLICY (share of the list that can still be reached)
+regret_POLICY                 1 - cash over the clairvoyant index's
+bound_share_clairvoyant_index its cash over the Lagrangian upper bound
+cash_vs_clairvoyant_150d, cash_vs_weekly_150d
+                              the engine over the clairvoyant index, and over the weekly newsletter that knows the true EPC
+
+365 days, the same list, in the default world and (`_fatigued`; without lists' values) in the fatigued one:
+cash_vs_same_models_sort_365d, cash_vs_weekly_365d, net_vs_weekly_365d, cash_vs_clairvoyant_365d
+                              ratios of means over seeds; `_low` is the lower end of the paired 95 % interval
+alive_365d, complaints_rate   of the engine
+retention_gap_points          share of the list's first worth that the clairvoyant index keeps less the engine's, percentage points
+                              (`Trial.kept`: by what a mail to each person would bring); `_high` the upper end, `_150d` of the other run
+
+Placebo: a world where tone, format, hour and weekday do nothing, 150 days.
+placebo_loss                  1 - the engine's cash over the best fixed policy's, `_high` the upper end, `_per_mail` the same of the
+                              cash a mail. Fixed is whoever chooses neither content nor hours: the engine itself with every offer
+                              in one tone and nobody's hour known (it has the same cap and all other information, so what it
+                              earns more the engine lost to differences that are not there), the best single offer by own data,
+                              the weekly newsletter by own data, chance. "Best" is that with the highest mean.
+
+Broken offer: `workbench.simulation.study.broken`, 20,000 keen people, the engine's favourite's page breaks on day 28.
+hours_to_leave_broken_offer   median over seeds of the hours until its share of the engine's mails is, for a day, below a tenth of
+                              what it was; who has not left after 14 days counts 336, so there the truth is higher
+hours_to_flag_broken_offer    median of the hours until the hourly test of offers' days (`safety.offer_days`) calls it broken
+left_broken_offer             share of seeds in which it left at all within the 14 days
+
 world_subscriber_days_per_minute               of the world itself, one core (as benchmarks.world)
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
+import math
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 
-from rich.console import Console
-from rich.progress import track
-
+from benchmarks import policies_plan as planned
 from benchmarks.harness import Result, main
+from benchmarks.policies_plan import SORT, WEEKLY, Found, Part, Plan
 from benchmarks.world import SUBSCRIBERS, timed
 from workbench.simulation.study import compare
-from workbench.simulation.study.batch import Task, tasks, trials
+from workbench.simulation.study.broken import Leaving, Scene
 from workbench.simulation.study.compare import Mean, Summary
-from workbench.simulation.study.registry import ENGINE, NAMES, ORACLE
-from workbench.simulation.study.trial import BOUND, Size, Trial, trial_of
-from workbench.simulation.worlds import named
+from workbench.simulation.study.registry import ENGINE, ORACLE
+from workbench.simulation.study.trial import BOUND, Trial
 
-FULL, QUICK = Size(1_500, 150, 180), Size(250, 28, 14)
-WORLDS, SEEDS, QUICK_SEEDS = ("default",), 20, 5
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "policies.json"
-KEPT = ROOT / "build"
-JOBS = os.cpu_count() or 1
-_CODE = ("workbench.simulation.", "revenue_engine.")
+_OTHERS = ((ORACLE, "clairvoyant"), (SORT, "same_models_sort"), (WEEKLY, "weekly"))
 
 
 def measure(quick: bool) -> Result:
-    """All trials of the worlds, those of an earlier run of the same code read again."""
-    size, worlds, seeds = (QUICK, WORLDS[:1], QUICK_SEEDS) if quick else (FULL, WORLDS, SEEDS)
-    found = _all(size, worlds, seeds, None if quick else _kept(size))
+    """All parts of the plan."""
+    plan = planned.QUICK if quick else planned.FULL
+    found = planned.played(plan, keep=not quick)
     rows: list[tuple[str, ...]] = []
-    figures: dict[str, float] = {}
     notes: list[str] = []
-    for world in worlds:
-        summaries = compare.summaries(found, world)
-        rows += [_row(world, s, found) for s in summaries]
-        suffix = "" if world == "default" else f"_{world}"
-        for s in summaries:
-            figures |= {f"{name}{suffix}": value for name, value in _figures(s).items()}
-        notes += [f"{world}: {leak}" for leak in compare.leaks(summaries)]
-        for other in ("weekly_true_epc", "same_models_sort", ORACLE):
-            share = compare.ratio(found, world, ENGINE, other, net=True)
-            if share is not None:
-                notes.append(f"{world}: the engine's net over that of {other}: {share.value:.3f} ± {share.half_width:.3f} (95 %)")
-    seconds, _ = timed(SUBSCRIBERS, 10 if quick else 60)
-    figures["world_subscriber_days_per_minute"] = SUBSCRIBERS * (10 if quick else 60) / seconds * 60
+    for name, part in plan.parts.items():
+        summaries = compare.summaries(found.trials[name], part.world)
+        rows += [_row(part, s) for s in summaries]
+        notes += [f"{part.world}, {part.size.days} days: {leak}" for leak in compare.leaks(summaries)]
+    figures = dict(_months(found.trials["months"])) | dict(_placebo(found.trials["placebo"]))
+    figures |= dict(_year(plan.year, found.trials["year"], "")) | dict(
+        _year(plan.fatigued, found.trials["fatigued"], "_fatigued")
+    )
+    figures |= dict(_broken(found.breaks, plan.scene))
+    notes += [_told(one) for one in found.breaks]
+    days = 10 if quick else 60
+    seconds, _ = timed(SUBSCRIBERS, days)
+    figures["world_subscriber_days_per_minute"] = SUBSCRIBERS * days / seconds * 60
     result = Result(
-        title=f"{size.people:,} subscribers, {size.days} days, {seeds} seeds; net: with {size.list_days} more days of the list left",
-        columns=("world", "policy", "cash $", "net $", "engine's net less", "mails", "complaints", "alive", "regret"),
+        title=f"{plan.months.size.people:,} people, {plan.seeds} seeds; net: with {plan.months.size.list_days} more days of the list left",
+        columns=("world", "days", "policy", "cash $", "net $", "mails", "complaints", "alive", "regret"),
         rows=rows,
         figures=figures,
         notes=notes,
     )
     if not quick:
-        _write(result, size, seeds, found)
+        _write(result, plan, found)
     return result
 
 
-def _all(size: Size, worlds: Sequence[str], seeds: int, kept: Path | None) -> list[Trial]:
-    """The trials, in the order of worlds, seeds and policies. `kept`: a file of them that grows as they end."""
-    names = [*NAMES, BOUND]
-    todo = [task for world in worlds for task in tasks(named(world), names, range(seeds), size)]
-    found = {_key(trial): trial for trial in _read(kept)} if kept else {}
-    missing = [task for task in todo if (task.spec.name, task.seed, task.policy) not in found]
-    ended = trials(missing, jobs=JOBS)
-    console = Console(file=sys.stderr)
-    for trial in track(ended, "trials", total=len(missing), console=console, disable=not console.is_terminal):
-        found[_key(trial)] = trial
-        if kept:
-            kept.parent.mkdir(exist_ok=True)
-            with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(trial.document()) + "\n")
-    return [found[_name(task)] for task in todo]
+def _months(found: Sequence[Trial]) -> Iterator[tuple[str, float]]:
+    for s in compare.summaries(found, "default"):
+        yield from _figures(s)
+    for other, name in _OTHERS:
+        yield from _ratio(found, "default", other, f"cash_vs_{name}_150d")
+    yield from _gap(found, "default", "_150d")
 
 
-def _kept(size: Size) -> Path:
-    """A file for each code and size of trials."""
-    return KEPT / f"policies-{fingerprint()}-{size.people}-{size.days}-{size.list_days}.ndjson"
+def _year(part: Part, found: Sequence[Trial], suffix: str) -> Iterator[tuple[str, float]]:
+    for other, name in _OTHERS:
+        yield from _ratio(found, part.world, other, f"cash_vs_{name}_365d", suffix)
+    if part.handed:
+        yield from _ratio(found, part.world, WEEKLY, "net_vs_weekly_365d", suffix, net=True)
+    yield from _gap(found, part.world, suffix)
+    (engine,) = (s for s in compare.summaries(found, part.world) if s.policy == ENGINE)
+    yield f"alive_365d{suffix}", engine.alive
+    yield f"complaints_rate{suffix}", engine.complaints_rate
 
 
-def _name(task: Task) -> tuple[str, int, str]:
-    return task.spec.name, task.seed, task.policy
+def _placebo(found: Sequence[Trial]) -> Iterator[tuple[str, float]]:
+    by_name = {s.policy: s for s in compare.summaries(found, "placebo")}
+    best = max((by_name[name] for name in planned.FIXED), key=lambda s: s.cash.value)
+    share = compare.ratio(found, "placebo", ENGINE, best.policy, net=False)
+    assert share is not None
+    yield "placebo_loss", 1 - share.value
+    if not math.isnan(share.half_width):
+        yield "placebo_loss_high", 1 - share.interval[0]
+    yield "placebo_loss_per_mail", 1 - share.value * best.mails / max(by_name[ENGINE].mails, 1)
 
 
-def _key(trial: Trial) -> tuple[str, int, str]:
-    return trial.world, trial.seed, trial.policy
+def _broken(found: Sequence[Leaving], scene: Scene) -> Iterator[tuple[str, float]]:
+    most = 24.0 * scene.days_after
+    yield "hours_to_leave_broken_offer", median(min(one.hours, most) for one in found)
+    yield "hours_to_flag_broken_offer", median(min(one.flagged_hours, most) for one in found)
+    yield "left_broken_offer", sum(math.isfinite(one.hours) for one in found) / len(found)
+    yield "broken_offer_clicks_per_day", median(one.clicks_per_day for one in found)
+    yield "broken_offer_share_at_the_end", median(one.last_share for one in found)
 
 
-def _read(path: Path) -> list[Trial]:
-    """Whole lines: the last one may have been cut off, and what comes behind it starts anew."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    path.write_text(whole, encoding="utf-8")
-    return [trial_of(json.loads(line)) for line in whole.splitlines()]
+def _told(one: Leaving) -> str:
+    def when(hours: float, done: str) -> str:
+        return f"{done} after {hours:.0f} h" if math.isfinite(hours) else f"not {done}"
+
+    return (
+        f"broken offer, seed {one.seed}: {one.former_share:.0%} of mails and {one.clicks_per_day:.0f} clicks a day before; "
+        f"{when(one.hours, 'left')}, {when(one.flagged_hours, 'flagged')}; on the last day {one.last_share:.0%} of its former share"
+    )
 
 
-def fingerprint() -> str:
-    """Of the code that makes a trial what it is: what these imports have brought in."""
-    found = hashlib.sha256()
-    for name in sorted(name for name in sys.modules if name.startswith(_CODE)):
-        path = sys.modules[name].__file__
-        found.update(Path(path).read_bytes() if path else b"")
-    return found.hexdigest()[:16]
+def _ratio(
+    found: Sequence[Trial], world: str, other: str, name: str, suffix: str = "", *, net: bool = False
+) -> Iterator[tuple[str, float]]:
+    share = compare.ratio(found, world, ENGINE, other, net=net)
+    assert share is not None
+    yield f"{name}{suffix}", share.value
+    if not math.isnan(share.half_width):
+        yield f"{name}_low{suffix}", share.interval[0]
 
 
-def _row(world: str, s: Summary, found: Sequence[Trial]) -> tuple[str, ...]:
+def _gap(found: Sequence[Trial], world: str, suffix: str) -> Iterator[tuple[str, float]]:
+    gap = compare.gap(found, world, ORACLE, ENGINE)
+    assert gap is not None
+    yield f"retention_gap_points{suffix}", gap.value
+    if not math.isnan(gap.half_width):
+        yield f"retention_gap_points_high{suffix}", gap.interval[1]
+
+
+def _row(part: Part, s: Summary) -> tuple[str, ...]:
+    world, days = part.world, str(part.size.days)
     if s.policy == BOUND:
-        return world, s.policy, _dollars(s.cash), "", "", "", "", "", ""
-    more = None if s.policy == ENGINE else compare.difference(found, world, ENGINE, s.policy, net=True)
+        return world, days, s.policy, _dollars(s.cash), "", "", "", "", ""
     regret = "" if s.of_oracle is None else f"{1 - s.of_oracle:.2f}"
-    money = (_dollars(s.cash), _dollars(s.net), "" if more is None else _dollars(more))
-    return world, s.policy, *money, f"{s.mails:,.0f}", f"{s.complaints_rate:.3%}", f"{s.alive:.1%}", regret
+    net = _dollars(s.net) if s.policy in part.handed else ""
+    return world, days, s.policy, _dollars(s.cash), net, f"{s.mails:,.0f}", f"{s.complaints_rate:.3%}", f"{s.alive:.1%}", regret
 
 
-def _figures(s: Summary) -> dict[str, float]:
+def _figures(s: Summary) -> Iterator[tuple[str, float]]:
     if s.policy == BOUND:
-        return {"cash_lagrangian_bound": s.cash.value}
-    found = {
-        f"net_{s.policy}": s.net.value,
-        f"cash_{s.policy}": s.cash.value,
-        f"mails_{s.policy}": s.mails,
-        f"complaints_{s.policy}": s.complaints_rate,
-        f"alive_{s.policy}": s.alive,
-    }
+        yield "cash_lagrangian_bound", s.cash.value
+        return
+    yield f"cash_{s.policy}", s.cash.value
+    yield f"mails_{s.policy}", s.mails
+    yield f"complaints_{s.policy}", s.complaints_rate
+    yield f"alive_{s.policy}", s.alive
     if s.of_oracle is not None:
-        found[f"regret_{s.policy}"] = 1 - s.of_oracle
+        yield f"regret_{s.policy}", 1 - s.of_oracle
     if s.policy == ORACLE and s.of_bound is not None:
-        found[f"bound_share_{ORACLE}"] = s.of_bound
-    return found
+        yield f"bound_share_{ORACLE}", s.of_bound
 
 
 def _dollars(of: Mean) -> str:
     return f"{of.value:,.0f} ± {of.half_width:,.0f}"
 
 
-def _write(result: Result, size: Size, seeds: int, found: Sequence[Trial]) -> None:
+def _write(result: Result, plan: Plan, found: Found) -> None:
     commit = subprocess.run(
         ["git", "describe", "--always", "--abbrev=40", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
-    trials_of = [{key: value for key, value in t.document().items() if not key.endswith("_by_week")} for t in found]
     document = {
         "command": "python -m benchmarks.policies --json",
         "commit": commit,
-        "code": fingerprint(),
-        "size": asdict(size),
-        "seeds": list(range(seeds)),
+        "code": planned.fingerprint(),
+        "plan": asdict(plan),
         "figures": dict(result.figures),
-        "trials": trials_of,
+        "trials": planned.documents(found),
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

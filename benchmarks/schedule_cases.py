@@ -17,7 +17,7 @@ from revenue_engine.pacing.curve import Answers, ahead, population_curve, send_t
 from revenue_engine.pacing.hours import Zones
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.schedule import People, Places, Plan, permitted
-from revenue_engine.pacing.warmup import provider_days, provider_hours
+from revenue_engine.pacing.warm_up import CYCLES_OF_DAY, DAYS, daily_allowance
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.records.zones import ZONES
@@ -108,9 +108,11 @@ def _places(random: np.random.Generator, controls: Controls, start: int, hours: 
     tight = np.exp(random.uniform(np.log(0.05), np.log(1.5)))
     daily = np.full(len(ends), max(int(people * tight / 3), 0))
     lately = random.integers(0, max(int(people * tight / 4), 1) + 1, (len(PROVIDERS), 7))
-    of_day = np.minimum(provider_days(lately, days=len(ends), most=10**6), random.integers(1, people + 1, (len(PROVIDERS), 1)))
+    quiet = [0] * (DAYS + 1)
+    allowed = np.array([daily_allowance([*days, 0], quiet, start=20) for days in lately.tolist()])
+    of_day = np.minimum(allowed[:, None], random.integers(1, people + 1, (len(PROVIDERS), len(ends))))
     hour_of_day = np.searchsorted(ends, start + HOUR * np.arange(hours), side="right")
-    of_hour = provider_hours(of_day, per_minute=controls.sends_per_minute)[:, hour_of_day]
+    of_hour = np.minimum(4 * -(-of_day // CYCLES_OF_DAY), 60 * controls.sends_per_minute)[:, hour_of_day]
     hourly = random.integers(0, max(int(people * tight / 8), 1) + 1, hours)
     return Places(start, hourly, of_hour, np.array(ends), daily, of_day)
 

@@ -27,7 +27,8 @@ RECEIPT_COLUMNS = (
     *_columns("string", "controls_version price_version code_version"),
     *_columns("bigint", "row_schema"),
     *_columns("string", "page context"),
-    *_columns("bigint", "granted taken"),
+    *_columns("bigint", "granted"),
+    *_columns("array<bigint>", "taken"),  # by mailbox provider
     *_columns("string", "cycle_key"),
     *_columns("bigint", "lambda_micros cost_micros"),
     *_columns("string", "currency"),

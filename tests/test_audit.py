@@ -13,8 +13,10 @@ import pytest
 
 from revenue_engine.audit import decision_id, receipts, replay
 from revenue_engine.context import CycleContext, Price, prepare
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
+from revenue_engine.grant import grant
+from revenue_engine.pacing.warm_up import Room
 from revenue_engine.plans import mail_columns
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
@@ -40,6 +42,7 @@ CONTEXT = a_context(
     budget_left=777,
     stopped_segments=("silent",),
     stopped_providers=("yahoo",),
+    rooms={"gmail": Room(today=200, cycle=300), "icloud": Room(today=900, cycle=300)},
     let_through_share=0.9,
     now=NOW + timedelta(microseconds=123_456),
 )
@@ -86,6 +89,7 @@ def test_a_context_keeps_everything_a_decision_reads() -> None:
         CONTEXT.autonomy,
         CONTEXT.budget_left,
     )
+    assert (back.rooms, back.let_through_share) == (CONTEXT.rooms, CONTEXT.let_through_share)
     assert (back.posteriors.shape == CONTEXT.posteriors.shape).all()
     assert [replace(o, creatives=()) for o in back.offers] == [replace(o, creatives=()) for o in CONTEXT.offers]
 

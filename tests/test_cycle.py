@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from revenue_engine.context import Price
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
+from revenue_engine.grant import grant
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prospects import look, offers_open
@@ -43,6 +44,13 @@ from tests.core_cases import (
 
 FIXED, NO_MAIL = ARMS.index("fixed"), ARMS.index("no_mail")
 SILENT = {"last_human_click_at": 0, "human_clicks": 0.0}
+# two years without an answer, and six mails of the last win-back and sunset unanswered
+GONE = {
+    "first_send_at": T - 2_000 * DAY,
+    "last_human_click_at": T - 731 * DAY,
+    "last_send_at": T - 190 * DAY,
+    "recent_sends": (*(T - d * DAY for d in (190, 370, 550, 580, 600)), 0, 0, 0),
+}
 
 
 def decided(page: Batch, **changes: Any) -> Decisions:
@@ -97,6 +105,9 @@ def test_posteriors_of_another_catalogue_are_refused() -> None:
         ({}, {"budget_left": 0}, "daily_limit_reached"),
         ({"recent_sends": tuple(T - n * DAY for n in (2, 3, 4, 5)) + (0,) * 4}, {}, "subscriber_frequency_limit"),
         ({"last_send_at": T - 23 * HOUR}, {}, "too_soon_since_last_email"),
+        ({"first_send_at": T - 99 * DAY, "last_human_click_at": T - 91 * DAY}, {}, "too_soon_since_last_email"),
+        (GONE, {}, "silent_too_long"),
+        (GONE | {"arm": FIXED, "last_send_at": T - 190 * DAY}, {}, "silent_too_long"),
         ({}, {"controls": Controls(churn_risk_threshold=0.0005)}, "high_churn_risk"),
         ({}, {"controls": Controls(complaint_risk_threshold=0.00005)}, "high_complaint_risk"),
         (SILENT, {"controls": Controls(min_engagement_score=0.5)}, "engagement_too_low"),

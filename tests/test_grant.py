@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from revenue_engine.cycle import decide_batch, grant, room_left
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import NOTHING_TAKEN, grant, places, supply_of
+from revenue_engine.pacing.places import fitting, without_place
+from revenue_engine.pacing.warm_up import Room
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
@@ -82,7 +88,7 @@ def test_mails_beyond_what_a_cycle_carries_wait_without_spending_the_day() -> No
 def test_a_later_page_has_the_room_that_earlier_ones_left() -> None:
     cycle = a_cycle(controls=Controls(ghost_share=0, sends_per_minute=10))
     page = many(100)
-    after = grant(decide_batch(page, cycle), page, cycle, 30, taken=120)
+    after = grant(decide_batch(page, cycle), page, cycle, 30, taken=(50, 40, 30, 0, 0))
     assert (after.mail.sum(), names(after.reason).count("velocity_limit")) == (30, 70)
 
 
@@ -101,9 +107,70 @@ def test_no_mail_is_planned_past_the_orgs_midnight() -> None:
     controls = Controls(ghost_share=0, sends_per_minute=10, zone="America/New_York")
     cycle = a_cycle(controls=controls, now=now)
     page = many(400, zone=zone_number("Europe/Athens"))
-    assert room_left(cycle, 0) == 60
+    assert places(decide_batch(page, cycle), cycle, NOTHING_TAKEN) == 60
     after = grant(decide_batch(page, cycle), page, cycle, 60)
     assert np.bincount(after.minute[after.mail]).tolist() == [10] * 6
+
+
+ROOMS = {"gmail": Room(today=30, cycle=100), "yahoo": Room(today=90, cycle=20)}
+
+
+def test_a_provider_gets_no_more_than_it_takes_and_who_is_cut_comes_when_there_is_room() -> None:
+    page = a_page([a_row(i + 1, provider=i % 3) for i in range(300)])  # a hundred each to others, Gmail, Yahoo
+    cycle = a_cycle(controls=Controls(ghost_share=0), rooms=ROOMS)
+    before = decide_batch(page, cycle)
+    assert places(before, cycle, NOTHING_TAKEN) == 150
+    after = grant(before, page, cycle, 150)
+    assert np.bincount(after.provider[after.mail]).tolist() == [100, 30, 20]
+    why = np.array(names(after.reason))
+    assert Counter(why[~after.mail].tolist()) == {"provider_warm_up": 70, "provider_rate": 80}
+    assert (after.next_decision_at[why == "provider_warm_up"] >= T + 12 * HOUR).all()  # tomorrow
+    assert (after.next_decision_at[why == "provider_rate"] <= T + 3 * HOUR).all()
+    for provider in (1, 2):
+        mine = before.provider == provider
+        assert before.row_index_micros[mine & after.mail].min() >= before.row_index_micros[mine & ~after.mail].max()
+    # who is kept from the budget by his provider bids for none of it
+    assert supply_of(after).sum() == 150 < supply_of(before).sum()
+
+
+def test_what_earlier_pages_planned_to_a_provider_is_gone_for_later_ones() -> None:
+    page = a_page([a_row(i + 1, provider=1) for i in range(50)])
+    cycle = a_cycle(controls=Controls(ghost_share=0), rooms=ROOMS)
+    before = decide_batch(page, cycle)
+    taken = (0, 25, 0, 0, 0)
+    assert places(before, cycle, taken) == 5
+    assert grant(before, page, cycle, 5, taken=taken).mail.sum() == 5
+
+
+def test_a_provider_s_ghosts_are_lost_behind_its_own_mails_alone() -> None:
+    page = a_page([a_row(i + 1, provider=1 + i % 2) for i in range(8_000)])
+    rooms = {"gmail": Room(today=500, cycle=500)}
+    controls = Controls(ghost_share=0.2, sends_per_minute=1_000)
+    after = granted_of(page, 10**6, controls=controls, rooms=rooms)[1]
+    of_gmail = after.provider == 1
+    assert (after.mail & of_gmail).sum() == 500
+    assert (after.ghost & of_gmail).sum() == pytest.approx(500 * 0.2 / 0.8, abs=40)
+    assert (after.ghost & ~of_gmail).sum() == pytest.approx(4_000 * 0.2, abs=90)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=60),
+    st.lists(st.integers(0, 12), min_size=5, max_size=5),
+    st.integers(0, 40),
+)
+def test_no_limit_is_passed_and_no_place_is_left_that_somebody_wanted(
+    queue: list[tuple[bool, int]], room: list[int], most: int
+) -> None:
+    mail = np.array([is_mail for is_mail, _ in queue], dtype=np.bool_)
+    provider = np.array([code for _, code in queue], dtype=np.uint8)
+    full, late = without_place(mail, provider, room=np.array(room), most=most)
+    kept = ~full & ~late
+    assert not (full & late).any()
+    by_provider = np.bincount(provider[mail & kept], minlength=5)
+    assert (by_provider <= room).all() and by_provider.sum() <= most
+    assert by_provider.sum() == min(fitting(mail, provider, room=np.array(room)), most)
+    for i in np.flatnonzero(full):  # only where the provider is full by better mails
+        assert mail[:i][(provider[:i] == provider[i])].sum() >= room[provider[i]]
 
 
 def test_in_shadow_nothing_is_cut_and_nothing_leaves() -> None:

@@ -13,9 +13,10 @@ from scipy import stats
 
 from revenue_engine.audit import receipts, replay
 from revenue_engine.context import Cycle, CycleContext, prepare
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
 from revenue_engine.evaluation.decided import SKIP, Decided, decided
 from revenue_engine.evaluation.receipts import Receipt
+from revenue_engine.grant import grant
 from revenue_engine.mixture import mixture, with_policy
 from revenue_engine.prospects import Prospects, look, offers_open
 from revenue_engine.records.batch import Batch

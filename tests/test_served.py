@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from revenue_engine.audit import decision_id, receipts
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import BadInput
+from revenue_engine.grant import grant
 from revenue_engine.learning.dataset import Dataset, Part, Plan, plan
 from revenue_engine.learning.outcomes import CLICK_SECONDS, SALE_SECONDS, Mail, Outcomes, Sale, gather, key_of
 from revenue_engine.learning.rows import Rows

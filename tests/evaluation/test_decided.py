@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from revenue_engine.audit import receipts
 from revenue_engine.context import prepare
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import BadInput
 from revenue_engine.evaluation.decided import MATURE_SECONDS, SKIP, Decided, Policy, decided, logged
 from revenue_engine.evaluation.evaluate import Evaluation, evaluate
 from revenue_engine.evaluation.overlap import Guards
 from revenue_engine.evaluation.receipts import Became, Receipt
 from revenue_engine.evaluation.targets import target_of
+from revenue_engine.grant import grant
 from revenue_engine.mixture import with_policy
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.snapshot import save_context, save_page

@@ -15,7 +15,13 @@ from revenue_engine.services.export_outcomes import outcomes_key
 from tests.infra.template import Template, flatten
 from tests.test_audit import RECEIPTS
 
-_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "boolean": (bool,), "bigint": (int,), "double": (float, int)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "bigint": (int,),
+    "double": (float, int),
+    "array<bigint>": (list,),
+}
 
 
 def tables(template: Template) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,8 @@ from revenue_engine.audit import decision_id, receipts
 from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.clock import cycle_id_at, epoch_seconds
 from revenue_engine.context import Cycle
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import grant
 from revenue_engine.learning.dataset import Plan
 from revenue_engine.learning.outcomes import SALE_SECONDS, Mail, Sale, gather, key_of
 from revenue_engine.learning.told import told

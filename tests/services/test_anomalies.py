@@ -14,17 +14,20 @@ from revenue_engine import ids
 from revenue_engine.attribution.ledger import Head
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.dynamo import commit
-from revenue_engine.clock import day_in
+from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.records.anomaly import Flag, Severity
+from revenue_engine.records.causes import Cause
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.conversion import Arrival
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.safety.offer_days import BREAK, BURST, LOOK_BACK_DAYS
+from revenue_engine.safety.stops import standing
 from revenue_engine.services import anomaly_desk
 from revenue_engine.services.attribute import attribute_message, book
 from revenue_engine.services.console import answer
 from revenue_engine.services.engage import engage_message
 from revenue_engine.services.http import request_of
+from revenue_engine.services.judge import judge
 from revenue_engine.services.offer_days import judge_offer_days
 from tests.builders import NOW, Org, an_offer
 from tests.http_events import http_event
@@ -350,6 +353,29 @@ def test_an_offer_that_stops_converting_is_noted_and_its_days_are_no_measure_any
     assert judged(org) == [("7", BREAK, "review")]
     (flagged,) = org.w.offer_days.since(org.name, TODAY)
     assert (flagged.flag.signal, flagged.flag.detail["conversions"]) == (BREAK, 0)
+
+
+def test_an_offer_that_stops_converting_is_mailed_no_more_until_three_days_later_or_a_person_lifts_it(org: Org) -> None:
+    history(org, lambda ago: {"clicked_mails@7": 400, "conversions@7": 20 if ago > 1 else 0})
+    count_today(org, {"clicked_mails@7": 100}, hours_ago=9)
+    judge(org.w, org=org.name, now=NOW)
+    at = epoch_seconds(NOW)
+    (stop,) = org.w.safety.stops(org.name, now=at)
+    assert (stop.cause, stop.reason, stop.until) == (Cause("offer", "7"), BREAK, at + 3 * 86_400)
+    assert "conversions 0" in stop.detail
+    (left,) = standing([an_offer(7)], [stop])
+    assert left.stop_reason == "stopped_conversion_break"
+    assert org.w.safety.stops(org.name, now=at + 3 * 86_400) == ()
+    assert org.w.safety.lift(org.name, stop.cause, by="pat", at=at)
+    assert org.w.safety.stops(org.name, now=at) == ()
+
+
+def test_a_burst_stops_no_mail(org: Org) -> None:
+    history(org, lambda ago: {"clicked_mails@7": 200, "conversions@7": 10 + ago % 3})
+    count_today(org, {"clicked_mails@7": 150, "conversions@7": 70})
+    judge(org.w, org=org.name, now=NOW)
+    assert [day.flag.signal for day in org.w.offer_days.since(org.name, TODAY)] == [BURST]
+    assert org.w.safety.stops(org.name, now=epoch_seconds(NOW)) == ()
 
 
 def test_clicks_of_the_last_hours_alone_break_nothing_and_new_offers_are_not_judged(org: Org) -> None:

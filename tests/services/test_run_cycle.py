@@ -150,6 +150,32 @@ def test_a_rejected_plan_is_never_mailed() -> None:
         assert made.mails == []
 
 
+def test_what_a_mailbox_provider_does_not_take_is_not_planned() -> None:
+    """Ten a day, one a cycle: execute, which keeps the same rule, has nothing to drop."""
+    with house(14, by_hand=True, warm_up_start_per_day=10) as made:
+        reports = [made.cycle() for _ in range(18)]
+        assert max(report["planned"] for report in reports) == 1
+        reasons = sum((Counter(report["reasons"]) for report in reports), Counter[str]())
+        assert reasons["provider_rate"] >= 13
+        assert (len(made.mails), made.drops()) == (sum(report["planned"] for report in reports), set())
+        assert sum((Counter(report["providers"]) for report in reports), Counter[str]()) == {"gmail": len(made.mails)}
+
+
+def test_who_is_over_a_provider_s_day_waits_for_the_next() -> None:
+    with house(3, by_hand=True, warm_up_start_per_day=10) as made:
+        made.w.control.take(ORG, "warm_up#2026-03-02#gmail", wanted=9, cap=9, expires_at=epoch_seconds(START) + 9 * 86_400)
+        first = made.cycle()
+        assert (first["planned"], first["reasons"]["provider_warm_up"]) == (1, 2)
+        later = [
+            person["next_decision_at"]
+            for person in made.everybody()
+            if person["next_decision_at"] < epoch_seconds(START) + 20 * 3_600
+        ]
+        assert len(later) == 2
+        assert min(later) >= epoch_seconds(START) + 10 * 3_600  # midnight, and his morning
+        assert made.drops() == set()
+
+
 def test_a_campaign_is_the_cycles_day_offer_and_variant_or_the_operators_label() -> None:
     with house(6, by_hand=True, campaign_labels={"1001": "Spring_24"}) as made:
         made.cycle()

@@ -37,7 +37,7 @@ DEATHS = {
     "context written": (run_cycle, "pages", 0),
     "page written": (run_cycle, "decide_batch", 0),
     "budget reserved": (run_cycle, "_record", 0),
-    "receipts written": (run_cycle, "_planned", 0),
+    "receipts written": (run_cycle, "planned_sends", 0),
     "half of the plans queued": (Queue, "_send_batch", 1),
     "plans queued": (run_cycle, "_move_due_times", 0),
     "half of the due times moved": (Subscribers, "set_next_decision", PEOPLE // 2),
@@ -177,7 +177,7 @@ def test_a_dead_cycle_is_not_forgotten_when_who_finishes_it_dies_too(monkeypatch
             first_attempt(made, monkeypatch, "receipts written", RuntimeError("injected"))
             made.watch(15)
             with patch.context() as finishing:
-                finishing.setattr(run_cycle, "_planned", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+                finishing.setattr(run_cycle, "planned_sends", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
                 with pytest.raises(KeyboardInterrupt):
                     made.plane.executor.invoke("decide", {"org": ORG})
         assert made.cycle(minutes=1)["outcome"] == "dead_cycle_leased"

@@ -24,7 +24,7 @@ from workbench.simulation.study import charts, compare
 from workbench.simulation.study.batch import tasks, trials
 from workbench.simulation.study.compare import Mean, Summary
 from workbench.simulation.study.registry import ENGINE, LEARNERS, NAMES, ORACLE
-from workbench.simulation.study.trial import BOUND, Size, Trial
+from workbench.simulation.study.trial import BOUND, HEIRS, Size, Trial
 from workbench.simulation.twin import load
 from workbench.simulation.worlds import NAMES as WORLDS
 from workbench.simulation.worlds import WorldSpec, named
@@ -97,7 +97,7 @@ def simulate(
             foretell(logs, out, as_of, as_json=as_json)
         return
     spec, names = load(twin).spec if twin else _spec(world, seed_file), _policies(policies)
-    size = Size(subscribers, days, list_days)
+    size = Size(subscribers, days, list_days, HEIRS)
     if days + list_days >= HORIZON:
         raise BadInput("--list-days", "too_many", f"with --days together at most {HORIZON - 1}")
     found: list[Trial] = []
@@ -169,9 +169,13 @@ def _show(found: Sequence[Trial], summaries: Sequence[Summary], spec: WorldSpec,
     heads = ("policy", "cash, $", *(("net, $",) if of_list else ()), "regret", "of bound")
     display.table(title, heads, [_money(s, of_list) for s in summaries], whole=("policy",))
     if of_list:
-        lists = [(s.policy, _dollars(s.list_value), _dollars(s.own_list_value)) for s in summaries if s.policy != BOUND]
+        lists = [
+            (s.policy, _dollars(s.list_value), _dollars(s.oracle_list_value), _dollars(s.own_list_value))
+            for s in summaries
+            if s.policy != BOUND
+        ]
         title = f"what the list that is left brings in {size.list_days} more days"
-        display.table(title, ("policy", "the oracle, $", "the policy itself, $"), lists, whole=("policy",))
+        display.table(title, ("policy", "a new engine, $", "the oracle, $", "the policy itself, $"), lists, whole=("policy",))
     rows = [
         (s.policy, f"{s.kept:.1%}", f"{s.alive:.1%}", f"{s.mails:,.0f}", f"{s.complaints_rate:.3%}", f"{s.exits:,.0f}")
         for s in summaries
@@ -224,7 +228,7 @@ def _bar(count: int, size: Size, jobs: int) -> Iterator[tuple[Callable[[], None]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task, days = progress.add_task("simulating", total=count), size.days + 2 * size.list_days
+        task, days = progress.add_task("simulating", total=count), size.days + len(size.heirs) * size.list_days
         ended, passed = 0, 0
 
         def each_day() -> None:

@@ -14,7 +14,7 @@ from revenue_engine.records.reasons import REASONS
 from revenue_engine.safety.rails import Facts
 from tests.simulation.worlds.policies import HOT
 from workbench.simulation.study.engine import engine as study
-from workbench.simulation.study.engine.engine import Engine, SameModelsSort
+from workbench.simulation.study.engine.engine import Engine, OneContent, SameModelsSort
 from workbench.simulation.study.play import play
 from workbench.simulation.study.policy import Setting
 from workbench.simulation.worlds import World
@@ -109,3 +109,17 @@ def test_play_counts_mails_costs_and_people() -> None:
     assert days.mails.sum() > 0 and len(days.alive) == 10
     assert days.alive[-1] == (~world.truth.leaving & ~world.truth.dead).sum()
     assert np.all(np.diff(days.alive) <= 0)
+
+
+def test_without_a_choice_of_content_and_hours_offers_are_still_chosen() -> None:
+    world = World(HOT, 5, 300)
+    mine = OneContent(Setting(300, HOT.offers, 10, 100, 5))
+    sent = 0
+    offers: set[int] = set()
+    for day in range(10):
+        mailing = mine.mail(world.observables(day), day)
+        assert not mailing.content.any(), "the plain tone"
+        sent, offers = sent + len(mailing.who), offers | set(mailing.offer.tolist())
+        mine.told(world.step(day, mailing), day)
+    assert sent > 300 and len(offers) > 2
+    assert (mine.memory.rows["peak_hour"] == -1).all()

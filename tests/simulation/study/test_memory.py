@@ -41,6 +41,8 @@ def played() -> tuple[Memory, list[DayEvents]]:
         events = world.step(day, mailing)
         memory.told(events, day)
         told.append(events)
+        if day % 10 == 0:  # whoever reads on the way must not see less later
+            assert list(memory.evidence(since=0, until=day + 1))
     return memory, told
 
 

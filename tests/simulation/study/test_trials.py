@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ import pytest
 
 from workbench.simulation.study import charts, compare
 from workbench.simulation.study.batch import tasks, trials
-from workbench.simulation.study.trial import BOUND, Size, Trial, run, trial_of, worth_per_mail
+from workbench.simulation.study.engine.engine import START, Engine
+from workbench.simulation.study.play import play
+from workbench.simulation.study.policy import Setting
+from workbench.simulation.study.trial import BOUND, HEIRS, Size, Trial, run, trial_of, worth_per_mail
 from workbench.simulation.worlds import World, named
 
 SIZE = Size(120, 21, 14)
-ONE = Trial("default", 0, "engine", 100.0, 0.9, 40.0, 20.0, 1_000, 1, 9, 0.95, (30.0, 60.0, 100.0), (1.0, 0.98, 0.95))
+ONE = Trial("default", 0, "engine", 100.0, 0.9, 40.0, 60.0, 20.0, 1_000, 1, 9, 0.95, (30.0, 60.0, 100.0), (1.0, 0.98, 0.95))
 
 
 def _some(policy: str, cash: list[float], **changes: object) -> list[Trial]:
@@ -32,15 +36,29 @@ def test_a_trial_is_the_same_every_time_and_survives_a_file() -> None:
 
 
 def test_the_list_left_is_not_mailed_twice() -> None:
-    """What the oracle earns with the list that is left does not depend on what the policy itself would go on to do, nor change it."""
-    with_list, without = (run(named("default"), 3, "spec_loop", replace(SIZE, list_days=days)) for days in (14, 0))
-    assert (with_list.cash, with_list.mails, with_list.exits) == (without.cash, without.mails, without.exits)
-    assert (without.list_value, without.own_list_value) == (0.0, 0.0)
+    """What an heir earns with the list that is left does not depend on what the others would do with it, nor changes the policy's own."""
+    alone, together, without = (
+        run(named("default"), 3, "spec_loop", replace(SIZE, list_days=days, heirs=heirs))
+        for days, heirs in ((14, ("engine",)), (14, HEIRS), (0, HEIRS))
+    )
+    assert (together.cash, together.mails, together.exits) == (without.cash, without.mails, without.exits)
+    assert alone.list_value == together.list_value > 0
+    assert (alone.oracle_list_value, alone.own_list_value) == (0.0, 0.0) != (together.oracle_list_value, together.own_list_value)
+    assert (without.list_value, without.oracle_list_value, without.own_list_value) == (0.0, 0.0, 0.0)
+    assert together.oracle_list_value > together.list_value
 
 
-def test_the_oracle_left_to_itself_earns_what_the_oracle_earns() -> None:
-    trial = run(named("default"), 3, "clairvoyant_index", SIZE)
-    assert trial.own_list_value == trial.list_value
+def test_an_heir_begins_anew() -> None:
+    """The engine's list goes to an engine that knows nothing of the mails before: the same dollars as by hand, unlike its own."""
+    size = Size(100, 10, 6, HEIRS)
+    trial = run(named("default"), 3, "engine", size)
+    setting = Setting(size.people, 12, size.days + size.list_days, size.daily_cap, 3)
+    world, first, second = World(named("default"), 3, size.people), Engine(setting), Engine(setting)
+    play(world, first, size.days)
+    assert play(world, second, size.list_days).cash == trial.list_value != trial.own_list_value
+    sent = [cell.day for cell in second.memory.evidence(since=0, until=size.days + size.list_days)]
+    assert min(sent) == (START + timedelta(days=size.days)).date(), "of earlier mails, clicked late, it counts nothing"
+    assert second.memory.rows["created_at"].max() <= (START + timedelta(days=size.days)).timestamp()
 
 
 def test_worth_that_is_kept_counts_those_more_who_are_worth_more() -> None:
@@ -60,6 +78,16 @@ def test_paired_differences_and_ratios_are_those_of_the_textbook() -> None:
     shares = compare.ratio(rows, "default", "engine", "random", net=False)
     assert shares is not None and shares.value == pytest.approx(1.1) and shares.half_width == pytest.approx(0.0, abs=1e-12)
     assert compare.difference(rows, "default", "engine", "nobody", net=False) is None
+
+
+def test_a_gap_is_in_points_and_paired() -> None:
+    rows = _some("engine", [1.0] * 5, kept=0.80) + [
+        replace(t, kept=0.84 + 0.01 * t.seed) for t in _some("clairvoyant_index", [1.0] * 5)
+    ]
+    found = compare.gap(rows, "default", "clairvoyant_index", "engine")
+    assert found is not None and found.value == pytest.approx(6.0)
+    assert found.half_width == pytest.approx(2.776 * 1.5811 / 5**0.5, rel=0.01)
+    assert compare.gap(rows, "default", "engine", "nobody") is None
 
 
 def test_only_worlds_that_all_have_played_are_compared() -> None:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import TypeVar
 
 from workbench.simulation.study.trial import Size, Trial, run
 from workbench.simulation.worlds import WorldSpec
 
+_Todo = TypeVar("_Todo")
+_Done = TypeVar("_Done")
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -35,12 +38,27 @@ def trials(todo: Sequence[Task], *, jobs: int, each_day: Callable[[], None] = la
         for task in todo:
             yield run(task.spec, task.seed, task.policy, task.size, each=each_day)
         return
+    for _, trial in ended(trial_of_task, todo, jobs=jobs):
+        yield trial
+
+
+def trial_of_task(task: Task) -> Trial:
+    """Makes it."""
+    return run(task.spec, task.seed, task.policy, task.size)
+
+
+def ended(make: Callable[[_Todo], _Done], todo: Sequence[_Todo], *, jobs: int) -> Iterator[tuple[_Todo, _Done]]:
+    """What each came to, as it ends; `make` is a function of a module, for other processes to find."""
+    if jobs == 1:
+        for each in todo:
+            yield each, make(each)
+        return
     for name in _THREADS:  # inherited by the workers: each of them has one core
         os.environ.setdefault(name, "1")
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(run, task.spec, task.seed, task.policy, task.size) for task in todo]
+        waiting = {pool.submit(make, each): each for each in todo}
         try:
             for done in as_completed(waiting):
-                yield done.result()
+                yield waiting[done], done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -72,7 +72,7 @@ def _bars(axes: Axes, found: Sequence[Summary]) -> None:
             names,
             [s.list_value.value for s in shown],
             left=cash,
-            label="list left, in the oracle's hands",
+            label="list left, in a new engine's hands",
             color="tab:green",
             alpha=0.5,
         )

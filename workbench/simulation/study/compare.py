@@ -40,6 +40,7 @@ class Summary:
     cash: Mean
     kept: float
     list_value: Mean
+    oracle_list_value: Mean
     own_list_value: Mean
     net: Mean
     mails: float
@@ -73,6 +74,7 @@ def summaries(trials: Iterable[Trial], world: str) -> list[Summary]:
                 cash=mean([t.cash for t in rows]),
                 kept=float(np.mean([t.kept for t in rows])),
                 list_value=mean([t.list_value for t in rows]),
+                oracle_list_value=mean([t.oracle_list_value for t in rows]),
                 own_list_value=mean([t.own_list_value for t in rows]),
                 net=mean([t.net for t in rows]),
                 mails=mails / len(rows),
@@ -103,6 +105,14 @@ def ratio(trials: Iterable[Trial], world: str, one: str, other: str, *, net: boo
     above, below = (np.array([t.net if net else t.cash for t in by_policy[name]]) for name in (one, other))
     value = float(above.sum() / below.sum())
     return Mean(value, mean((above - value * below) / below.mean()).half_width)
+
+
+def gap(trials: Iterable[Trial], world: str, one: str, other: str) -> Mean | None:
+    """The share of the list's worth that one policy keeps more than another, in percentage points; None where either was not tried."""
+    by_policy = _paired(trials, world)
+    if one not in by_policy or other not in by_policy:
+        return None
+    return mean([100 * (a.kept - b.kept) for a, b in zip(by_policy[one], by_policy[other], strict=True)])
 
 
 def leaks(found: Iterable[Summary]) -> list[str]:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from workbench.simulation.study.baselines import OPERATORS, WeeklyTrueEpc
 from workbench.simulation.study.clairvoyant import ClairvoyantIndex, ClairvoyantSort
-from workbench.simulation.study.engine.engine import Engine, SameModelsSort
+from workbench.simulation.study.engine.engine import Engine, OneContent, SameModelsSort
 from workbench.simulation.study.policy import Policy, Setting
 from workbench.simulation.study.spec_loop import SpecLoop
 from workbench.simulation.worlds import World
 
 ORACLE = "clairvoyant_index"
 ENGINE = "engine"
+ONE_CONTENT = "engine_one_content"  # played against the engine where content and hours do nothing, and nowhere else
 UNCAPPED = ("daily_blast",)
 LEARNERS = (ENGINE, "same_models_sort")  # what must stay clear of the oracle: see `compare.leaks`
 BLIND: dict[str, Callable[[Setting], Policy]] = {
@@ -42,6 +43,8 @@ NAMES = (
 
 def policy(name: str, setting: Setting, world: World) -> Policy:
     """A new policy of this name. Raises ValueError for another name."""
+    if name == ONE_CONTENT:
+        return OneContent(setting)
     if name in BLIND:
         return BLIND[name](setting)
     if name in KNOWING:

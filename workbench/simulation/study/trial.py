@@ -12,13 +12,15 @@ import numpy as np
 from revenue_engine.arrays import Floats
 from workbench.simulation.study.bound import upper_bound
 from workbench.simulation.study.play import Days, play
-from workbench.simulation.study.policy import Setting
+from workbench.simulation.study.policy import Policy, Setting
 from workbench.simulation.study.prospects import prospects
-from workbench.simulation.study.registry import ORACLE, policy
+from workbench.simulation.study.registry import ENGINE, ORACLE, policy
 from workbench.simulation.worlds import World, WorldSpec
 
 CAP_SHARE = 0.35  # of the list, a day
 BOUND = "lagrangian_bound"
+ITSELF = "the policy itself"
+HEIRS = (ENGINE, ORACLE, ITSELF)  # to whom the list that is left can be handed
 Progress = Callable[[], None]
 
 
@@ -29,6 +31,7 @@ class Size:
     people: int
     days: int
     list_days: int  # for which the list that is left goes on being mailed; 0 = its value is not asked for
+    heirs: tuple[str, ...] = (ENGINE,)  # of HEIRS: each of them takes over the same list
 
     @property
     def daily_cap(self) -> int:
@@ -45,8 +48,9 @@ class Trial:
     policy: str
     cash: float
     kept: float  # share of the list's first worth that is left: `worth_per_mail` of those who can still be reached
-    list_value: float  # earned by the oracle with the list that was left
-    own_list_value: float  # earned by the policy itself, going on
+    list_value: float  # earned with the list that was left by an engine that begins anew on the day it is handed over
+    oracle_list_value: float  # by the oracle; 0, as the others, where it is not asked for
+    own_list_value: float  # by the policy itself, going on
     mails: int
     complaints: int
     exits: int  # opted out, complained or bounced for good
@@ -83,12 +87,20 @@ def run(spec: WorldSpec, seed: int, name: str, size: Size, *, each: Progress = l
     worth = worth_per_mail(world)
     days = play(world, mine, size.days, each=each)
     kept = float(worth @ _reach(world) / worth.sum())
-    list_value = own = 0.0
-    if size.list_days:
-        left = copy.deepcopy(world)
-        list_value = play(left, policy(ORACLE, setting, left), size.list_days, each=each).cash
-        own = list_value if name == ORACLE else play(world, mine, size.list_days, each=each).cash
-    return _trial(spec, seed, name, size, days, kept, list_value, own)
+    values = _values(world, mine, setting, size, each) if size.list_days else {}
+    return _trial(spec, seed, name, size, days, kept, values)
+
+
+def _values(world: World, mine: Policy, setting: Setting, size: Size, each: Progress) -> dict[str, float]:
+    """Dollars that each heir earns with the list. Nothing of what the policy has learned is handed over, but to itself."""
+    found = {}
+    for heir in (ENGINE, ORACLE):
+        if heir in size.heirs:
+            left = copy.deepcopy(world)
+            found[heir] = play(left, policy(heir, setting, left), size.list_days, each=each).cash
+    if ITSELF in size.heirs:
+        found[ITSELF] = play(world, mine, size.list_days, each=each).cash
+    return found
 
 
 def worth_per_mail(world: World) -> Floats:
@@ -105,7 +117,7 @@ def _reach(world: World) -> Floats:
     return np.where(gone, 0.0, np.where(world.truth.lapsed, hope, 1.0))
 
 
-def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, kept: float, list_value: float, own: float) -> Trial:
+def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, kept: float, values: dict[str, float]) -> Trial:
     ends = [min(end, size.days) - 1 for end in range(7, size.days + 7, 7)]
     return Trial(
         world=spec.name,
@@ -113,8 +125,9 @@ def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, kept: 
         policy=name,
         cash=days.cash,
         kept=kept,
-        list_value=list_value,
-        own_list_value=own,
+        list_value=values.get(ENGINE, 0.0),
+        oracle_list_value=values.get(ORACLE, 0.0),
+        own_list_value=values.get(ITSELF, 0.0),
         mails=int(days.mails.sum()),
         complaints=int(days.complaints.sum()),
         exits=int((days.complaints + days.unsubscribes + days.bounces).sum()),
@@ -126,4 +139,4 @@ def _trial(spec: WorldSpec, seed: int, name: str, size: Size, days: Days, kept: 
 
 def _bound(world: World, spec: WorldSpec, seed: int, size: Size, each: Progress) -> Trial:
     cash = upper_bound(world, size.days, size.daily_cap, each=each)
-    return Trial(spec.name, seed, BOUND, cash, 1.0, 0.0, 0.0, 0, 0, 0, 1.0, (), ())
+    return Trial(spec.name, seed, BOUND, cash, 1.0, 0.0, 0.0, 0.0, 0, 0, 0, 1.0, (), ())

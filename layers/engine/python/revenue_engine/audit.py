@@ -7,7 +7,7 @@ in a last digit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from revenue_engine.arrays import Floats, Ints
 from revenue_engine.bundle import Finder
 from revenue_engine.clock import iso_millis
 from revenue_engine.context import Cycle, prepare
-from revenue_engine.cycle import decide_batch, grant
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import NOTHING_TAKEN, grant
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
@@ -44,7 +45,7 @@ def receipts(
     page_key: str,
     context_key: str,
     granted: int,
-    taken: int = 0,
+    taken: Sequence[int] = NOTHING_TAKEN,
     send_id: SendIds | None = None,
 ) -> bytes:
     """The page's receipts, one JSON line per row in the page's order.
@@ -62,7 +63,9 @@ def receipts(
     return b"\n".join(map(orjson.dumps, records)) + b"\n"
 
 
-def replay(page: bytes, context: bytes, bundle_of: Finder, *, granted: int, taken: int = 0) -> tuple[Decisions, Batch, Cycle]:
+def replay(
+    page: bytes, context: bytes, bundle_of: Finder, *, granted: int, taken: Sequence[int] = NOTHING_TAKEN
+) -> tuple[Decisions, Batch, Cycle]:
     """Decide a stored page again; its receipts are the stored ones to the byte. `bundle_of` finds the bundle that the context names."""
     batch, cycle = load_page(page), prepare(load_context(context, bundle_of))
     return grant(decide_batch(batch, cycle), batch, cycle, granted, taken=taken), batch, cycle
@@ -75,7 +78,7 @@ def _records(
     page_key: str,
     context_key: str,
     granted: int,
-    taken: int,
+    taken: Sequence[int],
     send_id: SendIds | None,
 ) -> Iterator[dict[str, Any]]:
     context, controls = cycle.context, cycle.context.controls
@@ -95,7 +98,7 @@ def _records(
         "page": page_key,
         "context": context_key,
         "granted": granted,
-        "taken": taken,
+        "taken": list(taken),
         "cycle_key": f"{cycle.key:016x}",
         "lambda_micros": context.price.lambda_micros,
         "cost_micros": controls.cost_per_email_micros,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -19,6 +19,7 @@ from revenue_engine.offers import choice
 from revenue_engine.offers.book import OfferBook, make_book
 from revenue_engine.offers.posterior import Posteriors, joint_draws
 from revenue_engine.pacing.index import ValueTable
+from revenue_engine.pacing.warm_up import Room
 from revenue_engine.prediction.features import offer_features
 from revenue_engine.prediction.funnel import RATES_ALONE, Served
 from revenue_engine.prediction.payout import AS_EXPECTED, Paid
@@ -61,6 +62,7 @@ class CycleContext:
     code_version: str
     stopped_segments: tuple[str, ...] = ()  # by the judge; what it stopped of offers and variants is not in `offers`
     stopped_providers: tuple[str, ...] = ()
+    rooms: Mapping[str, Room] = field(default_factory=dict)  # by mailbox provider; no limit of its own for one that is not named
     let_through_share: float = 1.0  # of people; less while the breaker is half open
 
 

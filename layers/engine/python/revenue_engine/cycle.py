@@ -7,7 +7,7 @@ exploration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,14 @@ from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
 from revenue_engine.pacing.hours import in_hours
 from revenue_engine.pacing.index import Prices, fatigue_of, prices
-from revenue_engine.pacing.minutes import CYCLE_MINUTES, span_minutes
+from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.next_time import next_decision_at
-from revenue_engine.pacing.price import histogram
-from revenue_engine.pacing.spread import minutes
+from revenue_engine.pacing.reentry import Rhythm, rhythm_of
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.prediction.segments import engagement_score, planned_sends, risk, segment_of
 from revenue_engine.prospects import Prospects, look, offers_open
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.reasons import NUMBER_OF
@@ -35,7 +34,6 @@ from revenue_engine.records.subscriber import ARMS, PROVIDERS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
-_WANTED = ("revenue_opportunity", "exploration", "ghost", "below_shadow_price")
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))
 
 
@@ -90,7 +88,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     return Decisions(
         subscriber=batch.subscriber,
         send=send,
-        mail=send & _lets_leave(cycle.context.autonomy, canary),
+        mail=send & lets_leave(cycle.context.autonomy, canary),
         ghost=of_chosen(ghost, False),
         canary=canary,
         explored=of_chosen(pick.explored, False),
@@ -127,85 +125,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         v_after_micros=of_asked(_micros(future.value_after), 0),
         rank=hashes(cycle.key, keys, Stream.RANK),
         minute=np.full(len(batch), NONE, dtype=np.int16),
-        next_decision_at=_when_next(batch, cycle, reason),
-    )
-
-
-def supply_of(decisions: Decisions) -> Ints:
-    """A histogram (pacing.price) of the indices of those whom the engine would mail at no price, before any budget."""
-    wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in _WANTED]) & (decisions.policy == _ENGINE)
-    return histogram(decisions.row_index_micros, wanted)
-
-
-def room_left(cycle: Cycle, taken: int) -> int:
-    """How many mails the cycle can still carry: its minutes on the org's day at the velocity, less what earlier pages took."""
-    controls = cycle.context.controls
-    return max(0, span_minutes(cycle.context.now, controls.zone) * controls.sends_per_minute - taken)
-
-
-def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, taken: int = 0) -> Decisions:
-    """Keep the sends that got a place in the day's budget, and give each its minute. D6: never more than `granted`.
-
-    The fixed policy's few come first, so that the engine's wishes do not thin out what it is measured against; then the best by
-    the row's index, equals by a keyed draw. Mails beyond what the cycle can carry wait for a later one. A ghost uses no budget, and
-    is lost only behind mails that are (so its draw and the cut do not mix, but for the one row at the very edge of a cut).
-
-    Parameters
-    ----------
-    granted
-        Mails of this page that the day's budget pays for.
-    taken
-        Mails that the cycle's earlier pages have planned.
-    """
-    controls = cycle.context.controls
-    room = room_left(cycle, taken)
-    ghost_mail = decisions.ghost & _lets_leave(cycle.context.autonomy, decisions.canary)
-    rows = np.flatnonzero(decisions.mail | ghost_mail)
-    order = rows[np.lexsort((decisions.rank[rows], -decisions.row_index_micros[rows], decisions.policy[rows] != _FIXED))]
-    real = decisions.mail[order]
-    ahead: Ints = np.cumsum(real) - real  # mails before each in the queue
-    wanted, limit = int(real.sum()), min(granted, room)
-    lost = order[(ahead >= limit) & (wanted > limit)]
-
-    reason = decisions.reason.copy()
-    reason[lost] = NUMBER_OF["daily_limit_reached" if granted < min(wanted, room) else "velocity_limit"]
-    kept = np.ones(len(decisions), dtype=np.bool_)
-    kept[lost] = False
-    mail = decisions.mail & kept
-    minute = np.full(len(decisions), NONE, dtype=np.int16)
-    leaving = np.flatnonzero(mail)
-    order_of_minutes = hashes(cycle.key, batch.column("draw_key")[leaving], Stream.MINUTE)
-    minute[leaving] = minutes(
-        order_of_minutes,
-        decisions.provider[leaving],
-        per_minute=controls.sends_per_minute,
-        span=span_minutes(cycle.context.now, controls.zone),
-    )
-    nothing = np.where(kept, 1.0, np.nan)
-    return replace(
-        decisions,
-        send=decisions.send & kept,
-        mail=mail,
-        ghost=decisions.ghost & kept,
-        explored=decisions.explored & kept,
-        reason=reason,
-        arm=np.where(kept, decisions.arm, NONE).astype(np.int32),
-        runner_up=np.where(kept, decisions.runner_up, NONE).astype(np.int32),
-        # cut by rank, whatever arm was drawn: a deterministic skip, outside the support of off-policy evaluation (D2)
-        epsilon=np.where(kept, decisions.epsilon, 0.0),
-        propensity_joint=np.where(kept, decisions.propensity_joint, 1.0),
-        propensity_send=np.where(kept, decisions.propensity_send, 1.0),
-        propensity_offer=decisions.propensity_offer * nothing,
-        propensity_content=decisions.propensity_content * nothing,
-        p_open=decisions.p_open * nothing,
-        p_click=decisions.p_click * nothing,
-        p_conversion=decisions.p_conversion * nothing,
-        payout_micros=np.where(kept, decisions.payout_micros, 0),
-        expected_revenue_micros=np.where(kept, decisions.expected_revenue_micros, 0),
-        index_micros=np.where(kept, decisions.index_micros, 0),
-        runner_up_index_micros=np.where(kept, decisions.runner_up_index_micros, 0),
-        minute=minute,
-        next_decision_at=np.where(kept, decisions.next_decision_at, _when_next(batch, cycle, reason)),
+        next_decision_at=when_next(batch, cycle, reason),
     )
 
 
@@ -281,6 +201,7 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     unsubscribe, complaint = by_segment(rates.unsubscribe_hazard)[segment], by_segment(rates.complaint_hazard)[segment]
     sends = planned_sends(batch, now, most_per_week=controls.max_emails_per_subscriber_per_week)
     people = batch.column("draw_key").astype(np.uint64)
+    rhythm = _rhythm(batch, cycle)
     return Facts(
         no_mail=policy == _NO_MAIL,
         let_through=uniforms(cycle.trickle_key, people, Stream.TRICKLE) < cycle.context.let_through_share,
@@ -292,7 +213,8 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
         budget_left=cycle.context.budget_left,
         recent_sends=batch.column("recent_sends").astype(np.int64),
         last_send_at=batch.column("last_send_at").astype(np.int64),
-        gap_seconds=_gap_seconds(policy, controls),
+        gap_seconds=rhythm.gap_seconds,
+        gone=rhythm.gone,
         churn_risk=risk(unsubscribe, sends),
         complaint_risk=complaint,  # of this mail
         exits=unsubscribe + complaint,
@@ -300,26 +222,27 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     )
 
 
-def _gap_seconds(policy: Codes, controls: Controls) -> Ints:
-    gap = controls.min_hours_between_emails * 3_600
-    return np.where(policy == _FIXED, max(gap, FIXED_GAP_SECONDS), gap).astype(np.int64)
+def _rhythm(batch: Batch, cycle: Cycle) -> Rhythm:
+    gap = cycle.context.controls.min_hours_between_emails * 3_600
+    fixed = batch.column("arm") == _FIXED
+    return rhythm_of(batch, now=cycle.now, gap_seconds=np.where(fixed, max(gap, FIXED_GAP_SECONDS), gap).astype(np.int64))
 
 
-def _when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
+def when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
     return next_decision_at(
         reason,
         zones=batch.column("zone"),
         now=cycle.now,
         last_send_at=batch.column("last_send_at").astype(np.int64),
         recent_sends=batch.column("recent_sends").astype(np.int64),
-        gap_seconds=_gap_seconds(batch.column("arm").astype(np.uint8), cycle.context.controls),
+        gap_seconds=_rhythm(batch, cycle).gap_seconds,
         peak_hour=batch.column("peak_hour").astype(np.int64),
         jitter=uniforms(cycle.key, batch.column("draw_key").astype(np.uint64), Stream.JITTER),
         controls=cycle.context.controls,
     )
 
 
-def _lets_leave(autonomy: Autonomy, canary: Bools) -> Bools:
+def lets_leave(autonomy: Autonomy, canary: Bools) -> Bools:
     """Whom the operator's switch lets a mail leave for, (n,); execute looks again (P1)."""
     if autonomy is Autonomy.CANARY:
         return canary

@@ -18,9 +18,10 @@ from revenue_engine.context import CycleContext
 from revenue_engine.money import format_micros
 from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.reentry import STAGES, answered_at, rhythm_of
 from revenue_engine.records.batch import decode
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import Row, pack, sends_within
+from revenue_engine.records.subscriber import PROVIDERS, Row, pack, sends_within
 from revenue_engine.records.zones import ZONES
 from revenue_engine.value.words import in_words
 
@@ -28,6 +29,7 @@ PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 _WEEK = 7 * 86_400
 _FIXED_GAP_HOURS = 7 * 24  # the fixed policy is a weekly newsletter
 _GIVEN = ("revenue_opportunity", "exploration", "fixed_policy", "ghost")  # reasons of a row that passed every check
+_CUT = ("velocity_limit", "provider_warm_up", "provider_rate")  # by rank, after all choices
 _PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros", "lapse_price_micros")
 
 
@@ -64,8 +66,8 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
     """
     now, controls = parse_iso(record["ts"]), context.controls
     checks = _checks(record, row, context, now)
-    # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`cycle.grant`)
-    cut = record["reason"] == "velocity_limit" or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
+    # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`grant.grant`)
+    cut = record["reason"] in _CUT or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
     return (
         Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
         Step(
@@ -73,7 +75,7 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
             f"{record['policy']} for arm {record['arm']}, segment {record['segment']}, mailbox {record['provider']}",
         ),
         *_worth(record, row, context, now),
-        *_judged(record, checks, cut=cut),
+        *_judged(record, checks, context, cut=cut),
         *(_chosen(record) if record["offer"] is not None else ()),
         Step("answer", _answer(record)),
         Step("what would have changed it", _flip(record, checks, controls, cut=cut)),
@@ -98,7 +100,9 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
     inside = bool(in_hours(zone, at, controls, for_seconds=CYCLE_MINUTES * 60)[0])
     floor = controls.min_revenue_per_email_micros
     in_week, cap = sends_within(row, now=at, seconds=_WEEK), controls.max_emails_per_subscriber_per_week
-    gap_hours = max(controls.min_hours_between_emails, _FIXED_GAP_HOURS if fixed else 0)
+    own_gap = max(controls.min_hours_between_emails, _FIXED_GAP_HOURS if fixed else 0) * 3_600
+    rhythm = rhythm_of(decode([record["subscriber"]], [pack(row)], [0]), now=at, gap_seconds=np.array([own_gap], dtype=np.int64))
+    stage, gap_hours = STAGES[rhythm.stage[0]], int(rhythm.gap_seconds[0]) // 3_600
     newest = sorted((sent for sent in row.recent_sends if sent), reverse=True)
     week_frees = _moment(newest[cap - 1] + _WEEK) if 0 < cap <= len(newest) else "never: the cap is 0"
     local = f"{controls.sending_hours_start}:00 to {controls.sending_hours_end}:00 in {ZONES[row.zone]}"
@@ -112,9 +116,10 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
         _Check("subscriber_frequency_limit", f"{in_week} mails in seven days, the cap is {cap}", f"a decision after {week_frees}"),
         _Check(
             "too_soon_since_last_email",
-            f"last mail {_moment(row.last_send_at) if row.last_send_at else 'never'}, the gap is {gap_hours} h",
+            f"last mail {_moment(row.last_send_at) if row.last_send_at else 'never'}, the gap is {gap_hours} h{_because(stage)}",
             f"a decision at {_moment(row.last_send_at + gap_hours * 3_600)}",
         ),
+        _Check("silent_too_long", f"{stage}, {_silence(row, at)}", "an answer: an open, a click or a conversion"),
         _limit("high_churn_risk", "churn risk", record["churn_risk"], most=controls.churn_risk_threshold),
         _limit("high_complaint_risk", "complaint risk", record["complaint_risk"], most=controls.complaint_risk_threshold),
         _limit("engagement_too_low", "engagement", record["engagement_score"], least=controls.min_engagement_score),
@@ -137,6 +142,15 @@ def _stop(kind: str, record: Mapping[str, Any], stopped: tuple[str, ...]) -> _Ch
     name = record[kind]
     is_stopped = "is stopped" if name in stopped else "is not stopped"
     return _Check(f"{kind}_stopped", f"{kind} {name} {is_stopped}", f"`revenue-engine stops lift {kind}#{name}`, or its end")
+
+
+def _because(stage: str) -> str:
+    return "" if stage == "active" else f" ({stage})"
+
+
+def _silence(row: Row, at: int) -> str:
+    since = int(answered_at(decode([""], [pack(row)], [0]))[0])
+    return f"{(at - since) // 86_400} days since an answer or the first mail" if since else "never mailed"
 
 
 def _trickle(share: float) -> tuple[str, str]:
@@ -168,7 +182,7 @@ def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _C
     )
 
 
-def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], *, cut: bool) -> list[Step]:
+def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: CycleContext, *, cut: bool) -> list[Step]:
     """Every check with its verdict: those before the reason passed, those behind it were not reached."""
     known = [check.reason for check in checks]
     reason = record["reason"]
@@ -178,14 +192,19 @@ def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], *, cut: bool)
         verdict = PASSED if failed is None or n < failed else FAILED if n == failed else NOT_REACHED
         steps.append(Step(check.reason, check.detail if verdict != NOT_REACHED else "", verdict))
     if cut:
-        steps.append(Step(reason, _cut_detail(record), FAILED))
+        steps.append(Step(reason, _cut_detail(record, context), FAILED))
     elif reason not in known and reason not in _GIVEN:
         steps.append(Step(reason, "", FAILED))
     return steps
 
 
-def _cut_detail(record: Mapping[str, Any]) -> str:
-    return f"by rank: the page got {record['granted']:,} places, {record['taken']:,} were taken by earlier pages of the cycle"
+def _cut_detail(record: Mapping[str, Any], context: CycleContext) -> str:
+    provider, earlier = record["provider"], "taken by earlier pages of the cycle"
+    room = context.rooms.get(provider)
+    if record["reason"].startswith("provider") and room is not None:
+        taken = record["taken"][PROVIDERS.index(provider)]
+        return f"by rank: {provider} takes {room.today:,} more today and {room.cycle:,} a cycle, {taken:,} were {earlier}"
+    return f"by rank: the page got {record['granted']:,} places, {sum(record['taken']):,} were {earlier}"
 
 
 def _chosen(record: Mapping[str, Any]) -> list[Step]:

@@ -18,6 +18,7 @@ from revenue_engine.clock import parse_iso
 from revenue_engine.context import CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers.posterior import Posteriors
+from revenue_engine.pacing.warm_up import Room
 from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer, offer_document, offer_of
@@ -71,6 +72,7 @@ def save_context(context: CycleContext) -> bytes:
             "code_version": context.code_version,
             "stopped_segments": list(context.stopped_segments),
             "stopped_providers": list(context.stopped_providers),
+            "rooms": {provider: asdict(room) for provider, room in context.rooms.items()},
             "let_through_share": context.let_through_share,
             "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
         },
@@ -111,6 +113,7 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
             code_version=document["code_version"],
             stopped_segments=tuple(document["stopped_segments"]),
             stopped_providers=tuple(document["stopped_providers"]),
+            rooms={provider: Room(**room) for provider, room in document["rooms"].items()},
             let_through_share=document["let_through_share"],
         )
     except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:

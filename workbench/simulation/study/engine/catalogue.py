@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from revenue_engine.records.offer import Creative, Offer
 from workbench.simulation.study.engine.rows import category_name
 from workbench.simulation.worlds import Observables
@@ -10,9 +12,9 @@ from workbench.simulation.worlds.spec import TONES
 FIRST_NUMBER = 1_001
 
 
-def offers_of(seen: Observables) -> tuple[Offer, ...]:
+def offers_of(seen: Observables, *, tones: Sequence[str] = TONES) -> tuple[Offer, ...]:
     """One creative a tone. What does not run any more, or not yet, is listed as paused; a share of the sale hides its payout."""
-    creatives = tuple(Creative(tone, "Shop", f"A {tone} subject", "<p>Hello</p>") for tone in sorted(TONES))
+    creatives = tuple(Creative(tone, "Shop", f"A {tone} subject", "<p>Hello</p>") for tone in sorted(tones))
     columns = (seen.offer_category, seen.offer_running, seen.offer_payout_micros, seen.offer_share)
     return tuple(
         Offer(

@@ -1,7 +1,8 @@
 """The engine itself as a policy: due people go through `decide_batch` and `grant` in a few cycles a day; it is trained once a week.
 
 `SameModelsSort` keeps its models and replaces its rule by the specification's: everybody's best offer, sorted by predicted
-revenue, cut at the cap.
+revenue, cut at the cap. `OneContent` is the engine without a choice of content and hours: what it does not gain by that choice where
+there is nothing to be gained, it loses to chance.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from revenue_engine import __version__
 from revenue_engine.arrays import Ints
 from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
-from revenue_engine.cycle import decide_batch, grant, supply_of
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import grant, supply_of
 from revenue_engine.learning.train import first_passed, train
-from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
+from revenue_engine.offers.posterior import EVIDENCE_DAYS, Posteriors, fold
 from revenue_engine.pacing.price import shadow_price
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.prospects import look
 from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.offer import Offer
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import offers_of
 from workbench.simulation.study.engine.memory import Memory
@@ -54,63 +57,83 @@ class Engine:
         )
         self._bundle: Bundle = bundle or prior_bundle(START, code_version=__version__)
         self._memory: Memory | None = None
+        self._first_day = 0
         self._due = np.full(setting.people, int(START.timestamp()))
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
         self._calendar = Calendar(setting)
         self._supply: dict[tuple[int, int], Ints] = {}
 
     def mail(self, seen: Observables, day: int) -> Mailing:
-        memory = self._known(seen)
-        if day and day % TRAINED_EVERY_DAYS == 0:
-            self._train(memory, seen, day)
-        midnight = START + timedelta(days=day)
-        offers = offers_of(seen)
-        evidence = memory.evidence(since=max(day - EVIDENCE_DAYS, 0), until=day + 1)
-        posteriors = fold(evidence, offers, self._bundle.rates, midnight)
+        self.begin(seen, day)
+        posteriors = self.posteriors(seen, day)  # of all cycles of a day: its news is told in the evening
         left = self._setting.daily_cap
         parts: list[Mailing] = []
         for hour in self.hours:
-            now = midnight + timedelta(hours=hour)
-            context = CycleContext(
-                org=f"{_ORG}-{self._setting.seed}",
-                cycle_id=f"{now:%Y%m%dT%H%M}",
-                now=now,
-                autonomy=Autonomy.FULL,
-                controls=self._controls,
-                offers=offers,
-                posteriors=posteriors,
-                bundle=self._bundle,
-                price=self._price(day, hour, left),
-                budget_left=left,
-                list_refreshed_at={},
-                caps_reached={},
-                code_version=__version__,
-            )
-            part = self._cycle(memory, prepare(context), seen, day, hour, left)
+            part = self.cycle(seen, day, hour, left, posteriors)
             left -= len(part.who)
             parts.append(part)
         return Mailing(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("who", "offer", "content", "hour")))
 
-    def told(self, events: DayEvents, day: int) -> None:
-        assert self._memory is not None
-        who, at = self._memory.told(events, day)
-        # who clicks is looked at again soon, never later than he would be anyway
-        np.minimum.at(self._due, who, at + LOOK_AGAIN_SECONDS)
-
-    def _known(self, seen: Observables) -> Memory:
+    def begin(self, seen: Observables, day: int) -> None:
+        """A day, before its first cycle. The first one it ever sees is that of its import and cold start."""
         if self._memory is None:
-            rows = packed.rows_of(seen, int(START.timestamp()))
+            self._first_day = day
             self._memory = Memory(
-                rows,
+                self._rows(seen, int((START + timedelta(days=day)).timestamp())),
                 start=START,
                 days=self._setting.days,
                 payout_micros=seen.offer_payout_micros,
                 category=seen.offer_category,
+                since=day,
             )
+        if day > self._first_day and (day - self._first_day) % TRAINED_EVERY_DAYS == 0:
+            self._train(self._memory, seen, day)
+
+    def posteriors(self, seen: Observables, day: int, hour: int = 0) -> Posteriors:
+        """By all it was told until this hour."""
+        evidence = self.memory.evidence(since=max(day - EVIDENCE_DAYS, 0), until=day + 1)
+        return fold(evidence, self._catalogue(seen), self._bundle.rates, START + timedelta(days=day, hours=hour))
+
+    def cycle(self, seen: Observables, day: int, hour: int, left: int, posteriors: Posteriors) -> Mailing:
+        """One cycle, with so many mails left in the day's cap."""
+        now = START + timedelta(days=day, hours=hour)
+        context = CycleContext(
+            org=f"{_ORG}-{self._setting.seed}",
+            cycle_id=f"{now:%Y%m%dT%H%M}",
+            now=now,
+            autonomy=Autonomy.FULL,
+            controls=self._controls,
+            offers=self._catalogue(seen),
+            posteriors=posteriors,
+            bundle=self._bundle,
+            price=self._price(day, hour, left),
+            budget_left=left,
+            list_refreshed_at={},
+            caps_reached={},
+            code_version=__version__,
+        )
+        return self._cycle(self.memory, prepare(context), seen, day, hour, left)
+
+    def told(self, events: DayEvents, day: int) -> None:
+        who, at = self.memory.told(events, day)
+        # who clicks is looked at again soon, never later than he would be anyway
+        np.minimum.at(self._due, who, at + LOOK_AGAIN_SECONDS)
+
+    @property
+    def memory(self) -> Memory:
+        """What it was told; not before its first day."""
+        assert self._memory is not None
         return self._memory
 
+    def _rows(self, seen: Observables, start: int) -> packed.Rows:
+        """As imported."""
+        return packed.rows_of(seen, start)
+
+    def _catalogue(self, seen: Observables) -> tuple[Offer, ...]:
+        return offers_of(seen)
+
     def _train(self, memory: Memory, seen: Observables, day: int) -> None:
-        categories = {offer.offer: offer.category for offer in offers_of(seen)}
+        categories = {offer.offer: offer.category for offer in self._catalogue(seen)}
         candidates = train(
             memory.evidence(since=max(day - 365, 0), until=day + 1),
             categories,
@@ -174,3 +197,15 @@ class SameModelsSort(Engine):
         self._calendar.mailed(who, day)
         mine = np.searchsorted(free, who)
         return self._leave(memory, cycle, day, hour, who, among.argmax(axis=1)[mine], segment[mine])
+
+
+class OneContent(Engine):
+    """Every offer in its plain tone, nobody's hour known: all else is the engine's."""
+
+    def _rows(self, seen: Observables, start: int) -> packed.Rows:
+        rows = packed.rows_of(seen, start)
+        rows["peak_hour"] = -1
+        return rows
+
+    def _catalogue(self, seen: Observables) -> tuple[Offer, ...]:
+        return offers_of(seen, tones=TONES[:1])

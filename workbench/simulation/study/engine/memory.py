@@ -34,12 +34,15 @@ _DAY = 86_400.0
 class Memory:
     """Of a list of n people over D days at the most."""
 
-    def __init__(self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints, category: Ints) -> None:
-        """`payout_micros` (O,) as listed, 0 where a share of the sale is paid; `category` (O,)."""
+    def __init__(
+        self, rows: packed.Rows, *, start: datetime, days: int, payout_micros: Ints, category: Ints, since: int = 0
+    ) -> None:
+        """`payout_micros` (O,) as listed, 0 where a share of the sale is paid; `category` (O,). Of mails before the day `since`, which
+        somebody else sent, it knows nothing."""
         self._topics = np.array([topic_number(packed.category_name(each)) for each in category.tolist()], dtype=np.int64)
         n, offers = len(rows), len(payout_micros)
         self._payout_micros = payout_micros
-        self.rows, self.start = rows, start
+        self.rows, self.start, self._since = rows, start, since
         self._epoch = int(start.timestamp())
         self._segment = np.zeros((days, n), dtype=np.uint8)
         self._opened = np.zeros((days, n), dtype=bool)
@@ -53,6 +56,8 @@ class Memory:
             (days, n), np.inf, dtype=np.float32
         )  # seconds of a mail's day; news of a click never comes first
         self._counts = {name: np.zeros((days, offers, len(TONES), len(SEGMENTS)), dtype=np.int64) for name in _NAMES}
+        self._cells: list[list[Evidence]] = [[] for _ in range(days)]  # of each day, as of when it last changed
+        self._changed = np.zeros(days, dtype=bool)
 
     def mailed(self, day: int, who: Ints, at: Ints, offer: Ints, segment: Ints) -> None:
         """One mail each."""
@@ -61,6 +66,7 @@ class Memory:
 
     def told(self, events: DayEvents, day: int) -> tuple[Ints, Ints]:
         """All events of this day; gives the people who clicked on it and when, epoch seconds."""
+        events = events.where(events.sent_day >= self._since)
         deliveries = events.of(Kind.DELIVERY)
         self._delivered_s[deliveries.sent_day, deliveries.row] = deliveries.at - _DAY * deliveries.sent_day
         packed.touched(self.rows, "deliveries", deliveries.row, self._at(deliveries))
@@ -76,15 +82,24 @@ class Memory:
 
     def evidence(self, *, since: int, until: int) -> Iterator[Evidence]:
         """Cells of the days [since, until) in which anything happened."""
-        seen = np.zeros(self._counts["deliveries"][since:until].shape, dtype=bool)
-        for counts in self._counts.values():
-            seen |= counts[since:until] != 0
-        where = np.argwhere(seen)
-        columns = {name: counts[since:until][seen].tolist() for name, counts in self._counts.items()}
-        dates = [(self.start + timedelta(days=since + d)).astimezone(UTC).date() for d in range(until - since)]
-        for i, (d, o, v, s) in enumerate(where.tolist()):
-            counts_of = {name: column[i] for name, column in columns.items()}
-            yield Evidence(dates[d], str(FIRST_NUMBER + o), TONES[v], SEGMENTS[s], **counts_of)
+        for day in range(since, until):
+            if self._changed[day]:
+                self._cells[day], self._changed[day] = self._cells_of(day), False
+            yield from self._cells[day]
+
+    def _cells_of(self, day: int) -> list[Evidence]:
+        counts = [self._counts[name][day] for name in _NAMES]
+        seen = np.any([of != 0 for of in counts], axis=0)
+        date = (self.start + timedelta(days=day)).astimezone(UTC).date()
+        where, columns = np.argwhere(seen).tolist(), zip(*(of[seen].tolist() for of in counts), strict=True)
+        return [
+            Evidence(date, str(FIRST_NUMBER + o), TONES[v], SEGMENTS[s], **dict(zip(_NAMES, amounts, strict=True)))
+            for (o, v, s), amounts in zip(where, columns, strict=True)
+        ]
+
+    def clicks(self, day: int) -> Ints:
+        """(O,) mails of each offer whose reader first clicked on this day."""
+        return np.asarray(self._counts["clicks"][day].sum(axis=(1, 2)))
 
     def clicked_on(self, sent_day: Ints, who: Ints) -> Ints:
         """(m,) day on which the first click on a mail was told that, as far as a sender can tell, is its reader's; -1 for none."""
@@ -100,6 +115,7 @@ class Memory:
     def _count(self, name: str, events: DayEvents, day: Ints, amount: Ints | int = 1) -> None:
         segment = self._segment[events.sent_day, events.row]
         np.add.at(self._counts[name], (day, events.offer, events.content % len(TONES), segment), amount)
+        self._changed[day] = True
 
     def _opens(self, events: DayEvents, burst: DayEvents) -> None:
         by_machine = machine_opens(events, burst)

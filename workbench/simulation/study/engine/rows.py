@@ -66,6 +66,7 @@ def page(rows: Rows, who: Ints, decided_at: Ints) -> Batch:
 def claimed(rows: Rows, who: Ints, at: Ints, offer_number: Ints) -> None:
     """`apply_claim` for people mailed at most once here."""
     _add(rows, "sends", who, at)
+    rows["first_send_at"][who] = np.where(rows["first_send_at"][who] == 0, at, rows["first_send_at"][who])
     rows["last_send_at"][who] = np.maximum(rows["last_send_at"][who], at)
     for name, newest in (("recent_sends", at), ("recent_offers", offer_number)):
         column = rows[name]

@@ -155,8 +155,7 @@ class Control(CycleRecords):
     # --- the daily budget --------------------------------------------------------------------------------------------
     def budget_reserved(self, org: str, day: str) -> int:
         """How much of the day's cap is spoken for."""
-        item = self.table.get(org, f"budget#{day}")
-        return int(item["reserved"]) if item else 0
+        return self.reserved(org, f"budget#{day}")
 
     def reserve(self, org: str, day: str, *, cycle_id: str, page: int, wanted: int, cap: int, expires_at: int) -> int:
         """Reserves up to `wanted` sends of the day's cap, once per page: a retried page gets what it got before (D6)."""
@@ -189,10 +188,14 @@ class Control(CycleRecords):
         """Sends that did not leave return their budget to the day it was taken from, never to another's (D6)."""
         return self._lowering(org, f"budget#{day}", n)
 
+    def reserved(self, org: str, name: str) -> int:
+        """What was taken of a counter."""
+        return int((self.table.get(org, name) or {}).get("reserved", 0))
+
     def take(self, org: str, name: str, *, wanted: int, cap: int, expires_at: int) -> int:
         """Up to `wanted` of what a counter's cap leaves."""
         while True:
-            taken = int((self.table.get(org, name) or {}).get("reserved", 0))
+            taken = self.reserved(org, name)
             granted = max(0, min(wanted, cap - taken))
             if not granted:
                 return 0

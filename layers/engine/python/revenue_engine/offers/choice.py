@@ -35,7 +35,7 @@ def tally(worth: Floats, factors: Tables, segment: Positions, eligible: Bools) -
     votes = np.zeros((rows, arms), dtype=np.int64)
     value = np.where(eligible, worth, 0.0).astype(np.float32)
     draws = factors.shape[2]
-    step = max(1, _CELLS // draws)
+    step = max(1, _CELLS // (draws * max(arms, 1)))
     for s in np.unique(segment):
         members = np.flatnonzero(segment == s)
         for begin in range(0, len(members), step):
@@ -45,19 +45,21 @@ def tally(worth: Floats, factors: Tables, segment: Positions, eligible: Bools) -
 
 
 def _votes(value: Tables, factors: Tables) -> Ints:
-    """Of some rows (r, A) of one segment, whose factors are (A, M). Arm by arm: what is looked at stays in the cache."""
-    rows, arms = value.shape
-    shape = (rows, factors.shape[1])
-    best, winner = np.zeros(shape, dtype=np.float32), np.full(shape, arms, dtype=np.int32)
-    score, better = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.bool_)
-    for arm in range(arms):
-        np.multiply(value[:, arm, None], factors[arm], out=score)
-        np.greater(score, best, out=better)
-        np.copyto(best, score, where=better)
-        np.copyto(winner, arm, where=better)
-    winner += (arms + 1) * np.arange(rows, dtype=np.int32)[:, None]
-    counted = np.bincount(winner.ravel(), minlength=rows * (arms + 1)).reshape(rows, arms + 1)
-    return np.asarray(counted[:, :arms])
+    """Of some rows (r, A) of one segment, whose factors are (A, M): so few that their scores stay in the cache."""
+    score = value[:, :, None] * factors
+    best = np.fmax.reduce(score, axis=1, initial=0.0)  # a score that is no number wins nothing
+    wins = score == np.where(best > 0, best, np.inf)[:, None, :]
+    votes = _counted(wins)
+    # where two arms score the same to the last bit, the first of them has the vote
+    tied = np.flatnonzero(votes.sum(axis=1) > (best > 0).sum(axis=1))
+    if len(tied):
+        votes[tied] = _counted(wins[tied] & (np.cumsum(wins[tied], axis=1) == 1))
+    return votes
+
+
+def _counted(wins: Bools) -> Ints:
+    """(r, A) of (r, A, M)."""
+    return np.asarray(wins.view(np.uint8).sum(axis=2, dtype=np.uint16).astype(np.int64))
 
 
 def even_shares(eligible: Bools, offer_of_arm: Positions) -> Floats:

@@ -23,7 +23,9 @@ SHORTEST = HOUR
 PEAK_REACH_HOURS = 2  # either side of a reader's peak hour: wide enough for a mail a day
 SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
 _SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
-_SOON = [NUMBER_OF[name] for name in ("velocity_limit", "breaker_half_open")]
+_SELDOM = [NUMBER_OF[name] for name in ("holdout", "silent_too_long")]  # nothing but an answer of theirs would change it
+_SOON = [NUMBER_OF[name] for name in ("velocity_limit", "provider_rate", "breaker_half_open")]
+_TOMORROW = [NUMBER_OF[name] for name in ("daily_limit_reached", "provider_warm_up")]
 
 
 def next_decision_at(
@@ -59,14 +61,14 @@ def next_decision_at(
     at = np.where(reason == NUMBER_OF["too_soon_since_last_email"], last_send_at + gap_seconds, at)
     at = np.where(reason == NUMBER_OF["subscriber_frequency_limit"], _week_frees(recent_sends, now, controls), at)
     at = towards_peak(np.maximum(at, now + SHORTEST), zones, peak_hour, now=now)
-    at = np.where(reason == NUMBER_OF["daily_limit_reached"], _tomorrow(now, controls.zone), at)
+    at = np.where(np.isin(reason, _TOMORROW), _tomorrow(now, controls.zone), at)
     at = np.where(np.isin(reason, _SOON), now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
     at = np.maximum(at, now + SHORTEST)
 
     opening = next_opening(zones, at, controls)
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
     opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
-    return np.where(reason == NUMBER_OF["holdout"], now + 30 * DAY, opening)
+    return np.where(np.isin(reason, _SELDOM), now + 30 * DAY + (jitter * DAY).astype(np.int64), opening)
 
 
 def towards_peak(at: Ints, zones: Zones, peak_hour: Ints, *, now: int) -> Ints:

@@ -173,17 +173,24 @@ def cross_features(batch: Batch, at: int, offer_numbers: npt.NDArray[np.int64], 
     the offer's topic, and the others."""
     declared = batch.column("topics").astype(np.int64)[:, None]
     hit = (declared & np.array([topic_mask([category]) for category in categories], dtype=np.int64)) != 0
-    sends = batch.column("recent_sends").astype(np.int64)
-    same = (batch.column("recent_offers").astype(np.int64)[:, None, :] == offer_numbers[None, :, None]) & (sends > 0)[:, None, :]
-    last = np.where(same, sends[:, None, :], 0).max(axis=2)
-    since = np.where(last > 0, np.minimum((at - last) / DAY, _MOST_DAYS), np.nan)
-    clicked = batch.column("recent_clicks")[:, None, :]
-    here = (clicked == np.array([topic_number(category) for category in categories], dtype=np.uint8)[None, :, None]) & (
-        clicked > 0
-    )
-    of_topic = here.sum(axis=2)
-    others = (clicked > 0).sum(axis=2) - of_topic
-    return np.stack([hit, (declared != 0) & ~hit, since, of_topic, others], axis=2).astype(np.float32)
+    # a remembered mail or click at a time: all of them with all offers at once would not stay in the cache
+    last = np.zeros(hit.shape, dtype=np.int64)
+    for sent, offer in zip(batch.column("recent_sends").T, batch.column("recent_offers").T, strict=True):
+        same = offer.astype(np.int64)[:, None] == offer_numbers
+        np.maximum(last, sent.astype(np.int64)[:, None] * same, out=last)
+    topics = np.array([topic_number(category) for category in categories], dtype=np.uint8)
+    of_topic, clicks = np.zeros(hit.shape, dtype=np.uint8), np.zeros((len(batch), 1), dtype=np.uint8)
+    for clicked in batch.column("recent_clicks").T:
+        known = (clicked > 0)[:, None]
+        of_topic += (clicked[:, None] == topics) & known
+        clicks += known
+    found = np.empty((*hit.shape, len(CROSS)), dtype=np.float32)
+    found[..., 0] = hit
+    found[..., 1] = (declared != 0) & ~hit
+    found[..., 2] = np.where(last > 0, np.minimum((at - last) / DAY, _MOST_DAYS), np.nan)
+    found[..., 3] = of_topic
+    found[..., 4] = clicks - of_topic
+    return found
 
 
 def _buying(batch: Batch, at: int) -> tuple[Floats, Floats]:

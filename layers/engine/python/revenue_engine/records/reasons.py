@@ -24,5 +24,8 @@ REASONS: tuple[str, ...] = (
     "segment_stopped",
     "provider_stopped",
     "negative_long_term_value",
+    "silent_too_long",
+    "provider_warm_up",
+    "provider_rate",
 )
 NUMBER_OF = {name: number for number, name in enumerate(REASONS)}

@@ -32,6 +32,7 @@ LAYOUT: tuple[tuple[str, str, int], ...] = (
     ("human_clicks", "f", 1),
     ("conversions", "f", 1),
     ("created_at", "I", 1),
+    ("first_send_at", "I", 1),  # of ours: what a person may have answered begins there
     ("last_send_at", "I", 1),
     ("last_human_open_at", "I", 1),
     ("last_human_click_at", "I", 1),
@@ -84,6 +85,7 @@ class Row:
     machine_opens: float = 0.0
     human_clicks: float = 0.0
     conversions: float = 0.0
+    first_send_at: int = 0
     last_send_at: int = 0
     last_human_open_at: int = 0
     last_human_click_at: int = 0
@@ -150,6 +152,7 @@ def apply_claim(row: Row, *, at: int, offer_number: int) -> Row:
     row = _add(row, "sends", at, 1.0)
     return replace(
         row,
+        first_send_at=row.first_send_at or at,
         last_send_at=max(row.last_send_at, at),
         recent_sends=(at, *row.recent_sends[:-1]),
         recent_offers=(offer_number, *row.recent_offers[:-1]),

@@ -28,6 +28,7 @@ class Facts:
     recent_sends: Ints  # (n, RECENT) epoch seconds
     last_send_at: Ints
     gap_seconds: Ints
+    gone: Bools  # silent for years (pacing.reentry)
     churn_risk: Floats
     complaint_risk: Floats
     exits: Floats  # chance that a mail makes the reader leave; no rail looks at it, the index does
@@ -46,6 +47,8 @@ def first_failing(facts: Facts, *, now: int, controls: Controls) -> Codes:
         ("daily_limit_reached", np.full(len(facts.no_mail), facts.budget_left <= 0)),
         ("subscriber_frequency_limit", in_week >= controls.max_emails_per_subscriber_per_week),
         ("too_soon_since_last_email", facts.last_send_at > now - facts.gap_seconds),
+        # their addresses turn into spam traps, which hurt everybody's inbox: for the fixed policy too
+        ("silent_too_long", facts.gone),
         ("high_churn_risk", facts.engine & (facts.churn_risk > controls.churn_risk_threshold)),
         # a complaint hurts everybody's inbox, so the fixed policy heeds this one too
         ("high_complaint_risk", facts.complaint_risk > controls.complaint_risk_threshold),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from revenue_engine.records.anomaly import Flag
 from revenue_engine.records.causes import Cause, Stop, causes_of
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Offer
@@ -13,6 +14,7 @@ from revenue_engine.safety.breaker import COMPLAINTS
 from revenue_engine.safety.findings import Finding
 
 LIFTS_AFTER = timedelta(days=7)
+BROKEN_LIFTS_AFTER = timedelta(days=3)  # pages are mended; one that is not sells nothing again, and is stopped again
 
 
 def stop_for(finding: Finding, controls: Controls, *, now: int) -> Stop:
@@ -21,6 +23,14 @@ def stop_for(finding: Finding, controls: Controls, *, now: int) -> Stop:
     human = finding.name == COMPLAINTS and controls.human_closes_complaint_trips
     until = None if human else now + int(LIFTS_AFTER.total_seconds())
     return Stop(finding.cause, finding.name, now, until, str(finding))
+
+
+def stop_of_broken(offer: str, flag: Flag, *, now: int) -> Stop:
+    """The stop of an offer that is clicked and no longer bought (`offer_days.BREAK`): whatever it pays, its mails earn nothing."""
+    until = now + int(BROKEN_LIFTS_AFTER.total_seconds())
+    return Stop(
+        Cause("offer", offer), flag.signal, now, until, ", ".join(f"{name} {value}" for name, value in flag.detail.items())
+    )
 
 
 def standing(offers: Iterable[Offer], stops: Collection[Stop]) -> tuple[Offer, ...]:

@@ -12,19 +12,21 @@ from revenue_engine import __version__
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import cycle_id_at, day_in, epoch_seconds, from_epoch, midnight
+from revenue_engine.clock import CYCLE, cycle_began, cycle_id_at, day_in, epoch_seconds, from_epoch, midnight
 from revenue_engine.context import Cycle, CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.pacing.price import BINS, shadow_price
+from revenue_engine.pacing.warm_up import Room, room
 from revenue_engine.records.batch import Batch, decode
-from revenue_engine.records.controls import Autonomy
+from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import parse_evidence
-from revenue_engine.records.subscriber import is_readable
+from revenue_engine.records.subscriber import PROVIDERS, is_readable
 from revenue_engine.safety.stops import standing, stopped_names
 from revenue_engine.services.models import champion, finder
 from revenue_engine.services.velocity import look
+from revenue_engine.services.warm_up import allowances, counter_of
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
 
 log = logging.getLogger(__name__)
@@ -83,8 +85,22 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         code_version=__version__,
         stopped_segments=stopped_names(stops, "segment"),
         stopped_providers=stopped_names(stops, "provider"),
+        rooms=_rooms(w, org, controls, now),
         let_through_share=controls.trickle_share if half_open else 1.0,
     )
+
+
+def _rooms(w: Wiring, org: str, controls: Controls, now: datetime) -> dict[str, Room]:
+    """What each mailbox provider still takes today: its allowance, less what has left, and what the last cycle has planned and may not
+    have left yet. Execute keeps the same counters, and has the last word."""
+    today = day_in(now, controls.zone)
+    last = (w.control.last_cycle(org) or {}).get("cycle_id")
+    fresh = last is not None and cycle_began(last) > now - 2 * CYCLE and day_in(cycle_began(last), controls.zone) == today
+    planned = ((w.control.cycle(org, last) or {}).get("report", {}) if fresh and last else {}).get("providers", {})
+    return {
+        provider: room(allowance, w.control.reserved(org, counter_of(today, provider)) + int(planned.get(provider, 0)))
+        for provider, allowance in allowances(w, org, controls, day=today, providers=PROVIDERS).items()
+    }
 
 
 def _price(w: Wiring, org: str, budget_left: int, *, zone: str, now: datetime) -> Price:

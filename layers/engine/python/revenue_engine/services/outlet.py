@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from revenue_engine.aws import names
 from revenue_engine.aws.mailer import Account
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import Refused
-from revenue_engine.pacing import warm_up
 from revenue_engine.records.controls import Controls
+from revenue_engine.services.warm_up import allowances, counter_of
 
 ACCOUNT_REFUSALS = ("provider_account_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
 AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
@@ -82,21 +82,12 @@ class Outlet:
 
     @property
     def _name(self) -> str:
-        return f"warm_up#{self._day}#{self._provider}"
+        return counter_of(self._day, self._provider)
 
     def _take(self) -> bool:
         if self._allowance is None:
-            self._allowance = self._read_allowance()
+            of_day = allowances(self._w, self._org, self._controls, day=self._day, providers=(self._provider,))
+            self._allowance = of_day[self._provider]
         expires_at = epoch_seconds(self._now() + timedelta(days=_KEEP_DAYS))
         self._in_hand = self._w.control.take(self._org, self._name, wanted=AT_ONCE, cap=self._allowance, expires_at=expires_at)
         return self._in_hand > 0
-
-    def _read_allowance(self) -> int:
-        delivered, deferred = f"delivered#{self._provider}", f"deferrals#{self._provider}"
-        days: list[date] = [self._day - timedelta(days=n) for n in reversed(range(warm_up.DAYS + 1))]
-        counted = self._w.counters.day_counters(self._org, days[0], days[-1], only=(delivered, deferred))
-        return warm_up.daily_allowance(
-            [counted.get(day, {}).get(delivered, 0) for day in days],
-            [counted.get(day, {}).get(deferred, 0) for day in days],
-            start=self._controls.warm_up_start_per_day,
-        )

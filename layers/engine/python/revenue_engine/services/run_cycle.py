@@ -17,8 +17,9 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, prepare
-from revenue_engine.cycle import decide_batch, grant, room_left, supply_of
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
+from revenue_engine.grant import grant, places, supply_of
 from revenue_engine.plans import planned_sends
 from revenue_engine.prediction.profile import Coverage, coverage
 from revenue_engine.records.batch import Batch
@@ -26,6 +27,7 @@ from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.safety.claim import gate
 from revenue_engine.services import approvals, send_messages
 from revenue_engine.services.cycle_inputs import known_context, pages, stored_context, written_pages
@@ -46,6 +48,7 @@ class CycleReport:
     decided: int = 0
     planned: int = 0
     pages: int = 0
+    providers: Counter[str] = field(default_factory=Counter)  # mails planned, by mailbox provider
     predicted_revenue_micros: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
@@ -53,7 +56,7 @@ class CycleReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
-        return asdict(self) | {"reasons": dict(self.reasons), "supply": dict(self.supply)}
+        return asdict(self) | {name: dict(getattr(self, name)) for name in ("providers", "reasons", "supply")}
 
 
 def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> CycleReport:
@@ -144,9 +147,8 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
-    report.supply.update({str(bin): int(n) for bin, n in enumerate(supply_of(decisions)) if n})
-    taken = report.planned  # the velocity bounds the cycle, whatever the number of its pages
-    wanted = min(int(decisions.mail.sum()), room_left(cycle, taken))
+    taken = [report.providers[provider] for provider in PROVIDERS]  # velocity and providers bound the cycle, not its pages
+    wanted = places(decisions, cycle, taken)
     granted = wanted
     if context.autonomy is not Autonomy.APPROVAL:  # a plan that waits reserves on approval
         granted = w.control.reserve(
@@ -159,6 +161,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
             expires_at=cycle.now + _STATE_DAYS * 86_400,
         )
     decisions = grant(decisions, batch, cycle, granted, taken=taken)
+    report.supply.update({str(bin): int(n) for bin, n in enumerate(supply_of(decisions)) if n})
     _record(w, cycle, number, batch, decisions, granted, taken)
     planned = planned_sends(decisions, cycle, send_ids(w, org)) if decisions.mail.any() else []
     if context.autonomy is Autonomy.APPROVAL:
@@ -170,12 +173,13 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     report.decided += len(decisions)
     report.profile += coverage(batch)
     report.planned += len(planned)
+    report.providers.update(plan.provider for _, plan in planned)
     report.predicted_revenue_micros += int(decisions.expected_revenue_micros[decisions.mail].sum())
     codes, counts = np.unique(decisions.reason, return_counts=True)
     report.reasons.update({REASONS[code]: int(count) for code, count in zip(codes, counts, strict=True)})
 
 
-def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int, taken: int) -> None:
+def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int, taken: list[int]) -> None:
     """Receipts before the first claim: a mail whose decision is not on record cannot exist (D1)."""
     org, cycle_id, now = cycle.context.org, cycle.context.cycle_id, cycle.context.now
     lines = audit.receipts(
