@@ -22,10 +22,8 @@ from __future__ import annotations
 
 import gzip
 import multiprocessing
-import os
 import random
 import resource
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -42,7 +40,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
 
 from benchmarks import cycle_scene as scene
-from benchmarks.harness import Result, main
+from benchmarks.harness import Result, alone, main
 from revenue_engine import audit, ids, prospects
 from revenue_engine.bundle import Bundle
 from revenue_engine.context import Cycle
@@ -298,15 +296,6 @@ def _row(run: Run) -> tuple[str, ...]:
     return (*head, f"{run.tally / run.cycle:.0%}", *parts)
 
 
-def _alone() -> None:
-    """One thread on one processor. NumPy's BLAS reads how many threads it may have only when it is loaded, so begin again."""
-    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        os.execv(sys.executable, [sys.executable, "-m", "benchmarks.cycle", *sys.argv[1:]])
-
-
 if __name__ == "__main__":
-    _alone()
+    alone("benchmarks.cycle")
     main(__doc__ or "", measure)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,15 @@ class Result:
     rows: Sequence[Sequence[str]]
     figures: Mapping[str, float]
     notes: Sequence[str] = ()
+
+
+def alone(module: str) -> None:
+    """One thread on one processor. NumPy's BLAS reads how many threads it may have only when it is loaded, so begin again."""
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
 
 
 def main(description: str, measure: Callable[[bool], Result]) -> None:

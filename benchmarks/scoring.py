@@ -18,8 +18,6 @@ megabytes_beside_result           most memory held while scoring, the result lef
 
 from __future__ import annotations
 
-import os
-import sys
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +29,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import Result, main
+from benchmarks.harness import Result, alone, main
 from revenue_engine.arrays import Floats
 from revenue_engine.learning.export import export
 from revenue_engine.prediction.scorer import Scorer, chosen
@@ -248,15 +246,6 @@ def _splits(boosters: Sequence[Any]) -> str:
     return f"{used[: len(SUBSCRIBER)].sum() / used.sum():.0%}"
 
 
-def _alone() -> None:
-    """One thread on one processor. NumPy's BLAS reads how many threads it may have only when it is loaded, so begin again."""
-    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        os.execv(sys.executable, [sys.executable, "-m", "benchmarks.scoring", *sys.argv[1:]])
-
-
 if __name__ == "__main__":
-    _alone()
+    alone("benchmarks.scoring")
     main(__doc__ or "", measure)
