@@ -59,7 +59,7 @@ LOOPED, QUICK_LOOPED = 2_000, 400  # pairs of the specification's loop
 CALLS = 500  # of each kind of write, timed and scaled
 _KEY = b"0" * 32
 
-# dollars, us-east-1; as known to the project's notes, from the vendor's pricing pages (Lambda, DynamoDB, SQS, S3, SES): check them
+# dollars, us-east-1, of the vendor's pricing pages (Lambda, DynamoDB, SQS, S3, SES) as known: check them
 PRICES = {
     "Lambda, arm64, a GB-second": 0.0000133334,
     "DynamoDB, a million write units on demand": 0.625,

@@ -27,7 +27,7 @@ def test_tables_score_what_the_boosters_score() -> None:
     assert np.abs(ours - theirs).max() < 5e-6
 
 
-def test_a_cycle_sends_what_it_decides_and_the_pages_do_not_matter_to_it() -> None:
+def test_a_cycle_sends_what_it_decides() -> None:
     models = scene.models(3_000)
     run = play(models.bundle, 700)
     batch = decode(*scene.page(0, 700))

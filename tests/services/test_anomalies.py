@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
@@ -12,23 +11,18 @@ import pytest
 
 from revenue_engine import ids
 from revenue_engine.attribution.ledger import Head
-from revenue_engine.aws import names, observe
+from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import commit
-from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.clock import day_in
 from revenue_engine.records.anomaly import Flag, Severity
-from revenue_engine.records.causes import Cause
-from revenue_engine.records.controls import Controls
 from revenue_engine.records.conversion import Arrival
 from revenue_engine.records.send import PlannedSend
-from revenue_engine.safety.offer_days import BREAK, BURST, LOOK_BACK_DAYS
-from revenue_engine.safety.stops import standing
+from revenue_engine.safety.offer_days import BURST
 from revenue_engine.services import anomaly_desk
 from revenue_engine.services.attribute import attribute_message, book
 from revenue_engine.services.console import answer
 from revenue_engine.services.engage import engage_message
 from revenue_engine.services.http import request_of
-from revenue_engine.services.judge import judge
-from revenue_engine.services.offer_days import judge_offer_days
 from tests.builders import NOW, Org, an_offer
 from tests.http_events import http_event
 from tests.ses_events import ses_event
@@ -36,20 +30,6 @@ from tests.ses_events import ses_event
 PRICE = 32_500_000  # of the offer that everybody may get
 CLICKED_AT = datetime.fromisoformat("2026-03-04T12:31:55.570+00:00")
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def alarms(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Metrics of anomalies, as they are counted."""
-    heard: list[str] = []
-    count = observe.count
-
-    def counted(name: str, org: str, value: float = 1) -> None:
-        count(name, org, value)
-        heard.extend([org] * (name == names.METRIC_ANOMALIES))
-
-    monkeypatch.setattr(observe, "count", counted)
-    return heard
 
 
 @pytest.fixture
@@ -306,80 +286,3 @@ def test_the_console_lists_them_and_has_attribute_decide(org: Org, held: Arrival
     (message,) = org.drained(names.POSTBACKS_QUEUE_URL)
     assert [attribute_message(org.w, message, now=NOW) for _ in range(2)] == ["decided", "unchanged"]
     assert (learned(org), ask("GET", "anomalies")) == (1, (200, {"anomalies": []}))
-
-
-# --- offer-days ----------------------------------------------------------------------------------------------------------
-CONTROLS = Controls()
-TODAY = day_in(NOW, "UTC")
-
-
-def history(org: Org, amounts: Callable[[int], dict[str, int]]) -> None:
-    """Counters of the days before today; `amounts` of how many days ago."""
-    for ago in range(1, LOOK_BACK_DAYS + 1):
-        commit(org.w.counters.money(org.name, TODAY - timedelta(days=ago), amounts(ago), shard_by=str(ago)))
-
-
-def count_today(org: Org, amounts: dict[str, int], *, hours_ago: float = 0) -> None:
-    commit(org.w.counters.counting(org.name, NOW - timedelta(hours=hours_ago), amounts, zone="UTC", shard_by="x"))
-
-
-def judged(org: Org, hours: float = 0) -> list[tuple[str, str, str]]:
-    raised = judge_offer_days(org.w, org.name, CONTROLS, now=NOW + timedelta(hours=hours))
-    return [(offer, flag.signal, flag.severity.value) for offer, flag in raised]
-
-
-def test_a_burst_is_noted_once_alarmed_and_waits_in_the_list(org: Org, alarms: list[str]) -> None:
-    history(org, lambda ago: {"clicked_mails@7": 200, "conversions@7": 10 + ago % 3, "clicked_mails@8": 100, "conversions@8": 5})
-    count_today(org, {"clicked_mails@7": 150, "conversions@7": 70, "clicked_mails@8": 90, "conversions@8": 5})
-    assert judged(org) == [("7", BURST, "hold")]
-    assert alarms == [org.name]
-    assert judged(org, 0.4) == []  # within the hour nobody looks again
-    assert judged(org, 1) == []  # and then it is known
-    assert alarms == [org.name]
-    (listed,) = anomaly_desk.listed(org.w, org.name, now=NOW)
-    assert (listed["key"], listed["offer"]) == (f"offer_day#2026-03-04#7#{BURST}", "7")
-    assert listed["flags"][0]["detail"]["conversions"] == 70
-
-
-def test_conversions_held_on_their_own_account_make_no_burst(org: Org) -> None:
-    history(org, lambda ago: {"clicked_mails@7": 200, "conversions@7": 10 + ago % 3})
-    count_today(org, {"clicked_mails@7": 150, "conversions@7": 70, "held_conversions@7": 60})
-    assert judged(org) == []
-
-
-def test_an_offer_that_stops_converting_is_noted_and_its_days_are_no_measure_any_more(org: Org) -> None:
-    history(org, lambda ago: {"clicked_mails@7": 400, "conversions@7": 20 if ago > 1 else 0})
-    count_today(org, {"clicked_mails@7": 100}, hours_ago=9)
-    assert judged(org) == [("7", BREAK, "review")]
-    (flagged,) = org.w.offer_days.since(org.name, TODAY)
-    assert (flagged.flag.signal, flagged.flag.detail["conversions"]) == (BREAK, 0)
-
-
-def test_an_offer_that_stops_converting_is_mailed_no_more_until_three_days_later_or_a_person_lifts_it(org: Org) -> None:
-    history(org, lambda ago: {"clicked_mails@7": 400, "conversions@7": 20 if ago > 1 else 0})
-    count_today(org, {"clicked_mails@7": 100}, hours_ago=9)
-    judge(org.w, org=org.name, now=NOW)
-    at = epoch_seconds(NOW)
-    (stop,) = org.w.safety.stops(org.name, now=at)
-    assert (stop.cause, stop.reason, stop.until) == (Cause("offer", "7"), BREAK, at + 3 * 86_400)
-    assert "conversions 0" in stop.detail
-    (left,) = standing([an_offer(7)], [stop])
-    assert left.stop_reason == "stopped_conversion_break"
-    assert org.w.safety.stops(org.name, now=at + 3 * 86_400) == ()
-    assert org.w.safety.lift(org.name, stop.cause, by="pat", at=at)
-    assert org.w.safety.stops(org.name, now=at) == ()
-
-
-def test_a_burst_stops_no_mail(org: Org) -> None:
-    history(org, lambda ago: {"clicked_mails@7": 200, "conversions@7": 10 + ago % 3})
-    count_today(org, {"clicked_mails@7": 150, "conversions@7": 70})
-    judge(org.w, org=org.name, now=NOW)
-    assert [day.flag.signal for day in org.w.offer_days.since(org.name, TODAY)] == [BURST]
-    assert org.w.safety.stops(org.name, now=epoch_seconds(NOW)) == ()
-
-
-def test_clicks_of_the_last_hours_alone_break_nothing_and_new_offers_are_not_judged(org: Org) -> None:
-    history(org, lambda ago: {"clicked_mails@7": 20, "conversions@7": 1} | ({"clicked_mails@8": 50} if ago < 4 else {}))
-    count_today(org, {"clicked_mails@7": 900, "clicked_mails@8": 900})
-    assert judged(org) == []
-    assert judge_offer_days(org.w, f"{org.name}-empty", CONTROLS, now=NOW) == []

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.safety.offer_days import BREAK, SETTLES_IN_HOURS, Finding, alerts, findings, morning
+from revenue_engine.safety.offer_days import SETTLES_IN_HOURS, Finding, alerts, findings, morning, pages_down
 from revenue_engine.safety.stops import BROKEN_LIFTS_AFTER
 from workbench.simulation.study.engine.engine import Engine
 from workbench.simulation.study.policy import Setting
@@ -121,7 +121,7 @@ class _Look:
         self._clicks[day, hour] = clicks
 
     def flagged(self, day: int, hour: int) -> set[int]:
-        """Offers called broken at the end of this hour."""
+        """Offers whose page is called down at the end of this hour."""
         tests: list[Finding] = []
         for offer in np.flatnonzero(self._clicks[:day, -1].sum(axis=0)).tolist():
             before = morning(self._clicks[:day, -1, offer].tolist(), self._conversions[:day, offer].tolist(), [True] * day)
@@ -136,7 +136,7 @@ class _Look:
                 conversions=int(self._conversions[day, offer]),
                 elapsed=(hour + 1) / 24,
             )
-        return {int(offer) for offer, flag in alerts(tests) if flag.signal == BREAK}
+        return {int(offer) for offer in pages_down(alerts(tests), tests)}
 
 
 def leave(seed: int, scene: Scene, *, each: Callable[[], None] = lambda: None) -> Leaving:

@@ -140,6 +140,13 @@ def alerts(tests: Iterable[Finding]) -> list[tuple[str, Flag]]:
     return [(test.offer, _flag(test)) for test in ordered[:allowed] if test.chance < REVIEW_BELOW]
 
 
+def pages_down(alerted: Iterable[tuple[str, Flag]], tests: Iterable[Finding]) -> set[str]:
+    """The offers among a look's alerts whose own page must be down: somebody converts elsewhere today. Where nobody does, it may be the
+    news of conversions that fails, which is no reason to mail less."""
+    sold = {test.offer for test in tests if test.conversions > 0}
+    return {offer for offer, flag in alerted if flag.signal == BREAK and sold - {offer}}
+
+
 def _flag(test: Finding) -> Flag:
     # a break teaches nothing false: there is nothing to hold back
     hold = test.signal == BURST and test.chance < HOLD_BELOW

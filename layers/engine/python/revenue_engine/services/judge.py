@@ -10,14 +10,12 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, parse_iso, utc_hour
-from revenue_engine.records.causes import Stop
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.send import SendState
 from revenue_engine.safety import breaker
 from revenue_engine.safety.claim import TRICKLE_STALE_SECONDS
 from revenue_engine.safety.findings import Finding, Judgement, Remedy
-from revenue_engine.safety.offer_days import BREAK
-from revenue_engine.safety.stops import stop_for, stop_of_broken
+from revenue_engine.safety.stops import stop_for
 from revenue_engine.services.health import health_facts
 from revenue_engine.services.judged import WINDOW, counted_by_now, gmail_facts, judged_window
 from revenue_engine.services.offer_days import judge_offer_days
@@ -47,10 +45,7 @@ def judge(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
             _warn_once_an_hour(w, org, finding, now)
     w.safety.put_look(org, at=epoch_seconds(now), findings=[str(finding) for finding in judgement.findings])
     _ensure_machine(w, org, w.control.heartbeat(org, at=epoch_seconds(now)), controls, now)
-    # after the heartbeat: money that looks odd must not stop all mail
-    for offer, flag in judge_offer_days(w, org, controls, now=now):
-        if flag.signal == BREAK:
-            _stop_broken(w, org, stop_of_broken(offer, flag, now=epoch_seconds(now)))
+    judge_offer_days(w, org, controls, now=now)  # after the heartbeat: money that looks odd must not stop all mail
     return {
         "trip": judgement.trip,
         "warn": bool(judgement.findings),
@@ -118,17 +113,6 @@ def _stop_cause(w: Wiring, org: str, finding: Finding, controls: Controls, now: 
         observe.count(names.METRIC_CAUSES_STOPPED, org)
         assert finding.cause is not None
         w.alerts.tell(f"Revenue engine: {finding.cause.kind} {finding.cause.name} is stopped", f"{finding.level}: {finding}")
-
-
-def _stop_broken(w: Wiring, org: str, stop: Stop) -> None:
-    """Clicks and no sale: the page is taken to be down until the stop ends or a person lifts it."""
-    if w.safety.stop(org, stop):
-        log.error("stopped: %s %s", stop.cause.key, stop.detail)
-        observe.count(names.METRIC_CAUSES_STOPPED, org)
-        w.alerts.tell(
-            f"Revenue engine: offer {stop.cause.name} is stopped",
-            f"{stop.reason}: it is clicked and nobody converts: {stop.detail}",
-        )
 
 
 def _sweep(w: Wiring, org: str, now: datetime) -> tuple[int, int]:

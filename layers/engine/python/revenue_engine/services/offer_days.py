@@ -10,8 +10,10 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, utc_hour
 from revenue_engine.records.anomaly import Flag
+from revenue_engine.records.causes import Stop
 from revenue_engine.records.controls import Controls
-from revenue_engine.safety.offer_days import LOOK_BACK_DAYS, SETTLES_IN_HOURS, Finding, alerts, findings, morning
+from revenue_engine.safety.offer_days import LOOK_BACK_DAYS, SETTLES_IN_HOURS, Finding, alerts, findings, morning, pages_down
+from revenue_engine.safety.stops import stop_of_broken
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +26,29 @@ def judge_offer_days(w: Wiring, org: str, controls: Controls, *, now: datetime) 
     if not w.control.capped_increment(org, claimed, cap=1, expires_at=epoch_seconds(now + timedelta(days=2))):
         return []
     today = day_in(now, controls.zone)
+    tests = _tests(w, org, controls, today, now)
+    alerted = alerts(tests)
+    down = pages_down(alerted, tests)
+    known = {(day.offer, day.flag.signal) for day in w.offer_days.since(org, today)}
     raised = []
-    for offer, flag in alerts(_tests(w, org, controls, today, now)):
+    for offer, flag in alerted:
+        if offer in down and (offer, flag.signal) not in known:
+            # before the flag: what dies in between leaves the offer stopped, not one that is known and mailed on (D5)
+            _stop(w, org, stop_of_broken(offer, flag, now=epoch_seconds(now)))
         if w.offer_days.flag(org, today, offer, flag, now=now):
             log.error("offer %s on %s: %s %s", offer, today, flag.signal, dict(flag.detail))
             observe.count(names.METRIC_ANOMALIES, org)
             raised.append((offer, flag))
     return raised
+
+
+def _stop(w: Wiring, org: str, stop: Stop) -> None:
+    """The page is taken to be down until the stop ends or a person lifts it."""
+    if w.safety.stop(org, stop):
+        log.error("stopped: %s %s", stop.cause.key, stop.detail)
+        observe.count(names.METRIC_CAUSES_STOPPED, org)
+        told = f"{stop.reason}: it is clicked and nobody converts: {stop.detail}"
+        w.alerts.tell(f"Revenue engine: offer {stop.cause.name} is stopped", told)
 
 
 def _tests(w: Wiring, org: str, controls: Controls, today: date, now: datetime) -> list[Finding]:
