@@ -24,7 +24,6 @@ import gzip
 import multiprocessing
 import random
 import resource
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -45,12 +44,12 @@ from revenue_engine import audit, ids, prospects
 from revenue_engine.bundle import Bundle
 from revenue_engine.context import Cycle
 from revenue_engine.cycle import decide_batch
-from revenue_engine.grant import grant, places, supply_of
+from revenue_engine.grant import NOTHING_TAKEN, grant, places, supply_of
+from revenue_engine.later import Taken
 from revenue_engine.offers.choice import tally
 from revenue_engine.plans import planned_sends
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.decisions import Decisions
-from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.services.send_messages import messages
 from revenue_engine.snapshot import save_page
 
@@ -81,6 +80,7 @@ class Run:
     people: int
     pairs: int = 0  # of people who passed the rails
     mails: int = 0
+    taken: Taken = NOTHING_TAKEN
     cycle: float = 0.0
     tally: float = 0.0  # within it
     local_writes: float = 0.0  # pages and receipts
@@ -88,7 +88,6 @@ class Run:
     message_bytes: int = 0
     put_count: int = 0
     parts: dict[str, float] = field(default_factory=dict)
-    providers: Counter[str] = field(default_factory=Counter)  # mails
 
     @property
     def per_pair(self) -> float:
@@ -128,17 +127,17 @@ def _page(run: Run, at_work: Cycle, number: int, packed: scene.Packed) -> None:
         batch = decode(*packed)
     with _timed(run, "decide"):
         decisions = decide_batch(batch, at_work)
-    taken = [run.providers[provider] for provider in PROVIDERS]
+    taken = run.taken
     with _timed(run, "grant"):
         granted = places(decisions, at_work, taken)
         decisions = grant(decisions, batch, at_work, granted, taken=taken)
         supply_of(decisions)
+        run.taken = taken.and_then(decisions, at_work)
     with _timed(run, "messages"):
         planned = planned_sends(decisions, at_work, _send_id)
         bodies = messages(planned)
     run.cycle += process_time() - begin
     run.mails += len(planned)
-    run.providers.update(plan.provider for _, plan in planned)
     run.message_count += len(bodies)
     run.message_bytes += sum(len(one.body) for one in bodies)
     run.put_count += 2
@@ -152,7 +151,7 @@ def _send_id(subscriber: str, decision_id: str) -> str:
     return ids.send_id(_KEY, org="benchmark", subscriber=subscriber, decision_id=decision_id)
 
 
-def _receipts(decisions: Decisions, batch: Batch, at_work: Cycle, number: int, granted: int, taken: list[int]) -> bytes:
+def _receipts(decisions: Decisions, batch: Batch, at_work: Cycle, number: int, granted: int, taken: Taken) -> bytes:
     keys = {"page_key": f"cycles/benchmark/page-{number:04d}.npz", "context_key": "cycles/benchmark/context.json"}
     lines = audit.receipts(decisions, batch, at_work, **keys, granted=granted, taken=taken, send_id=_send_id)
     return gzip.compress(lines, compresslevel=6, mtime=0)

@@ -13,13 +13,14 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.pacing.curve import Answers, ahead, population_curve, send_time_curves
-from revenue_engine.pacing.hours import Zones
+from revenue_engine.pacing.curve import Answers, population_curve, taste_of, week
+from revenue_engine.pacing.hours import Zones, local_seconds
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.schedule import People, Places, Plan, permitted
 from revenue_engine.pacing.warm_up import CYCLES_OF_DAY, DAYS, daily_allowance
+from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import PROVIDERS
+from revenue_engine.records.subscriber import PART_HOURS, PROVIDERS
 from revenue_engine.records.zones import ZONES
 
 HOUR, WEEK = 3_600, 7 * 86_400
@@ -86,16 +87,19 @@ def _worth(random: np.random.Generator, zone: Zones, offset: Ints, start: int, h
     n = len(zone)
     row, hour = np.repeat(np.arange(n), 20), random.integers(0, 168, 20 * n)
     chance = 0.05 * (1 + 0.8 * np.sin(2 * np.pi * (hour % 24 - random.normal(14, 4, n)[row]) / 24))
-    answers = Answers(row, hour, (random.random(20 * n) < chance).astype(np.float64), np.full(20 * n, 0.05))
-    peak = np.where(random.random(n) < 0.3, random.integers(0, 24, n), -1).astype(np.int16)
-    curves = send_time_curves(answers, population_curve(answers), peak)
-    if random.random() < 0.25:  # a young list, on which nobody is known: all are alike
-        curves = np.repeat(population_curve(answers)[None], n, axis=0)
-        level = np.ones(n)
-    else:
+    clicked = random.random(20 * n) < chance
+    rows = np.zeros(n, dtype=ROW_DTYPE)
+    rows["peak_hour"] = -1
+    population, level = population_curve(Answers(hour, clicked.astype(np.float64), np.full(20 * n, 0.05))), np.ones(n)
+    if random.random() < 0.75:  # else a young list, on which nobody is known: all are alike
         level = np.exp(0.7 * random.standard_normal(n))
+        rows["peak_hour"] = np.where(random.random(n) < 0.3, random.integers(0, 24, n), -1)
+        np.add.at(rows["hour_mails"], (row, hour % 24 // PART_HOURS), 1)
+        np.add.at(rows["hour_clicks"], (row[clicked], hour[clicked] % 24 // PART_HOURS), 1)
+    taste = taste_of(Batch(np.zeros(n, dtype="U1"), rows, np.zeros(n, dtype=np.int64)), week(population))
+    moments = start + offset[:, None] + HOUR * np.arange(hours)
     price = 0.3 * random.random()  # of which some mails are not worth
-    return np.asarray(level[:, None] * ahead(curves, zone, offset, start=start, hours=hours) - price)
+    return np.asarray(level[:, None] * taste.at(local_seconds(zone, moments) // HOUR) - price)
 
 
 def _places(random: np.random.Generator, controls: Controls, start: int, hours: int, people: int) -> Places:

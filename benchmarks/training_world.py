@@ -77,7 +77,17 @@ def _dataset(sends: Sends) -> Dataset:
     key = mix((sends.day.astype(np.uint64) << np.uint64(32)) | sends.who.astype(np.uint64))
     sent_at = (START.timestamp() + sends.day * _DAY + 36_000).astype(np.float64)
     rows = replace(sends.rows, propensity=np.ones(len(key)))
-    part = Part(rows, key, sends.who.astype(np.uint64), sent_at, sends.segment, sends.arm, sends.payout_micros, sends.paid_micros)
+    part = Part(
+        rows,
+        key,
+        sends.who.astype(np.uint64),
+        sent_at,
+        ((sent_at // 3_600).astype(np.int64) + 72) % 168,
+        sends.segment,
+        sends.arm,
+        sends.payout_micros,
+        sends.paid_micros,
+    )
     order = np.argsort(key)
     of = part.where(order)
     outcomes = Outcomes(

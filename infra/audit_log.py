@@ -28,7 +28,7 @@ RECEIPT_COLUMNS = (
     *_columns("bigint", "row_schema"),
     *_columns("string", "page context"),
     *_columns("bigint", "granted"),
-    *_columns("array<bigint>", "taken"),  # by mailbox provider
+    *_columns("array<bigint>", "taken put_off"),  # by mailbox provider; by hour to come
     *_columns("string", "cycle_key"),
     *_columns("bigint", "lambda_micros cost_micros"),
     *_columns("string", "currency"),

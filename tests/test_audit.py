@@ -42,6 +42,7 @@ CONTEXT = a_context(
     budget_left=777,
     stopped_segments=("silent",),
     stopped_providers=("yahoo",),
+    spoken_for=tuple(range(48)),
     rooms={"gmail": Room(today=200, cycle=300), "icloud": Room(today=900, cycle=300)},
     let_through_share=0.9,
     now=NOW + timedelta(microseconds=123_456),
@@ -89,7 +90,7 @@ def test_a_context_keeps_everything_a_decision_reads() -> None:
         CONTEXT.autonomy,
         CONTEXT.budget_left,
     )
-    assert (back.rooms, back.let_through_share) == (CONTEXT.rooms, CONTEXT.let_through_share)
+    assert (back.rooms, back.spoken_for, back.let_through_share) == (CONTEXT.rooms, CONTEXT.spoken_for, CONTEXT.let_through_share)
     assert (back.posteriors.shape == CONTEXT.posteriors.shape).all()
     assert [replace(o, creatives=()) for o in back.offers] == [replace(o, creatives=()) for o in CONTEXT.offers]
 

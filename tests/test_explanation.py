@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.explanation import FAILED, NOT_REACHED, PASSED, Step, explain
 from revenue_engine.grant import NOTHING_TAKEN, grant
+from revenue_engine.later import Taken
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.subscriber import topic_number, unpack
@@ -27,7 +27,7 @@ KEYS: dict[str, Any] = {"page_key": "page", "context_key": "context"}
 
 
 def decided(
-    page: Batch, context: CycleContext, *, granted: int = 10**6, taken: Sequence[int] = NOTHING_TAKEN
+    page: Batch, context: CycleContext, *, granted: int = 10**6, taken: Taken = NOTHING_TAKEN
 ) -> list[tuple[dict[str, Any], tuple[Step, ...]]]:
     """Each row's receipt and its explanation."""
     cycle = prepare(context)

@@ -46,7 +46,7 @@ def test_nothing_is_above_the_bound(seed: int) -> None:
 
 
 def test_the_table_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("PEOPLE", 40), ("QUICK_WEEKS", 4), ("QUICK_BOUNDED", 3), ("BOUNDED_PEOPLE", 30), ("BOUNDED_HOURS", 48)):
+    for name, value in (("PEOPLE", 40), ("QUICK_WEEKS", 4), ("QUICK_BOUNDED", 6), ("BOUNDED_PEOPLE", 30), ("BOUNDED_HOURS", 48)):
         monkeypatch.setattr(schedule, name, value)
     figures = schedule.measure(quick=True).figures
     assert figures["violations"] == 0

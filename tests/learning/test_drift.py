@@ -56,7 +56,9 @@ def _part(n: int, seed: int, *, segments: tuple[int, ...] = (0, 1, 2, 3, 4), fac
     features = random.standard_normal((n, WIDTH)).astype(np.float32)
     rows = Rows(features, np.zeros((n, 3), dtype=np.float32), rate, p_sale, clicked, sold, np.ones(n), np.ones(n))
     keys = np.arange(n, dtype=np.uint64)
-    return Part(rows, keys, keys, np.ones(n), segment, np.zeros(n, dtype=np.int64), np.ones(n), np.ones(n))
+    return Part(
+        rows, keys, keys, np.ones(n), np.zeros(n, dtype=np.int64), segment, np.zeros(n, dtype=np.int64), np.ones(n), np.ones(n)
+    )
 
 
 def _data(**parts: Part) -> Dataset:

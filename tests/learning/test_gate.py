@@ -28,6 +28,7 @@ def a_test(click: Floats, sale_of_click: Floats, seed: int = 0) -> Part:
         ones,
         numbers,
         numbers,
+        numbers,
         ones,
         ones,
     )

@@ -40,7 +40,9 @@ def a_list(n: int, seed: int = 0, *, told: float = 1.0) -> Part:
     sent_at = epoch_seconds(NOW) - random.uniform(20, 80, n) * DAY
     rows = Rows(features, np.zeros((n, len(CROSS)), dtype=np.float32), level, p_sale, clicked, sold, np.ones(n), np.ones(n))
     money = np.where(sold, 20e6, 0.0)
-    return Part(rows, keys, keys % np.uint64(PEOPLE), sent_at, segment, np.zeros(n, dtype=np.int64), np.full(n, 20e6), money)
+    hour = ((sent_at // 3_600).astype(np.int64) + 72) % 168
+    arm, payout = np.zeros(n, dtype=np.int64), np.full(n, 20e6)
+    return Part(rows, keys, keys % np.uint64(PEOPLE), sent_at, hour, segment, arm, payout, money)
 
 
 def planned(part: Part) -> Plan:

@@ -1,71 +1,106 @@
-"""Curves: answers are held against what was sent, and whoever is unknown is like everybody."""
+"""Send-time curves: a taste is found, being mailed at an hour is none, strangers have the population's, levels play no part."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from revenue_engine.pacing.curve import HOURS, Answers, ahead, population_curve, send_time_curves
-from revenue_engine.records.zones import zone_number
+from revenue_engine.arrays import Floats
+from revenue_engine.pacing.curve import FLAT, HOURS, STRENGTH, Answers, Taste, dump, load, population_curve, taste_of, week
+from revenue_engine.records.batch import Batch
+from tests.core_cases import a_page, a_row
 
-NOBODY = Answers(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
-FLAT = np.ones(HOURS)
-
-
-def mails(random: np.random.Generator, n: int, each: int, taste: float, *, at: int | None = None) -> Answers:
-    """Everybody answers twice as often as expected near an hour of the day, less elsewhere."""
-    row = np.repeat(np.arange(n), each)
-    hour = np.full(n * each, at) if at is not None else random.integers(0, HOURS, n * each)
-    factor = 1.0 + np.cos(2 * np.pi * (hour % 24 - taste) / 24)
-    return Answers(row, hour, (random.random(n * each) < 0.05 * factor).astype(np.float64), np.full(n * each, 0.05))
+NOBODY = Answers(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
+NONE = (0,) * 8
+WHOLE_WEEK = np.arange(HOURS)
 
 
-def test_without_evidence_all_hours_are_alike_but_for_the_declared_one() -> None:
-    assert population_curve(NOBODY) == pytest.approx(FLAT)
-    curves = send_time_curves(NOBODY, FLAT, np.array([-1, 20], dtype=np.int16))
-    assert curves[0] == pytest.approx(FLAT)
-    assert curves.mean(axis=1) == pytest.approx([1.0, 1.0])
-    assert set((np.flatnonzero(curves[1] == curves[1].max()) % 24).tolist()) == {20}
-    assert curves[1].min() > 0.4
+def mails(random: np.random.Generator, n: int, *, taste: float, level: float = 1.0, at: tuple[int, int] = (0, HOURS)) -> Answers:
+    hour = random.integers(*at, n)
+    chance = 0.05 * (1 + 0.9 * np.cos(2 * np.pi * (hour % 24 - taste) / 24))
+    return Answers(hour, (random.random(n) < level * chance).astype(np.float64), np.full(n, 0.05))
 
 
-def test_a_population_s_taste_comes_back_and_is_everybody_s_prior() -> None:
-    answers = mails(np.random.default_rng(3), 2_000, 20, taste=9.0)
-    curve = population_curve(answers)
-    truth = 1.0 + np.cos(2 * np.pi * (np.arange(HOURS) % 24 - 9.0) / 24)
-    assert np.corrcoef(curve, truth)[0, 1] > 0.97
-    assert curve.mean() == pytest.approx(1.0)
-    stranger = send_time_curves(NOBODY, curve, np.array([-1], dtype=np.int16))[0]
-    assert stranger == pytest.approx(curve)
+def curves(page: Batch, population: Floats = FLAT) -> Floats:
+    return taste_of(page, week(population)).at(np.broadcast_to(WHOLE_WEEK, (len(page), HOURS)))
 
 
-def test_being_mailed_often_at_an_hour_is_no_taste_for_it() -> None:
-    """Everybody is mailed at ten alone, and answers there as expected."""
-    row = np.zeros(4_000, np.intp)
-    at_ten = Answers(row, np.full(4_000, 10), (np.arange(4_000) % 20 == 0).astype(np.float64), np.full(4_000, 0.05))
-    assert population_curve(at_ten) == pytest.approx(FLAT, abs=0.02)
+def test_nothing_known_is_flat_and_a_declared_hour_is_a_bump_on_its_own_clock() -> None:
+    assert population_curve(NOBODY).tolist() == FLAT.tolist()
+    stranger, declared = curves(a_page([a_row(1), a_row(2, peak_hour=20)]))
+    assert stranger.tolist() == FLAT.tolist()
+    assert declared.mean() == pytest.approx(1.0)
+    assert declared.reshape(7, 24).argmax(axis=1).tolist() == [20] * 7
+    assert declared.min() >= 0.4
 
 
-def test_a_few_answers_move_a_person_little_and_many_move_him_home() -> None:
-    random = np.random.default_rng(4)
-    prior = population_curve(mails(random, 2_000, 20, taste=9.0))
-    few, many = (
-        send_time_curves(mails(random, 1, n, taste=21.0), prior, np.array([-1], dtype=np.int16))[0] for n in (10, 10_000)
+def test_rows_for_whom_all_hours_are_alike_do_not_matter() -> None:
+    page = a_page(
+        [
+            a_row(1),
+            a_row(2, peak_hour=20),
+            a_row(3, hour_mails=(9,) * 8, hour_clicks=(1, *NONE[1:])),
+            a_row(4, hour_mails=(9,) * 8),
+        ]
     )
-    assert np.corrcoef(few, prior)[0, 1] > 0.8
-    assert int(many.argmax()) % 24 in (20, 21, 22)
+    assert taste_of(page, week(FLAT)).matters.tolist() == [1, 2]
+    assert taste_of(page, week(np.linspace(0.9, 1.1, HOURS))).matters.tolist() == [0, 1, 2, 3]
 
 
-def test_hours_to_come_are_read_on_the_reader_s_clock() -> None:
-    zones = np.array(
-        [zone_number(name, field="zone") for name in ("UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kolkata")], dtype=np.uint16
-    )
-    curves = np.tile(np.arange(HOURS, dtype=np.float64), (4, 1))  # the hour itself
-    start = 1_774_735_200  # Saturday 2026-03-28T22:00Z; clocks in Berlin go forward three hours later
-    seen = ahead(curves, zones, np.array([0, 0, 0, 1_800]), start=start, hours=4)
-    assert seen.tolist() == [
-        [142, 143, 144, 145],
-        [143, 144, 145, 147],
-        [147, 148, 149, 150],
-        [148, 149, 150, 151],
+@pytest.mark.parametrize("level", [0.5, 1.0, 2.0])
+def test_the_population_s_taste_is_found_whatever_the_level(level: float) -> None:
+    curve = population_curve(mails(np.random.default_rng(1), 200_000, taste=14.0, level=level))
+    assert curve.reshape(7, 24).mean(axis=0).argmax() in (13, 14, 15)
+    best, worst = np.sort(curve)[-20:].mean(), np.sort(curve)[:20].mean()
+    assert 3 < best / worst < 19
+
+
+def test_being_mailed_at_nine_is_no_taste_for_nine() -> None:
+    hour = np.random.default_rng(2).integers(0, 7, 50_000) * 24 + 9
+    clicked = (np.random.default_rng(3).random(50_000) < 0.05).astype(np.float64)
+    assert population_curve(Answers(hour, clicked, np.full(50_000, 0.05))) == pytest.approx(FLAT, abs=0.02)
+    (mailed_at_nine,) = curves(a_page([a_row(1, hour_mails=(0, 0, 0, 40, 0, 0, 0, 0), hour_clicks=(0, 0, 0, 4, 0, 0, 0, 0))]))
+    assert mailed_at_nine == pytest.approx(FLAT)
+
+
+def test_own_clicks_count_against_what_the_mails_would_have_been_clicked_anyway() -> None:
+    """A known answer: four clicks of forty mails, all on the ten that left from 18 to 21 o'clock."""
+    row = a_row(1, hour_mails=(0, 0, 0, 10, 10, 10, 10, 0), hour_clicks=(0, 0, 0, 0, 0, 0, 4, 0))
+    (curve,) = curves(a_page([row]))
+    evening, noon, night = curve[18:21], curve[9:18], curve[0:9]
+    assert evening == pytest.approx([(STRENGTH + 4) / (STRENGTH + 1)] * 3)
+    assert noon == pytest.approx([STRENGTH / (STRENGTH + 1)] * 9)
+    assert night == pytest.approx([1.0] * 9)  # nobody knows
+    # with ten times as much of the same the data speak
+    much = curves(a_page([a_row(1, hour_mails=(0, 0, 0, 100, 100, 100, 100, 0), hour_clicks=(0, 0, 0, 0, 0, 0, 40, 0))]))[0]
+    assert much[18] / much[12] > 2 * curve[18] / curve[12]
+
+
+def test_a_page_s_curves_do_not_depend_on_who_else_is_on_it() -> None:
+    random = np.random.default_rng(5)
+    rows = [
+        a_row(
+            i,
+            peak_hour=int(random.integers(-1, 24)),
+            hour_mails=tuple(random.integers(0, 60, 8).tolist()),
+            hour_clicks=tuple(random.integers(0, 4, 8).tolist()),
+        )
+        for i in range(1, 60)
     ]
+    population = population_curve(mails(random, 5_000, taste=9.0))
+    whole = curves(a_page(rows), population)
+    assert all(curves(a_page([row]), population)[0].tobytes() == mine.tobytes() for row, mine in zip(rows, whole, strict=True))
+
+
+def test_taking_rows_takes_their_curves() -> None:
+    taste = taste_of(a_page([a_row(1, peak_hour=3), a_row(2, peak_hour=9)]), week(FLAT))
+    some: Taste = taste.take(np.array([1]))
+    assert some.at(WHOLE_WEEK[None]).argmax() % 24 == 9
+
+
+def test_a_curve_is_stored_to_the_last_digit_and_nothing_else_is_read_as_one() -> None:
+    curve = population_curve(mails(np.random.default_rng(6), 999, taste=3.0))
+    assert load(dump(curve)).tobytes() == curve.tobytes()
+    for raw in (b"[]", b"{}", b'{"hours": [1, 2]}', dump(-curve), b'{"hours": "x"}', b"x"):
+        with pytest.raises(ValueError, match=r"hours|convert|Expecting|not"):
+            load(raw)

@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.pacing.hours import in_hours, next_opening
+from revenue_engine.pacing.hours import in_hours, local_seconds, next_opening
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.zones import ZONES, zone_number
 
@@ -101,3 +103,24 @@ def test_no_rows_are_no_trouble() -> None:
     empty = np.zeros(0, dtype=np.uint16)
     assert len(next_opening(empty, np.zeros(0, dtype=np.int64), Controls())) == 0
     assert len(in_hours(empty, 0, Controls(), for_seconds=900)) == 0
+
+
+@given(
+    zone=st.sampled_from(
+        ["America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Casablanca", "Asia/Kathmandu", "UTC"]
+    ),
+    moments=st.lists(st.integers(1_767_225_600, 1_830_297_600), min_size=1, max_size=6),
+)
+def test_a_reader_s_clock_is_read_as_datetime_reads_it(zone: str, moments: list[int]) -> None:
+    at = np.array(moments, dtype=np.int64)[:, None] + np.array([0, 1_799, 3_600, 86_400])
+    local = local_seconds(np.full(len(moments), ZONES.index(zone), dtype=np.uint16), at)
+    for second, moment in zip(local.ravel().tolist(), at.ravel().tolist(), strict=True):
+        there = datetime.fromtimestamp(moment, ZoneInfo(zone))
+        assert second == there.weekday() * 86_400 + there.hour * 3_600 + there.minute * 60 + there.second
+
+
+def test_a_clock_change_is_found_to_the_second() -> None:
+    change = int(datetime(2026, 3, 8, 7, tzinfo=UTC).timestamp())  # New York, 2:00 is 3:00
+    zones = np.full(1, ZONES.index("America/New_York"), dtype=np.uint16)
+    before, after = local_seconds(zones, np.array([[change - 1, change]]))[0].tolist()
+    assert (before % 86_400, after % 86_400) == (2 * 3_600 - 1, 3 * 3_600)

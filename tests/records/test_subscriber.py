@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import string
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.records.subscriber import (
     ROW_BYTES,
@@ -28,6 +30,7 @@ from revenue_engine.records.subscriber import (
     topic_number,
     unpack,
 )
+from revenue_engine.records.zones import zone_number
 
 DAY = 86_400
 T = 1_770_000_000
@@ -114,11 +117,32 @@ def test_every_country_code_fits_a_row_and_comes_back() -> None:
 def test_the_topics_of_the_last_clicks_are_remembered_and_one_that_was_none_is_forgotten() -> None:
     row = ROW
     for topic in (3, 0, 5, 3, *range(6, 12)):
-        row = remember_click(row, topic)
+        row = remember_click(row, topic, sent_at=T)
     assert row.recent_clicks == (11, 10, 9, 8, 7, 6, 3, 5)
-    assert forget_click(row, 9).recent_clicks == (11, 10, 8, 7, 6, 3, 5, 0)
-    assert forget_click(row, 31) == forget_click(row, 0) == row
+    assert forget_click(row, 9, sent_at=T).recent_clicks == (11, 10, 8, 7, 6, 3, 5, 0)
+    assert forget_click(row, 31, sent_at=T).recent_clicks == forget_click(row, 0, sent_at=T).recent_clicks == row.recent_clicks
     assert unpack(pack(row)) == row
+
+
+def test_mails_and_clicks_are_counted_by_the_part_of_the_reader_s_day_in_which_the_mail_left() -> None:
+    """Across his change of clocks: New York's on the 8th of March 2026 at 2:00."""
+    row = replace(ROW, zone=zone_number("America/New_York"))
+    before, after = (epoch_seconds(datetime(2026, 3, day, 13, 30, tzinfo=UTC)) for day in (7, 8))  # 8:30 and 9:30 there
+    for at in (before, after):
+        row = apply_claim(row, at=at, offer_number=1)
+    assert row.hour_mails == (0, 0, 1, 1, 0, 0, 0, 0)
+    row = remember_click(row, 0, sent_at=after)
+    assert row.hour_clicks == (0, 0, 0, 1, 0, 0, 0, 0)
+    assert forget_click(row, 0, sent_at=after).hour_clicks == (0,) * 8
+    assert forget_click(row, 0, sent_at=before).hour_clicks == row.hour_clicks  # never below nothing
+    back = unpack(pack(row))
+    assert (back.hour_mails, back.hour_clicks) == (row.hour_mails, row.hour_clicks)
+
+
+def test_a_full_count_is_halved_with_all_others_so_that_the_past_fades() -> None:
+    row = replace(ROW, zone=0, hour_mails=(255, 9, 0, 0, 0, 0, 0, 0), hour_clicks=(20, 3, 0, 0, 0, 0, 0, 0))
+    row = apply_claim(row, at=T // 86_400 * 86_400, offer_number=1)
+    assert (row.hour_mails, row.hour_clicks) == ((128, 4, 0, 0, 0, 0, 0, 0), (10, 1, 0, 0, 0, 0, 0, 0))
 
 
 def test_topics_are_numbers_of_a_mask_s_bits() -> None:

@@ -14,6 +14,7 @@ from revenue_engine.aws import names
 from revenue_engine.bundle import dump
 from revenue_engine.clock import epoch_seconds, parse_iso
 from revenue_engine.services import approvals
+from revenue_engine.services.cycle_inputs import known_context
 from revenue_engine.services.models import champion
 from revenue_engine.services.status import status
 from tests.e2e.house import ORG, START, House, house
@@ -159,6 +160,27 @@ def test_what_a_mailbox_provider_does_not_take_is_not_planned() -> None:
         assert reasons["provider_rate"] >= 13
         assert (len(made.mails), made.drops()) == (sum(report["planned"] for report in reports), set())
         assert sum((Counter(report["providers"]) for report in reports), Counter[str]()) == {"gmail": len(made.mails)}
+
+
+def test_whom_a_full_cycle_puts_off_and_what_hours_carried_is_known_to_later_cycles() -> None:
+    with house(170, by_hand=True, sends_per_minute=10) as made:
+        first = made.cycle()
+        assert (first["planned"], first["reasons"]["velocity_limit"]) == (150, 20)
+        three = epoch_seconds(START) // 3_600 + 1
+        assert first["later"] == {str(three): 20}
+        second = made.cycle()
+        context = known_context(made.w, ORG, second["cycle_id"])
+        assert context is not None
+        # its hours to come begin at four: tomorrow's two o'clock carries what today's did, and the day after's too
+        assert [n for n, mails in enumerate(context.spoken_for) if mails] == [22, 46]
+        assert context.spoken_for[22] == 150
+        made.w.control.finish_cycle(
+            ORG, second["cycle_id"], now=made.now, report={"later": {str(three + 1): 7, str(three + 22): 151}}
+        )
+        third = made.cycle()
+        context = known_context(made.w, ORG, third["cycle_id"])
+        assert context is not None
+        assert (context.spoken_for[0], context.spoken_for[21], context.spoken_for[22]) == (7, 151, 150)
 
 
 def test_who_is_over_a_provider_s_day_waits_for_the_next() -> None:

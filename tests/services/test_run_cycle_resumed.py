@@ -12,6 +12,7 @@ from revenue_engine.aws.control import Control
 from revenue_engine.aws.dynamo import changes
 from revenue_engine.aws.queues import Queue
 from revenue_engine.aws.subscribers import Subscribers
+from revenue_engine.later import Taken
 from revenue_engine.services import cycle_inputs, run_cycle
 from tests.e2e.house import ORG, House, house
 
@@ -119,13 +120,13 @@ def test_a_cycle_over_several_pages_decides_everybody_once(monkeypatch: pytest.M
 
 
 def test_a_second_run_beside_the_first_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., None] = run_cycle._run_page
+    real: Callable[..., Taken] = run_cycle._run_page
     beside: list[str] = []
     with house(5, by_hand=True) as made:
 
-        def run_another(*args: Any) -> None:
+        def run_another(*args: Any) -> Taken:
             beside.append(run_cycle.run_cycle(made.w, org=ORG, now=made.now, lease_seconds=600).outcome)
-            real(*args)
+            return real(*args)
 
         monkeypatch.setattr(run_cycle, "_run_page", run_another)
         made.judge()

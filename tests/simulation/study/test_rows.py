@@ -75,8 +75,11 @@ def test_people_are_imported_with_what_a_list_knows_of_them() -> None:
 def test_clicked_topics_are_remembered_as_one_by_one() -> None:
     rows, topics = _start(3), [3, 7, 3, 0, 9, 12, 1, 2, 4, 5]
     row = _row(rows, 1)
-    packed.clicked(rows, np.array([1, 0, *[1] * (len(topics) - 1)]), np.array([topics[0], 30, *topics[1:]]))
-    for topic in topics:
-        row = remember_click(row, topic)
+    sent_at = T + 5_000 * np.arange(len(topics))
+    who, when = np.array([1, 0, *[1] * (len(topics) - 1)]), np.array([T, T, *sent_at[1:]])
+    packed.clicked(rows, who, np.array([topics[0], 30, *topics[1:]]), when)
+    for topic, at in zip(topics, sent_at.tolist(), strict=True):
+        row = remember_click(row, topic, sent_at=at)
     assert _row(rows, 1).recent_clicks == row.recent_clicks
+    assert _row(rows, 1).hour_clicks == row.hour_clicks
     assert _row(rows, 0).recent_clicks[:2] == (30, 0)

@@ -7,7 +7,7 @@ in a last digit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ import orjson
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.bundle import Finder
 from revenue_engine.clock import iso_millis
-from revenue_engine.context import Cycle, prepare
+from revenue_engine.context import LATER_HOURS, Cycle, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.grant import NOTHING_TAKEN, grant
+from revenue_engine.later import Taken
 from revenue_engine.prediction.rates import by_segment
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
@@ -45,7 +46,7 @@ def receipts(
     page_key: str,
     context_key: str,
     granted: int,
-    taken: Sequence[int] = NOTHING_TAKEN,
+    taken: Taken = NOTHING_TAKEN,
     send_id: SendIds | None = None,
 ) -> bytes:
     """The page's receipts, one JSON line per row in the page's order.
@@ -63,8 +64,14 @@ def receipts(
     return b"\n".join(map(orjson.dumps, records)) + b"\n"
 
 
+def taken_of(record: Mapping[str, Any]) -> Taken:
+    """What the pages before a receipt's had taken."""
+    later = record["put_off"]
+    return Taken(tuple(record["taken"]), (*later, *(0,) * (LATER_HOURS - len(later))))
+
+
 def replay(
-    page: bytes, context: bytes, bundle_of: Finder, *, granted: int, taken: Sequence[int] = NOTHING_TAKEN
+    page: bytes, context: bytes, bundle_of: Finder, *, granted: int, taken: Taken = NOTHING_TAKEN
 ) -> tuple[Decisions, Batch, Cycle]:
     """Decide a stored page again; its receipts are the stored ones to the byte. `bundle_of` finds the bundle that the context names."""
     batch, cycle = load_page(page), prepare(load_context(context, bundle_of))
@@ -78,7 +85,7 @@ def _records(
     page_key: str,
     context_key: str,
     granted: int,
-    taken: Sequence[int],
+    taken: Taken,
     send_id: SendIds | None,
 ) -> Iterator[dict[str, Any]]:
     context, controls = cycle.context, cycle.context.controls
@@ -98,7 +105,8 @@ def _records(
         "page": page_key,
         "context": context_key,
         "granted": granted,
-        "taken": list(taken),
+        "taken": list(taken.mails),
+        "put_off": np.trim_zeros(np.array(taken.later), "b").tolist(),
         "cycle_key": f"{cycle.key:016x}",
         "lambda_micros": context.price.lambda_micros,
         "cost_micros": controls.cost_per_email_micros,

@@ -18,8 +18,9 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from revenue_engine.arrays import Floats
 from revenue_engine.errors import Refused
-from revenue_engine.pacing import index
+from revenue_engine.pacing import curve, index
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction import funnel, payout, rates
@@ -58,6 +59,7 @@ class Parts:
     funnel: funnel.FunnelTables | None = None
     payout: payout.PayoutTables | None = None
     value: model.ValueModel | None = None
+    hours: Floats | None = None  # (168,) pacing.curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ class Bundle:
         """Lifetime value of people."""
         return self.parts.value
 
+    @property
+    def hours(self) -> Floats:
+        """(168,) When in their week people click: what all have in common. Flat until it was learned."""
+        return curve.FLAT if self.parts.hours is None else self.parts.hours
+
 
 Finder = Callable[[str], Bundle]  # by version; raises Refused as `load`
 
@@ -116,6 +123,7 @@ _FORMS: Mapping[str, _Form] = {
     "funnel": _Form("funnel.npz", funnel.dump, funnel.load),
     "payout": _Form("payout.npz", payout.dump, payout.load),
     "value": _Form("value.npz", model.dump, model.load),
+    "hours": _Form("hours.json", curve.dump, curve.load),
 }
 
 _NEEDED = ("rates", "index")

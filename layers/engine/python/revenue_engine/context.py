@@ -18,6 +18,7 @@ from revenue_engine.ids import stable_hash
 from revenue_engine.offers import choice
 from revenue_engine.offers.book import OfferBook, make_book
 from revenue_engine.offers.posterior import Posteriors, joint_draws
+from revenue_engine.pacing.curve import Week, week
 from revenue_engine.pacing.index import ValueTable
 from revenue_engine.pacing.warm_up import Room
 from revenue_engine.prediction.features import offer_features
@@ -32,6 +33,7 @@ UPPER_QUANTILE = 0.95
 # how far offers' clicks per mail, and those of an offer's assets, lie from what the rates say while nothing was seen, as shares
 OFFER_SPREAD, ASSET_SPREAD = 0.5, 0.2
 _TIE = 1e-6
+LATER_HOURS = 48  # that people are put off to by plan: the whole of tomorrow, whatever the hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class CycleContext:
     code_version: str
     stopped_segments: tuple[str, ...] = ()  # by the judge; what it stopped of offers and variants is not in `offers`
     stopped_providers: tuple[str, ...] = ()
+    spoken_for: tuple[
+        int, ...
+    ] = ()  # (LATER_HOURS,) mails that each hour from `first_later_hour` on will carry anyway; none known: ()
     rooms: Mapping[str, Room] = field(default_factory=dict)  # by mailbox provider; no limit of its own for one that is not named
     let_through_share: float = 1.0  # of people; less while the breaker is half open
 
@@ -85,7 +90,13 @@ class Cycle:
     factors: choice.Tables  # (S, A, M) what each joint draw makes of an arm's worth; mean 1
     upper: Floats  # (S, A) their optimistic quantile, at least 1
     fixed_revenue: Floats  # (A,) over the org: the fixed policy's taste
+    week: Week  # what hours are to readers, before their own clicks
     values: ValueTable  # what a mail costs its reader's future
+
+
+def first_later_hour(now: int) -> int:
+    """The first full hour, epoch seconds, that people may be put off to: an hour away at least."""
+    return -(-(now + 3_600) // 3_600) * 3_600
 
 
 def prepare(context: CycleContext) -> Cycle:
@@ -133,6 +144,7 @@ def prepare(context: CycleContext) -> Cycle:
         factors=factors,
         upper=np.maximum(np.quantile(factors, UPPER_QUANTILE, axis=2), 1.0),
         fixed_revenue=context.posteriors.segment_share @ worth,
+        week=week(context.bundle.hours),
         values=context.bundle.index,
     )
 

@@ -17,6 +17,7 @@ from revenue_engine.arrays import Bools, Codes, Floats, Ints, Keys
 from revenue_engine.context import Cycle
 from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
+from revenue_engine.pacing.curve import taste_of
 from revenue_engine.pacing.hours import in_hours
 from revenue_engine.pacing.index import Prices, fatigue_of, prices
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
@@ -201,7 +202,7 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     unsubscribe, complaint = by_segment(rates.unsubscribe_hazard)[segment], by_segment(rates.complaint_hazard)[segment]
     sends = planned_sends(batch, now, most_per_week=controls.max_emails_per_subscriber_per_week)
     people = batch.column("draw_key").astype(np.uint64)
-    rhythm = _rhythm(batch, cycle)
+    rhythm = rhythm_at(batch, cycle)
     return Facts(
         no_mail=policy == _NO_MAIL,
         let_through=uniforms(cycle.trickle_key, people, Stream.TRICKLE) < cycle.context.let_through_share,
@@ -222,21 +223,23 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
     )
 
 
-def _rhythm(batch: Batch, cycle: Cycle) -> Rhythm:
+def rhythm_at(batch: Batch, cycle: Cycle) -> Rhythm:
+    """How often each row may be mailed, by its policy and its silence."""
     gap = cycle.context.controls.min_hours_between_emails * 3_600
     fixed = batch.column("arm") == _FIXED
     return rhythm_of(batch, now=cycle.now, gap_seconds=np.where(fixed, max(gap, FIXED_GAP_SECONDS), gap).astype(np.int64))
 
 
 def when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
+    """When each row is decided next, for itself alone: epoch seconds, (n,)."""
     return next_decision_at(
         reason,
         zones=batch.column("zone"),
         now=cycle.now,
         last_send_at=batch.column("last_send_at").astype(np.int64),
         recent_sends=batch.column("recent_sends").astype(np.int64),
-        gap_seconds=_rhythm(batch, cycle).gap_seconds,
-        peak_hour=batch.column("peak_hour").astype(np.int64),
+        gap_seconds=rhythm_at(batch, cycle).gap_seconds,
+        taste=taste_of(batch, cycle.week),
         jitter=uniforms(cycle.key, batch.column("draw_key").astype(np.uint64), Stream.JITTER),
         controls=cycle.context.controls,
     )

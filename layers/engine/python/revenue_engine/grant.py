@@ -3,15 +3,15 @@ the minute each leaves at. Shapes: n rows of a page, P mailbox providers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from revenue_engine.arrays import Codes, Ints
 from revenue_engine.context import Cycle
-from revenue_engine.cycle import lets_leave, when_next
+from revenue_engine.cycle import lets_leave
 from revenue_engine.draws import Stream, hashes
+from revenue_engine.later import Taken, come_again
 from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.pacing.places import fitting, without_place
 from revenue_engine.pacing.price import histogram
@@ -21,7 +21,7 @@ from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS, PROVIDERS
 
-NOTHING_TAKEN = (0,) * len(PROVIDERS)
+NOTHING_TAKEN = Taken()
 _WANTED = ("revenue_opportunity", "exploration", "ghost", "below_shadow_price", "daily_limit_reached", "velocity_limit")
 _ENGINE, _FIXED = ARMS.index("engine"), ARMS.index("fixed")
 
@@ -33,12 +33,12 @@ def supply_of(decisions: Decisions) -> Ints:
     return histogram(decisions.row_index_micros, wanted)
 
 
-def places(decisions: Decisions, cycle: Cycle, taken: Sequence[int]) -> int:
-    """How many mails of a page the cycle can carry, by velocity and mailbox providers, after what its earlier pages took (P,)."""
+def places(decisions: Decisions, cycle: Cycle, taken: Taken) -> int:
+    """How many mails of a page the cycle can carry, by velocity and mailbox providers, after what its earlier pages took."""
     return min(fitting(decisions.mail, decisions.provider, room=_provider_room(cycle, taken)), _cycle_room(cycle, taken))
 
 
-def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, taken: Sequence[int] = NOTHING_TAKEN) -> Decisions:
+def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, taken: Taken = NOTHING_TAKEN) -> Decisions:
     """Keep the sends that got a place in the day's budget, and give each its minute. D6: never more than `granted`.
 
     The fixed policy's few come first, so that the engine's wishes do not thin out what it is measured against; then the best by
@@ -51,7 +51,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
     granted
         Mails of this page that the day's budget pays for.
     taken
-        (P,) mails that the cycle's earlier pages have planned, by mailbox provider.
+        What the cycle's earlier pages have taken.
     """
     controls = cycle.context.controls
     room, of_provider = _cycle_room(cycle, taken), _provider_room(cycle, taken)
@@ -78,7 +78,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
         span=span_minutes(cycle.context.now, controls.zone),
     )
     nothing = np.where(kept, 1.0, np.nan)
-    return replace(
+    left = replace(
         decisions,
         send=decisions.send & kept,
         mail=mail,
@@ -101,21 +101,25 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
         index_micros=np.where(kept, decisions.index_micros, 0),
         runner_up_index_micros=np.where(kept, decisions.runner_up_index_micros, 0),
         minute=minute,
-        next_decision_at=np.where(kept, decisions.next_decision_at, when_next(batch, cycle, reason)),
     )
+    if not len(lost):
+        return left
+    again = decisions.next_decision_at.copy()
+    again[lost] = come_again(left, batch, cycle, taken, cut=lost)
+    return replace(left, next_decision_at=again)
 
 
-def _cycle_room(cycle: Cycle, taken: Sequence[int]) -> int:
+def _cycle_room(cycle: Cycle, taken: Taken) -> int:
     """How many mails the cycle can still carry: its minutes on the org's day at the velocity, less what earlier pages took."""
     controls = cycle.context.controls
-    return max(0, span_minutes(cycle.context.now, controls.zone) * controls.sends_per_minute - sum(taken))
+    return max(0, span_minutes(cycle.context.now, controls.zone) * controls.sends_per_minute - sum(taken.mails))
 
 
-def _provider_room(cycle: Cycle, taken: Sequence[int]) -> Ints:
+def _provider_room(cycle: Cycle, taken: Taken) -> Ints:
     """The same of each mailbox provider, (P,)."""
     rooms = [cycle.context.rooms.get(name) for name in PROVIDERS]
     most = [min(room.today, room.cycle) if room else np.iinfo(np.int64).max for room in rooms]
-    return np.maximum(np.array(most, dtype=np.int64) - np.array(taken, dtype=np.int64), 0)
+    return np.maximum(np.array(most, dtype=np.int64) - np.array(taken.mails, dtype=np.int64), 0)
 
 
 def _why_full(cycle: Cycle) -> Codes:

@@ -22,6 +22,7 @@ from revenue_engine.learning.outcomes import Outcomes
 from revenue_engine.learning.people import MailPlan, Piece, mail_log
 from revenue_engine.learning.rows import Rows
 from revenue_engine.log_pages import Sent, Stored, opened
+from revenue_engine.pacing.hours import local_seconds
 from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER, base_features
 from revenue_engine.prospects import features
 from revenue_engine.records.batch import Batch
@@ -120,6 +121,7 @@ def _part(sent: Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, l
         key=sent.key[chosen],
         person=sent.person[chosen],
         sent_at=outcomes.sent_at[at],
+        hour=local_seconds(page.rows["zone"][sent.row[chosen]], outcomes.sent_at[at].astype(np.int64)[:, None])[:, 0] // 3_600,
         segment=sent.segment[chosen],
         arm=sent.arm[chosen],
         payout_micros=given.payout_micros,
@@ -139,4 +141,6 @@ def _nothing() -> Part:
     none, keys, numbers = np.zeros(0), np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
     features, cross = (np.zeros((0, width), dtype=np.float32) for width in (len(SUBSCRIBER) + len(OFFER), len(CROSS)))
     never = np.zeros(0, dtype=np.bool_)
-    return Part(Rows(features, cross, none, none, never, never, none, none), keys, keys, none, numbers, numbers, none, none)
+    return Part(
+        Rows(features, cross, none, none, never, never, none, none), keys, keys, none, numbers, numbers, numbers, none, none
+    )

@@ -72,6 +72,7 @@ def save_context(context: CycleContext) -> bytes:
             "code_version": context.code_version,
             "stopped_segments": list(context.stopped_segments),
             "stopped_providers": list(context.stopped_providers),
+            "spoken_for": context.spoken_for,
             "rooms": {provider: asdict(room) for provider, room in context.rooms.items()},
             "let_through_share": context.let_through_share,
             "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
@@ -113,6 +114,7 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
             code_version=document["code_version"],
             stopped_segments=tuple(document["stopped_segments"]),
             stopped_providers=tuple(document["stopped_providers"]),
+            spoken_for=tuple(document["spoken_for"]),
             rooms={provider: Room(**room) for provider, room in document["rooms"].items()},
             let_through_share=document["let_through_share"],
         )

@@ -207,5 +207,10 @@ class OneContent(Engine):
         rows["peak_hour"] = -1
         return rows
 
+    def told(self, events: DayEvents, day: int) -> None:
+        super().told(events, day)
+        assert self._memory is not None
+        self._memory.rows["hour_clicks"] = 0  # nor does anybody's own click tell one
+
     def _catalogue(self, seen: Observables) -> tuple[Offer, ...]:
         return offers_of(seen, tones=TONES[:1])

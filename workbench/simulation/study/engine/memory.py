@@ -45,6 +45,7 @@ class Memory:
         self.rows, self.start, self._since = rows, start, since
         self._epoch = int(start.timestamp())
         self._segment = np.zeros((days, n), dtype=np.uint8)
+        self._sent_at = np.zeros((days, n), dtype=np.int64)
         self._opened = np.zeros((days, n), dtype=bool)
         self._clicked_on = np.full((days, n), _NEVER, dtype=np.int16)
         self._clicked_s = np.full((days, n), np.inf, dtype=np.float32)  # of that click, likewise
@@ -62,6 +63,7 @@ class Memory:
     def mailed(self, day: int, who: Ints, at: Ints, offer: Ints, segment: Ints) -> None:
         """One mail each."""
         self._segment[day, who] = segment
+        self._sent_at[day, who] = at
         packed.claimed(self.rows, who, at, FIRST_NUMBER + offer)
 
     def told(self, events: DayEvents, day: int) -> tuple[Ints, Ints]:
@@ -137,7 +139,7 @@ class Memory:
         self._clicked_on[first.sent_day, first.row] = today
         self._clicked_s[first.sent_day, first.row] = first.at - _DAY * first.sent_day
         self._count("clicks", first, today)
-        packed.clicked(self.rows, first.row, self._topics[first.offer])
+        packed.clicked(self.rows, first.row, self._topics[first.offer], self._sent_at[first.sent_day, first.row])
         return human, events.where(burst)
 
     def _money(self, events: DayEvents) -> None:

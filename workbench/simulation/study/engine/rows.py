@@ -13,6 +13,7 @@ from revenue_engine.ids import stable_hash
 from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.subscriber import (
     HALF_LIFE_DAYS,
+    PART_HOURS,
     PROVIDERS,
     RECENT,
     SCHEMA,
@@ -66,6 +67,10 @@ def page(rows: Rows, who: Ints, decided_at: Ints) -> Batch:
 def claimed(rows: Rows, who: Ints, at: Ints, offer_number: Ints) -> None:
     """`apply_claim` for people mailed at most once here."""
     _add(rows, "sends", who, at)
+    full = who[(rows["hour_mails"][who] == 255).any(axis=1)]
+    for name in ("hour_mails", "hour_clicks"):
+        rows[name][full] //= 2
+    rows["hour_mails"][who, _part_of_day(at)] += 1
     rows["first_send_at"][who] = np.where(rows["first_send_at"][who] == 0, at, rows["first_send_at"][who])
     rows["last_send_at"][who] = np.maximum(rows["last_send_at"][who], at)
     for name, newest in (("recent_sends", at), ("recent_offers", offer_number)):
@@ -81,14 +86,22 @@ def touched(rows: Rows, name: str, who: Ints, at: Ints) -> None:
         np.maximum.at(rows[_LAST[name]], who, at.astype(np.uint32))
 
 
-def clicked(rows: Rows, who: Ints, topic: Ints) -> None:
+def clicked(rows: Rows, who: Ints, topic: Ints, sent_at: Ints) -> None:
     """`remember_click` for the first clicks of mails, in the order of time, as often as somebody is named."""
+    for first in _once_each(who):
+        cell = who[first], _part_of_day(sent_at[first])
+        rows["hour_clicks"][cell] = np.minimum(rows["hour_clicks"][cell].astype(np.int64) + 1, 255)
     known = topic > 0
     who, topic = who[known], topic[known]
     for first in _once_each(who):
         recent = rows["recent_clicks"]
         recent[who[first], 1:] = recent[who[first], :-1]
         recent[who[first], 0] = topic[first]
+
+
+def _part_of_day(at: Ints) -> Ints:
+    """Of people whose zone is UTC: a study's hours are the readers' own."""
+    return at % _DAY // (3_600 * PART_HOURS)
 
 
 def _once_each(who: Ints) -> Iterator[Ints]:

@@ -73,6 +73,7 @@ class Part:
     key: Keys  # of the decision
     person: Keys
     sent_at: Floats
+    hour: Ints  # of the reader's week, 0..167, in which it left
     segment: Ints  # position in SEGMENTS
     arm: Ints  # position in `Dataset.arms`
     payout_micros: Floats  # as the offer listed it

@@ -4,7 +4,7 @@ same versions.
 Two bundles are made. `learned` has a funnel of the org's own mails, fitted to all but the newest fifth of them and judged on that; it
 starts from rates of the evidence before that fifth, and is served with those of today. `kept` is the champion's funnel, or none, on
 rates of today's evidence: rates are counts, shrunk towards the prior, so a small list may have them long before its mails can teach and
-judge trees.
+judge trees. Both have the hours of the week in which people click (`learning.hours`), or the champion's where these are not believed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from revenue_engine.bundle import Bundle, seal
 from revenue_engine.errors import Refused
 from revenue_engine.learning.dataset import Dataset
 from revenue_engine.learning.gate import ONE_SIDED, Verdict, judge, judge_value
+from revenue_engine.learning.hours import fit_hours
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.told import clicks_by, paying, payout_level, told
 from revenue_engine.prediction.rates import Rates, table
@@ -75,15 +76,17 @@ def train(
     counted, on_rates = _rates_verdict(rows, rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
+    hours, hours_figures = (None, {}) if data is None else fit_hours(data)
+
     def made(name: str, learned: Mapping[str, Any], verdict: Verdict) -> Candidate:
         bundle = seal(
-            replace(champion.parts, rates=rates, **learned),
+            replace(champion.parts, rates=rates, hours=champion.parts.hours if hours is None else hours, **learned),
             trained_at=now,
             code_version=code_version,
             prior=False,
             data_fingerprint=fingerprint,
             seed=seed,
-            metrics=counted | dict(verdict.figures),
+            metrics=counted | hours_figures | dict(verdict.figures),
         )
         return Candidate(name, bundle, verdict)
 

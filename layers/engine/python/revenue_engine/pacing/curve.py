@@ -1,112 +1,132 @@
-"""When in his week a person answers. Shapes: n people, 168 hours of the reader's own week from Monday 0:00.
+"""When in his week a person answers. Shapes: n people, K moments, 168 hours of the reader's own week from Monday 0:00, PARTS of his day.
 
-A curve is a factor on the chance of a click, 1 on average over the week. Clicks of the mails that left in an hour are held against what
-those mails would have been clicked at factor 1, so that being mailed often at nine is no taste for nine:
+A curve is a factor on the chance of a click, about 1 on average. It is the population's, with a bump around the hour a person has
+declared, times what his own clicks say of the parts of his day. Clicks of the mails that left in an hour are held against what those
+mails would have been clicked anyway, so that being mailed often at nine is no taste for nine:
 
-    factor[i, h] = (STRENGTH · prior[i, h] + clicks[i, h]) / (STRENGTH + expected clicks[i, h])
+    factor[h] = (strength + clicks[h]) / (strength + expected clicks[h])
 
-(Gamma-Poisson), both smoothed over neighbouring hours and like hours of other days. The prior is the population's curve, which is fitted
-the same way towards 1, with a bump around the hour a person has declared.
+(Gamma-Poisson: `strength` is one over the relative variance that factors have beforehand). The population's counts are smoothed over
+neighbouring hours and like hours of other days; a person's are counted by part of the day, in the packed row.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Floats, Ints
-from revenue_engine.pacing.hours import Zones
-from revenue_engine.records.zones import ZONES
+from revenue_engine.records.batch import Batch
+from revenue_engine.records.subscriber import PART_HOURS, PARTS
 
 HOURS = 168
-STRENGTH = 6.0  # expected clicks, within a kernel's reach, that a person's prior is worth
-POPULATION_STRENGTH = 20.0
+STRENGTH = 40.0  # of a part of the day: a handful of clicks must not outweigh what is known beforehand (decisions/0035)
+POPULATION_STRENGTH = 20.0  # expected clicks within the kernel's reach
 NEAR_HOURS = 2.0  # deviation of the kernel
 OTHER_DAYS = 0.5  # weight of the same hour on another day
 DECLARED_SHARE = 0.5  # of the week's clicks that belong to the declared hour's bump
 DECLARED_HOURS = 2.5  # and its deviation
 LEAST = 0.1  # no hour is worth nothing: nobody would ever find out
+NOT_DECLARED = -1
+FLAT: Floats = np.ones(HOURS)
+Positions = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Mails that left, (m,) each."""
 
-    row: npt.NDArray[np.intp]  # position of the person
-    hour: npt.NDArray[np.intp]  # of the reader's week, in which it left
-    clicked: Floats  # 0 or 1, faded as the reader likes
-    expected: Floats  # its chance of a click at factor 1, faded alike
+    hour: Positions  # of the reader's week, in which it left
+    clicked: Floats  # clicks, weighted as the reader likes
+    expected: Floats  # chance of a click whatever the hour, weighted alike
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What is known of people's weeks before their own clicks: by declared hour, the last row for none."""
+
+    prior: Floats  # (25, 168)
+    parts: Floats  # (25, PARTS) its means
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is known of who has declared nothing."""
+        return bool((self.prior[NOT_DECLARED] == 1.0).all())
 
 
 def population_curve(answers: Answers) -> Floats:
-    """What all people have in common, (168,); 1 everywhere without evidence."""
-    everybody = Answers(np.zeros_like(answers.row), answers.hour, answers.clicked, answers.expected)
-    return np.asarray(_curves(everybody, np.ones((1, HOURS)), POPULATION_STRENGTH)[0])
+    """What all people have in common, (168,); 1 everywhere without evidence. A level that is off is no taste."""
+    total = answers.expected.sum()
+    level = answers.clicked.sum() / total if total else 1.0
+    # sums in one order, not a matrix product's: the same mails make the same bytes in every process
+    clicked, expected = (
+        (_KERNEL * np.bincount(answers.hour, of, HOURS)).sum(axis=1) for of in (answers.clicked, level * answers.expected)
+    )
+    factor = np.maximum((POPULATION_STRENGTH + clicked) / (POPULATION_STRENGTH + expected), LEAST)
+    return np.asarray(factor / factor.mean())
 
 
-def send_time_curves(answers: Answers, population: Floats, peak_hour: npt.NDArray[np.int16]) -> Floats:
-    """Everybody's curve, (n, 168).
-
-    Parameters
-    ----------
-    population
-        (168,) of `population_curve`.
-    peak_hour
-        (n,) declared, 0..23 in the reader's zone, -1 when not declared.
-    """
+def week(population: Floats) -> Week:
+    """The population's curve (168,) with the bumps of declared hours."""
     hours = np.arange(HOURS) % 24
     away = np.abs(hours[None, :] - np.arange(24)[:, None])
     bump = np.exp(-0.5 * (np.minimum(away, 24 - away) / DECLARED_HOURS) ** 2)  # (24, 168)
     bump /= bump.mean(axis=1, keepdims=True)
-    declared = np.concatenate([1.0 - DECLARED_SHARE + DECLARED_SHARE * bump, np.ones((1, HOURS))])[peak_hour]  # -1 is the last
+    declared = np.concatenate([1.0 - DECLARED_SHARE + DECLARED_SHARE * bump, np.ones((1, HOURS))])
     prior = population * declared
-    return _curves(answers, prior / prior.mean(axis=1, keepdims=True), STRENGTH)
+    prior /= prior.mean(axis=1, keepdims=True)
+    by_part = prior.reshape(25, 7, PARTS, PART_HOURS).mean(axis=(1, 3))
+    return Week(prior, by_part)
 
 
-def ahead(curves: Floats, zones: Zones, offset: Ints, *, start: int, hours: int) -> Floats:
-    """The curves in the hours to come, (n, H): hour h is the reader's own at `start` + h hours + his offset.
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """People's weeks, of n rows."""
 
-    Parameters
-    ----------
-    offset
-        (n,) seconds into the hour.
-    start
-        Epoch seconds of a full UTC hour.
-    """
-    numbers, of_row = np.unique(zones, return_inverse=True)
-    quarter = offset // 900  # no zone is off the hour by less than a quarter
-    local = np.array([_local_hours(ZONES[number], start, hours) for number in numbers])  # (Z, 4, H)
-    hour = local.reshape(len(numbers), 4, hours)[of_row.reshape(-1), quarter]
-    return np.take_along_axis(curves, hour, axis=1)
+    week: Week
+    peak_hour: Ints  # (n,) declared, 0..23 in the reader's zone, or NOT_DECLARED
+    own: Floats  # (n, PARTS) what their own clicks say
 
+    def take(self, rows: Positions) -> Taste:
+        """These rows alone."""
+        return Taste(self.week, self.peak_hour[rows], self.own[rows])
 
-@lru_cache(maxsize=1_024)
-def _local_hours(zone: str, start: int, hours: int) -> npt.NDArray[np.intp]:
-    """The hour of the week in which each quarter of each hour lies there, (4, H)."""
-    tz = ZoneInfo(zone)
-    found = np.empty((4, hours), dtype=np.intp)
-    for quarter in range(4):
-        for h in range(hours):
-            at = datetime.fromtimestamp(start + 3_600 * h + 900 * quarter, tz)
-            found[quarter, h] = at.weekday() * 24 + at.hour
-    return found
+    def at(self, hour: Ints) -> Floats:
+        """Factors at hours of the reader's week, (n, K) of (n, K)."""
+        rows = np.arange(len(hour))[:, None]
+        return np.asarray(self.week.prior[self.peak_hour[:, None], hour] * self.own[rows, hour % 24 // PART_HOURS])
+
+    @property
+    def matters(self) -> Positions:
+        """Rows for whom one hour is not like another."""
+        known = (self.peak_hour != NOT_DECLARED) | np.any(self.own != 1.0, axis=1) | (not self.week.is_flat)
+        return np.flatnonzero(known)
 
 
-def _curves(answers: Answers, prior: Floats, strength: float) -> Floats:
-    clicked, expected = (_smoothed(answers, of, len(prior)) for of in (answers.clicked, answers.expected))
-    factor = np.maximum((strength * prior + clicked) / (strength + expected), LEAST)
-    return np.asarray(factor / factor.mean(axis=1, keepdims=True))
+def taste_of(batch: Batch, known: Week) -> Taste:
+    """What rows say of their people's hours. A row's own sums do not depend on the others'."""
+    peak = batch.column("peak_hour").astype(np.int64)
+    mails, clicks = (batch.column(name).astype(np.float64) for name in ("hour_mails", "hour_clicks"))
+    anyway = known.parts[peak] * mails
+    rate = clicks.sum(axis=1) / np.maximum(anyway.sum(axis=1), 1.0)  # 0 of who never clicked: he has said nothing of hours
+    return Taste(known, peak, (STRENGTH + clicks) / (STRENGTH + rate[:, None] * anyway))
 
 
-def _smoothed(answers: Answers, values: Floats, rows: int) -> Floats:
-    """Sums by person and hour, within the kernel's reach, (n, 168)."""
-    flat = np.bincount(answers.row * HOURS + answers.hour, values, rows * HOURS)
-    return np.asarray(flat.reshape(rows, HOURS) @ _KERNEL)
+def dump(population: Floats) -> bytes:
+    """A population's curve as JSON."""
+    return json.dumps({"hours": population.tolist()}, separators=(",", ":"), allow_nan=False).encode()
+
+
+def load(raw: bytes) -> Floats:
+    """The curve of these bytes. Raises ValueError for what is none."""
+    document = json.loads(raw)
+    hours = np.array(document["hours"] if isinstance(document, dict) and set(document) == {"hours"} else None, dtype=np.float64)
+    if hours.shape != (HOURS,) or not (np.isfinite(hours).all() and (hours > 0).all()):
+        raise ValueError("hours: 168 positive numbers")
+    return hours
 
 
 def _kernel() -> Floats:

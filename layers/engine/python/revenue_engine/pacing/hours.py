@@ -18,6 +18,8 @@ from revenue_engine.records.controls import Controls
 from revenue_engine.records.zones import ZONES
 
 _DAY = 86_400
+_WEEK = 7 * _DAY
+_MONDAY = 3 * _DAY  # 1970 began on a Thursday
 Zones = npt.NDArray[np.uint16]
 
 
@@ -49,10 +51,7 @@ def _window_of(zones: Zones, at: Ints, controls: Controls) -> tuple[Ints, Ints]:
     opening, closing = np.empty(len(at), np.int64), np.empty(len(at), np.int64)
     if not len(at):
         return opening, closing
-    # whole weeks from a Monday, so that cycles of one week share the cache
-    lowest = datetime.fromtimestamp(int(at.min()), UTC).date()
-    first = lowest - timedelta(days=lowest.weekday() + 7)
-    days = 7 * ((int(at.max()) // _DAY - (first.toordinal() - 719_163)) // 7 + 4)
+    first, days = _weeks(at)
     for number in np.unique(zones):
         rows = np.flatnonzero(zones == number)
         opens, closes = (
@@ -81,3 +80,55 @@ def next_opening(zones: Zones, at: Ints, controls: Controls) -> Ints:
     """The first permitted instant at or after `at`, epoch seconds, (n,)."""
     opening, _ = _window_of(zones, at, controls)
     return np.maximum(opening, at)
+
+
+def local_seconds(zones: Zones, at: Ints) -> Ints:
+    """Seconds of the reader's own week since Monday 0:00, as his clock shows them at each instant, (n, K) of (n, K); `zones` is (n,)."""
+    local = np.empty(at.shape, dtype=np.int64)
+    if not at.size:
+        return local
+    first, days = _weeks(at)
+    for number in np.unique(zones):
+        rows = np.flatnonzero(zones == number)
+        since, offset = (np.array(part, dtype=np.int64) for part in _clocks(ZONES[number], first, days))
+        mine = at[rows]
+        local[rows] = mine + (offset[0] if len(offset) == 1 else offset[np.searchsorted(since, mine, side="right") - 1])
+    return np.asarray((local + _MONDAY) % _WEEK)
+
+
+def open_locally(local: Ints, controls: Controls, *, for_seconds: int) -> Bools:
+    """Whether a clock that shows these seconds of the week is inside hours and days for that long, of any shape; where it is changed
+    just then, `open_for` knows better."""
+    day, second = local // _DAY, local % _DAY
+    enabled = np.isin(np.arange(7), sorted(controls.enabled_weekdays))
+    start, end = controls.sending_hours_start * 3_600, controls.sending_hours_end * 3_600
+    return np.asarray(enabled[day] & (second >= start) & (second + for_seconds <= end))
+
+
+@lru_cache(maxsize=2_048)
+def _clocks(zone: str, first: date, days: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """From which instant on a zone's clock is how far ahead of UTC, in these days: changes are found to the second."""
+    tz = ZoneInfo(zone)
+    begin = int(datetime.combine(first, time(), UTC).timestamp())
+    since, offsets = [begin], [_offset(tz, begin)]
+    for day in range(1, days + 1):
+        low, high = begin + (day - 1) * _DAY, begin + day * _DAY
+        if _offset(tz, high) == offsets[-1]:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _offset(tz, middle) == offsets[-1] else (low, middle)
+        since.append(high)
+        offsets.append(_offset(tz, high))
+    return tuple(since), tuple(offsets)
+
+
+def _offset(tz: ZoneInfo, at: int) -> int:
+    return int((datetime.fromtimestamp(at, tz).utcoffset() or timedelta()).total_seconds())
+
+
+def _weeks(at: Ints) -> tuple[date, int]:
+    """Whole weeks around these instants, from a Monday, so that cycles of one week share what is worked out for them."""
+    lowest = datetime.fromtimestamp(int(at.min()), UTC).date()
+    first = lowest - timedelta(days=lowest.weekday() + 7)
+    return first, 7 * ((int(at.max()) // _DAY - (first.toordinal() - 719_163)) // 7 + 4)

@@ -10,17 +10,18 @@ import numpy as np
 
 from revenue_engine.arrays import Codes, Floats, Ints
 from revenue_engine.clock import from_epoch
-from revenue_engine.pacing.hours import Zones, next_opening
+from revenue_engine.pacing.curve import Taste
+from revenue_engine.pacing.hours import Zones, local_seconds, next_opening, open_locally
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.reasons import NUMBER_OF
-from revenue_engine.records.zones import ZONES
 
 HOUR = 3_600
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 SHORTEST = HOUR
-PEAK_REACH_HOURS = 2  # either side of a reader's peak hour: wide enough for a mail a day
+REACH_HOURS = 24
+_CHUNK = 20_000  # people at once
 SETTLED_FROM, SETTLED_TO = 6 * HOUR, 24 * HOUR  # a judgement on slow facts is looked at again after this long
 _SENT = [NUMBER_OF[name] for name in ("revenue_opportunity", "exploration", "fixed_policy", "ghost")]
 _SELDOM = [NUMBER_OF[name] for name in ("holdout", "silent_too_long")]  # nothing but an answer of theirs would change it
@@ -36,7 +37,7 @@ def next_decision_at(
     last_send_at: Ints,
     recent_sends: Ints,
     gap_seconds: Ints,
-    peak_hour: Ints,
+    taste: Taste,
     jitter: Floats,
     controls: Controls,
 ) -> Ints:
@@ -48,8 +49,8 @@ def next_decision_at(
         (n, RECENT) epoch seconds.
     gap_seconds
         (n,): how long after a send the row's policy mails again.
-    peak_hour
-        (n,): 0..23 in the reader's zone, -1 when not declared. Who has one is decided around it.
+    taste
+        What hours are to these people: they are decided in the best one within reach.
     jitter
         (n,): keyed uniforms; they spread a morning's opening over two hours and long waits over their range.
     """
@@ -60,7 +61,6 @@ def next_decision_at(
     at = np.where(reason == NUMBER_OF["outside_hours"], now, at)
     at = np.where(reason == NUMBER_OF["too_soon_since_last_email"], last_send_at + gap_seconds, at)
     at = np.where(reason == NUMBER_OF["subscriber_frequency_limit"], _week_frees(recent_sends, now, controls), at)
-    at = towards_peak(np.maximum(at, now + SHORTEST), zones, peak_hour, now=now)
     at = np.where(np.isin(reason, _TOMORROW), _tomorrow(now, controls.zone), at)
     at = np.where(np.isin(reason, _SOON), now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
     at = np.maximum(at, now + SHORTEST)
@@ -68,25 +68,35 @@ def next_decision_at(
     opening = next_opening(zones, at, controls)
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
     opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
+    # whoever found no place now was in his hour
+    movable = np.flatnonzero(~np.isin(reason, _SOON))
+    best = best_moment(opening[movable], zones[movable], taste.take(movable), gap_seconds=gap_seconds[movable], controls=controls)
+    moved = best != opening[movable]
+    opening[movable[moved]] = next_opening(zones[movable[moved]], best[moved], controls)  # a clock may change just then
     return np.where(np.isin(reason, _SELDOM), now + 30 * DAY + (jitter * DAY).astype(np.int64), opening)
 
 
-def towards_peak(at: Ints, zones: Zones, peak_hour: Ints, *, now: int) -> Ints:
-    """Instants moved to the next time that lies around each reader's peak hour, (n,); those of readers without one stay.
+def best_moment(at: Ints, zones: Zones, taste: Taste, *, gap_seconds: Ints, controls: Controls) -> Ints:
+    """Instants, (n,), moved to the moment of the next day that is best for each reader, by whole hours and inside his hours and days.
 
-    Clocks are read at `now`: a change of the clock in between moves the hour once.
+    Waiting is worth what the factor of the hour gains on the mails it costs: somebody mailed once a `gap` who always waits w more
+    gets gap / (gap + w) of them (renewal reward: gain a mail over time a mail).
     """
-    if not len(at):
-        return at
-    numbers, of_row = np.unique(zones, return_inverse=True)
-    clock = from_epoch(now)
-    offset = np.array(
-        [(clock.astimezone(ZoneInfo(ZONES[z])).utcoffset() or timedelta()).total_seconds() for z in numbers.tolist()]
-    )
-    local = at + offset[of_row.reshape(-1)].astype(np.int64)
-    since = (local - (peak_hour - PEAK_REACH_HOURS) * HOUR) % DAY
-    wait = np.where((peak_hour < 0) | (since < 2 * PEAK_REACH_HOURS * HOUR), 0, DAY - since)
-    return np.asarray(at + wait, dtype=np.int64)
+    moved, whom = at.copy(), taste.matters
+    for begin in range(0, len(whom), _CHUNK):
+        rows = whom[begin : begin + _CHUNK]
+        moved[rows] = _best_moment(at[rows], zones[rows], taste.take(rows), gap_seconds[rows], controls)
+    return moved
+
+
+def _best_moment(at: Ints, zones: Zones, taste: Taste, gap_seconds: Ints, controls: Controls) -> Ints:
+    wait = HOUR * np.arange(REACH_HOURS)
+    moments = at[:, None] + wait
+    local = local_seconds(zones, moments)
+    gap = gap_seconds[:, None].astype(np.float64)
+    worth = taste.at(local // HOUR) * gap / (gap + wait)
+    worth[~open_locally(local, controls, for_seconds=CYCLE_MINUTES * 60)] = 0.0
+    return np.asarray(np.take_along_axis(moments, worth.argmax(axis=1)[:, None], axis=1)[:, 0])
 
 
 def _week_frees(recent_sends: Ints, now: int, controls: Controls) -> Ints:

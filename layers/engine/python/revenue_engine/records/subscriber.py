@@ -10,14 +10,20 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from revenue_engine.errors import Refused
 from revenue_engine.ids import stable_hash
+from revenue_engine.records.zones import ZONES
 
 RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
 UNKNOWN = 0xFFFF
 CLICKS = 8  # clicked mails whose topic is remembered
+PART_HOURS = 3
+PARTS = 24 // PART_HOURS  # of a reader's day
+_FULL = 255  # of a count in one byte
 
 # (name, struct code, count); little-endian, no padding
 LAYOUT: tuple[tuple[str, str, int], ...] = (
@@ -40,6 +46,8 @@ LAYOUT: tuple[tuple[str, str, int], ...] = (
     ("recent_sends", "I", RECENT),  # epoch seconds, newest first, 0 = none
     ("recent_offers", "I", RECENT),  # offer numbers, beside recent_sends
     ("recent_clicks", "B", CLICKS),  # topic numbers of the offers a person clicked, newest first, 0 = none
+    ("hour_mails", "B", PARTS),  # of ours, by the part of the reader's day in which they left; the past fades by halving
+    ("hour_clicks", "B", PARTS),  # those of them that a person clicked
     ("topics", "I", 1),  # bit mask of declared interests
     ("price_sensitivity", "f", 1),  # 0..1, NaN when not declared
     ("purchases", "H", 1),  # before he came to us, UNKNOWN when not declared
@@ -93,6 +101,8 @@ class Row:
     recent_sends: tuple[int, ...] = (0,) * RECENT
     recent_offers: tuple[int, ...] = (0,) * RECENT
     recent_clicks: tuple[int, ...] = (0,) * CLICKS
+    hour_mails: tuple[int, ...] = (0,) * PARTS
+    hour_clicks: tuple[int, ...] = (0,) * PARTS
     topics: int = 0
     price_sensitivity: float = float("nan")
     purchases: int = UNKNOWN
@@ -150,12 +160,15 @@ def _add(row: Row, name: str, at: int, amount: float) -> Row:
 def apply_claim(row: Row, *, at: int, offer_number: int) -> Row:
     """A send was claimed: caps and gaps count from here, whether or not the provider takes it (P1)."""
     row = _add(row, "sends", at, 1.0)
+    if _FULL in row.hour_mails:
+        row = replace(row, hour_mails=tuple(n // 2 for n in row.hour_mails), hour_clicks=tuple(n // 2 for n in row.hour_clicks))
     return replace(
         row,
         first_send_at=row.first_send_at or at,
         last_send_at=max(row.last_send_at, at),
         recent_sends=(at, *row.recent_sends[:-1]),
         recent_offers=(offer_number, *row.recent_offers[:-1]),
+        hour_mails=_counted(row.hour_mails, part_of_day(row.zone, at), 1),
     )
 
 
@@ -186,17 +199,28 @@ def retract_touch(row: Row, *, kind: str, at: int, newest: int) -> Row:
     return replace(row, **changed)
 
 
-def remember_click(row: Row, topic: int) -> Row:
-    """A person clicked on a mail whose offer has this topic (`topic_number`; 0 = none, which says nothing)."""
+def remember_click(row: Row, topic: int, *, sent_at: int) -> Row:
+    """A person clicked on a mail that left at `sent_at` and whose offer has this topic (`topic_number`; 0 = none, which says nothing)."""
+    row = replace(row, hour_clicks=_counted(row.hour_clicks, part_of_day(row.zone, sent_at), 1))
     return replace(row, recent_clicks=(topic, *row.recent_clicks[:-1])) if topic else row
 
 
-def forget_click(row: Row, topic: int) -> Row:
+def forget_click(row: Row, topic: int, *, sent_at: int) -> Row:
     """No person did after all: the newest click on such a topic goes."""
+    row = replace(row, hour_clicks=_counted(row.hour_clicks, part_of_day(row.zone, sent_at), -1))
     if not topic or topic not in row.recent_clicks:
         return row
     place = row.recent_clicks.index(topic)
     return replace(row, recent_clicks=(*row.recent_clicks[:place], *row.recent_clicks[place + 1 :], 0))
+
+
+def part_of_day(zone: int, at: int) -> int:
+    """Of the reader's day, 0..PARTS-1; `zone` is his number."""
+    return datetime.fromtimestamp(at, ZoneInfo(ZONES[zone])).hour // PART_HOURS
+
+
+def _counted(counts: tuple[int, ...], part: int, n: int) -> tuple[int, ...]:
+    return (*counts[:part], min(max(counts[part] + n, 0), _FULL), *counts[part + 1 :])
 
 
 def apply_conversion(row: Row, *, at: int, revenue_micros: int, conversions: int = 1) -> Row:

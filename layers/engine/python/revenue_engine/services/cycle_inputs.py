@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -13,7 +14,7 @@ from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import CYCLE, cycle_began, cycle_id_at, day_in, epoch_seconds, from_epoch, midnight
-from revenue_engine.context import Cycle, CycleContext, Price
+from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, Price, first_later_hour
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
@@ -69,6 +70,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     counted = w.counters.day_counters(org, since, today) if since else {}
     reserved = w.control.budget_reserved(org, today.isoformat())
     budget_left = max(0, controls.max_daily_emails - reserved)
+    recent = _recent(w, org, now)
     return CycleContext(
         org=org,
         cycle_id=cycle_id,
@@ -78,13 +80,14 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=_price(w, org, budget_left, zone=controls.zone, now=now),
+        price=_price(recent, budget_left, zone=controls.zone, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
         code_version=__version__,
         stopped_segments=stopped_names(stops, "segment"),
         stopped_providers=stopped_names(stops, "provider"),
+        spoken_for=_spoken_for(recent, now),
         rooms=_rooms(w, org, controls, now),
         let_through_share=controls.trickle_share if half_open else 1.0,
     )
@@ -103,14 +106,30 @@ def _rooms(w: Wiring, org: str, controls: Controls, now: datetime) -> dict[str, 
     }
 
 
-def _price(w: Wiring, org: str, budget_left: int, *, zone: str, now: datetime) -> Price:
+def _recent(w: Wiring, org: str, now: datetime) -> list[Item]:
+    """The cycles of three UTC days, today's among them, in their order: who was put off to what is still to come, and a day's mails."""
+    return [item for n in (2, 1, 0) for item in w.control.cycles(org, now.date() - timedelta(days=n))]
+
+
+def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
+    """Mails that the hours to come will carry anyway: as many as the same hour did within the last day, or as were put off to it."""
+    first = first_later_hour(epoch_seconds(now)) // 3_600
+    usual, put_off = Counter[int](), Counter[int]()
+    for item in recent:
+        report = item.get("report", {})
+        began = cycle_began(item["sk"].removeprefix("cycle#"))
+        if began >= now - timedelta(days=1):
+            usual[epoch_seconds(began) // 3_600 % 24] += int(report.get("planned", 0))
+        put_off.update({int(hour): int(n) for hour, n in report.get("later", {}).items()})
+    return tuple(max(usual[hour % 24], put_off[hour]) for hour in range(first, first + LATER_HOURS))
+
+
+def _price(recent: Sequence[Item], budget_left: int, *, zone: str, now: datetime) -> Price:
     """What the rest of the day bids for what is left of the budget, as the same hours of yesterday tell."""
     day_ends = midnight(day_in(now, zone) + timedelta(days=1), zone)
     first, last = (cycle_id_at(at - timedelta(days=1)) for at in (now, day_ends - timedelta(seconds=1)))
-    days = {at.date() - timedelta(days=1) for at in (now, day_ends - timedelta(seconds=1))}
-    yesterday = [item for day in sorted(days) for item in w.control.cycles(org, day)]
     supply = []
-    for item in (item for item in yesterday if f"cycle#{first}" <= item["sk"] <= f"cycle#{last}"):
+    for item in (item for item in recent if f"cycle#{first}" <= item["sk"] <= f"cycle#{last}"):
         counts = np.zeros(BINS, dtype=np.int64)
         for bin, n in item.get("report", {}).get("supply", {}).items():
             counts[int(bin)] = n

@@ -58,7 +58,8 @@ def _page(w: Wiring, org: str, stored: bytes, found: Replayed) -> None:
     if page is None or context is None:
         found.missing.append(first["page"] if page is None else first["context"])
         return
-    decisions, batch, cycle = audit.replay(page, context, finder(w, org), granted=first["granted"], taken=first["taken"])
+    taken = audit.taken_of(first)
+    decisions, batch, cycle = audit.replay(page, context, finder(w, org), granted=first["granted"], taken=taken)
     again = audit.receipts(
         decisions,
         batch,
@@ -66,7 +67,7 @@ def _page(w: Wiring, org: str, stored: bytes, found: Replayed) -> None:
         page_key=first["page"],
         context_key=first["context"],
         granted=first["granted"],
-        taken=first["taken"],
+        taken=taken,
         send_id=send_ids(w, org) if decisions.mail.any() else None,
     )
     found.rows += len(decisions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -16,10 +17,11 @@ from revenue_engine import audit, ids
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
-from revenue_engine.context import Cycle, prepare
+from revenue_engine.context import Cycle, first_later_hour, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
-from revenue_engine.grant import grant, places, supply_of
+from revenue_engine.grant import NOTHING_TAKEN, grant, places, supply_of
+from revenue_engine.later import Taken
 from revenue_engine.plans import planned_sends
 from revenue_engine.prediction.profile import Coverage, coverage
 from revenue_engine.records.batch import Batch
@@ -49,6 +51,7 @@ class CycleReport:
     planned: int = 0
     pages: int = 0
     providers: Counter[str] = field(default_factory=Counter)  # mails planned, by mailbox provider
+    later: Counter[str] = field(default_factory=Counter)  # people put off for want of a place, by epoch hour
     predicted_revenue_micros: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
@@ -56,7 +59,7 @@ class CycleReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
-        return asdict(self) | {name: dict(getattr(self, name)) for name in ("providers", "reasons", "supply")}
+        return asdict(self) | {name: dict(getattr(self, name)) for name in ("providers", "later", "reasons", "supply")}
 
 
 def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> CycleReport:
@@ -84,8 +87,7 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
         return _refused(report, org, refused)
     try:
         cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, now))
-        for number, batch in enumerate(pages(w, cycle, resumed=lease["attempts"] > 1)):
-            _run_page(w, cycle, number, batch, report)
+        _run_pages(w, cycle, pages(w, cycle, resumed=lease["attempts"] > 1), report)
         completed = w.counters.counting(
             org, now, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
         )
@@ -116,8 +118,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, leas
         zone = w.parameters.controls(org).zone
         if context is not None and day_in(context.now, zone) == day_in(now, zone):
             cycle = prepare(context)
-            for number, batch in enumerate(written_pages(w, cycle)):
-                _run_page(w, cycle, number, batch, report)
+            _run_pages(w, cycle, written_pages(w, cycle), report)
         w.control.finish_cycle(org, unfinished, now=now, report=report.as_dict())
     except Exception:
         log.exception("cycle %s is given up", unfinished)
@@ -142,12 +143,21 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
 
 
 # --- one page ------------------------------------------------------------------------------------------------------------
-def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport) -> None:
+def _run_pages(w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport) -> None:
+    """Velocity, providers and the hours to come bound the cycle, not its pages."""
+    taken = NOTHING_TAKEN
+    for number, batch in enumerate(batches):
+        taken = _run_page(w, cycle, number, batch, report, taken)
+    hour = first_later_hour(cycle.now) // 3_600
+    report.providers.update(dict(zip(PROVIDERS, taken.mails, strict=True)))
+    report.later.update({str(hour + h): n for h, n in enumerate(taken.later) if n})
+
+
+def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport, taken: Taken) -> Taken:
     """Every step may be repeated: the reservation is remembered, receipts overwrite themselves, claims refuse a second mail."""
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
-    taken = [report.providers[provider] for provider in PROVIDERS]  # velocity and providers bound the cycle, not its pages
     wanted = places(decisions, cycle, taken)
     granted = wanted
     if context.autonomy is not Autonomy.APPROVAL:  # a plan that waits reserves on approval
@@ -173,13 +183,13 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     report.decided += len(decisions)
     report.profile += coverage(batch)
     report.planned += len(planned)
-    report.providers.update(plan.provider for _, plan in planned)
     report.predicted_revenue_micros += int(decisions.expected_revenue_micros[decisions.mail].sum())
     codes, counts = np.unique(decisions.reason, return_counts=True)
     report.reasons.update({REASONS[code]: int(count) for code, count in zip(codes, counts, strict=True)})
+    return taken.and_then(decisions, cycle)
 
 
-def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int, taken: list[int]) -> None:
+def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int, taken: Taken) -> None:
     """Receipts before the first claim: a mail whose decision is not on record cannot exist (D1)."""
     org, cycle_id, now = cycle.context.org, cycle.context.cycle_id, cycle.context.now
     lines = audit.receipts(

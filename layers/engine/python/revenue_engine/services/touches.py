@@ -176,7 +176,8 @@ def _row_actions(
         row = apply_touch(row, kind=one.touch, at=at)
     clicked, had_clicked = _clicked(after), _clicked(before)
     if clicked != had_clicked:
-        row = remember_click(row, topic) if clicked else forget_click(row, topic)
+        remember = remember_click if clicked else forget_click
+        row = remember(row, topic, sent_at=epoch_seconds(after.mail_at))
     if row == read:
         return []
     return [w.subscribers.writing_row(org, subscriber, row=row, read_version=person["version"], must_be_mailable=False)]
