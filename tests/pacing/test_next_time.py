@@ -89,27 +89,39 @@ def test_who_has_a_peak_hour_is_decided_in_or_near_it(reason: str, zone: str) ->
         assert ((at >= without) & (at < without + DAY)).all()
 
 
-def test_a_day_is_not_waited_for_a_little() -> None:
-    """Just past the best hour the next mail goes at once; it waits where the wait is worth more than the mails it costs."""
-    always = Controls(sending_hours_start=0, sending_hours_end=24)
-    zones, gap = np.zeros(24, dtype=np.uint16), np.full(24, DAY, dtype=np.int64)
-    midnight = MIDNIGHT + HOUR * np.arange(24)
-    moved = (best_moment(midnight, zones, peak(12, 24), gap_seconds=gap, controls=always) - midnight) // HOUR
-    assert moved[12] == moved[13] == moved[14] == 0
-    assert moved[0] == 12 and moved[23] == 13
+def test_a_wait_is_worth_the_mails_it_costs_and_costs_none_that_the_caps_forbid() -> None:
+    """Four mails a week are one in 42 hours: until then the best hour is waited for, afterwards only where it is worth the mails."""
+    often = {"gap_seconds": np.full(24, DAY), "controls": Controls(sending_hours_start=0, sending_hours_end=24)}
+    zones, midnight = np.zeros(24, dtype=np.uint16), MIDNIGHT + HOUR * np.arange(24)
+
+    def waits(last_send_at: Ints, taste: Taste) -> list[int]:
+        moved = best_moment(midnight, zones, taste, last_send_at=last_send_at, **often)  # type: ignore[arg-type]
+        return ((moved - midnight) // HOUR).tolist()
+
+    by_noon = list(range(12, -1, -1))
+    assert waits(midnight - DAY, peak(12, 24))[:14] == [*by_noon, 0]  # a little late is better than a day later
     slight = taste_of(many(24), week(np.where(np.arange(168) % 24 == 12, 1.05, 1.0)))
-    assert (best_moment(midnight, zones, slight, gap_seconds=gap, controls=always) == midnight).sum() >= 22
+    # w hours more than 24 make 42 / (24 + w) of the mails, and none less up to w = 18: 1.05 times that is above 1 up to w = 20
+    assert waits(midnight - DAY, slight) == [*by_noon, 0, 0, 0, *range(20, 12, -1)]
+    # 1.05 * 48 / (48 + w) up to w = 2, and 1.05 * 96 / (96 + w) up to w = 4
+    assert waits(midnight - 2 * DAY, slight) == [*[0] * 10, 2, 1, 0, *[0] * 11]
+    assert waits(midnight - 4 * DAY, slight) == [*[0] * 8, 4, 3, 2, 1, 0, *[0] * 11]
+    never = np.zeros(24, dtype=np.int64)
+    assert waits(never, slight) == [(12 - hour) % 24 for hour in range(24)]
 
 
 def test_best_moments_do_not_depend_on_who_else_is_moved() -> None:
     page = many(60, hour_mails=(9,) * 8, hour_clicks=(1, 0, 0, 3, 0, 0, 1, 0))
     at = MIDNIGHT + 977 * np.arange(60)
     zones = (np.arange(60) * 7 % 400).astype(np.uint16)
-    taste, gap = taste_of(page, week(FLAT)), np.full(60, 2 * DAY)
-    whole = best_moment(at, zones, taste, gap_seconds=gap, controls=Controls())
+    taste, gap, last = taste_of(page, week(FLAT)), np.full(60, 2 * DAY), at - 977 * 131 * np.arange(60)
+    whole = best_moment(at, zones, taste, last_send_at=last, gap_seconds=gap, controls=Controls())
     for i in range(60):
         one = np.array([i])
-        assert best_moment(at[one], zones[one], taste.take(one), gap_seconds=gap[one], controls=Controls()) == whole[i]
+        assert (
+            best_moment(at[one], zones[one], taste.take(one), last_send_at=last[one], gap_seconds=gap[one], controls=Controls())
+            == whole[i]
+        )
 
 
 CLOCKS = ["America/New_York", "Europe/London", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata", "Africa/Casablanca"]

@@ -26,6 +26,13 @@ def _row(rows: packed.Rows, who: int) -> Row:
     return unpack(rows[who].tobytes())
 
 
+def test_a_list_declares_the_middle_of_somebody_s_openings_on_the_clock() -> None:
+    bins = np.array(
+        [[0, 0, 8, 0, 0, 0], [3, 3, 0, 0, 0, 0], [2, 0, 0, 0, 0, 2], [0, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0], [0, 0, 1, 1, 1, 0]]
+    )
+    assert packed.peak_hours(bins.astype(np.uint8)).tolist() == [10, 4, 0, -1, -1, 14]
+
+
 @settings(max_examples=60, deadline=None)
 @given(EVENTS)
 def test_events_change_rows_as_they_change_one_row(events: list[tuple[str, int]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,8 @@ class _Down(Offers):
 class _Hourly(Engine):
     """Decides every other hour; what the judge has stopped is paused in its catalogue."""
 
-    hours = tuple(range(6, 22, 2))
+    hours = tuple(range(7, 22, 2))
+    around = timedelta(hours=1)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)

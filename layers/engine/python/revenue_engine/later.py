@@ -22,6 +22,7 @@ from revenue_engine.offers.choice import Positions
 from revenue_engine.pacing.curve import taste_of
 from revenue_engine.pacing.hours import local_seconds
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.next_time import frequency
 from revenue_engine.pacing.schedule import HOUR, People, Places, permitted, plan
 from revenue_engine.pacing.warm_up import CYCLES_OF_DAY
 from revenue_engine.records.batch import Batch
@@ -69,14 +70,15 @@ def come_again(decisions: Decisions, batch: Batch, cycle: Cycle, taken: Taken, *
 def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -> People:
     controls, start, zones = cycle.context.controls, first_later_hour(cycle.now), batch.column("zone")
     offset = (uniforms(cycle.key, batch.column("draw_key"), Stream.JITTER) * HOUR).astype(np.int64)
-    gap = rhythm_at(batch, cycle).gap_seconds
     at = start + offset[:, None] + HOUR * np.arange(LATER_HOURS)
     factor = taste_of(batch, cycle.week).at(local_seconds(zones, at) // HOUR)
-    # the index as it was found, with the hour's share of the revenue; waiting costs mails (`pacing.next_time.best_moment`)
+    # the index as it was found, with the hour's share of the revenue; waiting costs mails
     revenue = decisions.row_value_micros[rows] + controls.cost_per_email_micros
     worth = decisions.row_index_micros[rows, None] + revenue[:, None] * (factor - 1.0)
+    last, gap = batch.column("last_send_at").astype(np.int64), rhythm_at(batch, cycle).gap_seconds
+    often = frequency(at, last_send_at=last, gap_seconds=gap, controls=controls)
     return People(
-        worth=worth * gap[:, None] / (gap[:, None] + (at - cycle.now)),
+        worth=worth * often,
         permitted=permitted(
             zones,
             offset,

@@ -32,7 +32,8 @@ from workbench.simulation.worlds import DayEvents, Mailing, Observables
 from workbench.simulation.worlds.spec import TONES
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, the day of the year on which worlds begin
-HOURS = (7, 11, 15, 19)  # cycles of a study: more of them would wait for the same news
+HOURS = (8, 12, 16, 20)  # cycles of a study: more of them would wait for the same news
+AROUND = timedelta(hours=2)  # each stands for all those of the hours around it
 TRAINED_EVERY_DAYS = 7
 LOOK_AGAIN_SECONDS = 3_600  # as services/engage
 _ORG = "world"
@@ -42,6 +43,7 @@ class Engine:
     """What it knows of a world is what its own tables would hold."""
 
     hours: tuple[int, ...] = HOURS
+    around: timedelta = AROUND
 
     def __init__(self, setting: Setting, bundle: Bundle | None = None) -> None:
         """`bundle` is what it begins with, else the prior."""
@@ -150,7 +152,7 @@ class Engine:
         return Price(shadow_price(yesterday, left))
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
-        due = np.flatnonzero(seen.mailable & (self._due <= cycle.now))
+        due = np.flatnonzero(seen.mailable & (self._due < cycle.now + self.around.total_seconds()))
         if not len(due):
             return NO_MAIL
         batch = packed.page(memory.rows, due, self._decided_at)

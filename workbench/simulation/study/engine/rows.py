@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from revenue_engine.arrays import Floats, Ints
+from revenue_engine.arrays import Codes, Floats, Ints
 from revenue_engine.ids import stable_hash
 from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.subscriber import (
@@ -52,11 +52,22 @@ def rows_of(seen: Observables, start: int) -> Rows:
     rows["last_purchase_at"] = np.maximum(start - seen.months_since_order * (DAYS_OF_MONTH * _DAY), 1).astype(np.int64)
     sources = [source_number(name) for name in world_spec.SOURCES]
     rows["source"] = np.array(sources, dtype=np.uint8)[seen.source]
-    hour = seen.past_opens.argmax(axis=1) * (24 // HOUR_BINS) + 12 // HOUR_BINS
-    rows["peak_hour"] = np.where(seen.past_opens.any(axis=1), hour, -1)
+    rows["peak_hour"] = peak_hours(seen.past_opens)
     rows["country"] = np.array([country_number(_COUNTRY_CODES[name]) for name in world_spec.COUNTRIES])[seen.country]
     rows["provider"] = np.array([PROVIDERS.index(name) for name in world_spec.PROVIDERS])[seen.provider]
     return rows
+
+
+def peak_hours(past_opens: Codes) -> Ints:
+    """(n,) what a list declares of somebody's hours: the mean direction of his openings (n, HOUR_BINS) on the clock, -1 for none.
+
+    The fullest bin says less: openings scatter by hours around the one he likes (Mardia and Jupp, Directional Statistics, 2.2).
+    """
+    bins = np.exp(2j * np.pi * (np.arange(HOUR_BINS) + 0.5) / HOUR_BINS)
+    towards = past_opens @ bins
+    # the hour that the direction lies in; where openings cancel out nothing is known either
+    hour = np.floor(np.round(np.angle(towards) / (2 * np.pi) * 24, 6)).astype(np.int64) % 24
+    return np.where(np.abs(towards) > 1e-9, hour, -1)
 
 
 def page(rows: Rows, who: Ints, decided_at: Ints) -> Batch:

@@ -70,33 +70,40 @@ def next_decision_at(
     opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
     # whoever found no place now was in his hour
     movable = np.flatnonzero(~np.isin(reason, _SOON))
-    best = best_moment(opening[movable], zones[movable], taste.take(movable), gap_seconds=gap_seconds[movable], controls=controls)
+    last = np.where(np.isin(reason, _SENT), now, last_send_at)[movable]
+    best = best_moment(
+        opening[movable],
+        zones[movable],
+        taste.take(movable),
+        last_send_at=last,
+        gap_seconds=gap_seconds[movable],
+        controls=controls,
+    )
     moved = best != opening[movable]
     opening[movable[moved]] = next_opening(zones[movable[moved]], best[moved], controls)  # a clock may change just then
     return np.where(np.isin(reason, _SELDOM), now + 30 * DAY + (jitter * DAY).astype(np.int64), opening)
 
 
-def best_moment(at: Ints, zones: Zones, taste: Taste, *, gap_seconds: Ints, controls: Controls) -> Ints:
-    """Instants, (n,), moved to the moment of the next day that is best for each reader, by whole hours and inside his hours and days.
-
-    Waiting is worth what the factor of the hour gains on the mails it costs: somebody mailed once a `gap` who always waits w more
-    gets gap / (gap + w) of them (renewal reward: gain a mail over time a mail).
-    """
+def best_moment(at: Ints, zones: Zones, taste: Taste, *, last_send_at: Ints, gap_seconds: Ints, controls: Controls) -> Ints:
+    """Instants, (n,), moved to the moment of the next day that is best for each reader, by whole hours and inside his hours and days:
+    where the hour's factor times the `frequency` of mails is greatest (renewal reward: gain a mail over time a mail)."""
     moved, whom = at.copy(), taste.matters
     for begin in range(0, len(whom), _CHUNK):
         rows = whom[begin : begin + _CHUNK]
-        moved[rows] = _best_moment(at[rows], zones[rows], taste.take(rows), gap_seconds[rows], controls)
+        moments = at[rows, None] + HOUR * np.arange(REACH_HOURS)
+        local = local_seconds(zones[rows], moments)
+        often = frequency(moments, last_send_at=last_send_at[rows], gap_seconds=gap_seconds[rows], controls=controls)
+        worth = taste.take(rows).at(local // HOUR) * often
+        worth[~open_locally(local, controls, for_seconds=CYCLE_MINUTES * 60)] = 0.0
+        moved[rows] = np.take_along_axis(moments, worth.argmax(axis=1)[:, None], axis=1)[:, 0]
     return moved
 
 
-def _best_moment(at: Ints, zones: Zones, taste: Taste, gap_seconds: Ints, controls: Controls) -> Ints:
-    wait = HOUR * np.arange(REACH_HOURS)
-    moments = at[:, None] + wait
-    local = local_seconds(zones, moments)
-    gap = gap_seconds[:, None].astype(np.float64)
-    worth = taste.at(local // HOUR) * gap / (gap + wait)
-    worth[~open_locally(local, controls, for_seconds=CYCLE_MINUTES * 60)] = 0.0
-    return np.asarray(np.take_along_axis(moments, worth.argmax(axis=1)[:, None], axis=1)[:, 0])
+def frequency(moments: Ints, *, last_send_at: Ints, gap_seconds: Ints, controls: Controls) -> Floats:
+    """Of mails to somebody who is always mailed as long after the last one as each of these moments (n, K) is, as a share of the most
+    there can be: his gap and the week's cap bound it, so that waiting costs no mail while they do. `last_send_at` is 0 for never."""
+    shortest = np.maximum(gap_seconds, WEEK // max(controls.max_emails_per_subscriber_per_week, 1))[:, None]
+    return np.asarray(shortest / np.maximum(shortest, moments - last_send_at[:, None]))
 
 
 def _week_frees(recent_sends: Ints, now: int, controls: Controls) -> Ints:
