@@ -74,7 +74,8 @@ def test_people_are_imported_with_what_a_list_knows_of_them() -> None:
     rows = packed.rows_of(seen, T)
     assert len(set(rows["draw_key"].tolist())) == 500
     assert (rows["topics"] > 0).tolist() == seen.topics.any(axis=1).tolist()
-    assert ((rows["peak_hour"] >= 0) == seen.past_opens.any(axis=1)).all()
+    assert rows["peak_hour"].tolist() == packed.peak_hours(seen.past_opens).tolist()
+    assert not (rows["peak_hour"] >= 0)[~seen.past_opens.any(axis=1)].any()
     assert np.array_equal(T - rows["created_at"].astype(np.int64), np.minimum(seen.tenure_days * 86_400, T - 1).astype(np.int64))
     assert set(rows["arm"].tolist()) == {0} and not rows["sends"].any()
 
