@@ -220,6 +220,8 @@ def _week(reduced: Floats, allowed: Bools, limit: Ints, gap: int) -> tuple[Posit
     most = int(min(limit.max(initial=0), -(-hours // gap)))
     if most <= 0:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    if most == 1:
+        return _once(np.where(allowed & (limit > 0), reduced, -np.inf))
     gain = np.where(allowed, reduced, -np.inf).T
     full = np.arange(most)[None, None, :] >= limit.T[:, :, None]  # (H, n, j) no mail may follow j others
     best = np.zeros((hours + gap, n, most + 1))
@@ -238,6 +240,13 @@ def _week(reduced: Floats, allowed: Bools, limit: Ints, gap: int) -> tuple[Posit
         free_from = np.where(go, h + gap, free_from)
     hour, row = np.nonzero(sent)
     return row, hour
+
+
+def _once(gain: Floats) -> tuple[Positions, Positions]:
+    """The same where there is one mail for everybody: his best hour, the last of equals."""
+    hour = gain.shape[1] - 1 - gain[:, ::-1].argmax(axis=1)
+    row = np.flatnonzero(gain[np.arange(len(gain)), hour] > 0)
+    return row, hour[row]
 
 
 def _give(board: _Board, left: Ints, row: Positions, hour: Positions, value: Floats) -> Positions:
