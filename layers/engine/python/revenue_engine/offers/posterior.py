@@ -29,7 +29,7 @@ from revenue_engine.records.offer import Offer
 
 FORGETTING_PER_DAY = 0.99
 EVIDENCE_DAYS = 180  # with that forgetting, older evidence weighs less than a sixth
-DRAWN_VARIANCE = 0.5  # exploration for weeks to come, not for ever: offers end, and what they brought is known late
+DRAWN_VARIANCE = 0.5  # offers end, and what they brought is known late: measured in decision 32
 MIN_CONVERSIONS_FOR_PAYOUT = 5
 REVERSAL_STRENGTH = 25.0  # conversions without a reversal that an org, and then an offer, is presumed to have had
 REVERSAL_DELAY = Delay(fast_share=0.01, fast_days=1.0, tail_days=14.0)  # after the click: networks hold returns for a few weeks
