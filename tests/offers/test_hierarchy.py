@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from revenue_engine.offers.hierarchy import Pooled, pool
+from revenue_engine.offers.hierarchy import CATEGORY_STRENGTH, CELL_VARIANCE, OFFER_VARIANCE, Pooled, pool
 
 S, O = 5, 12  # noqa: E741 shapes have their names
 ARMS = np.arange(O)
 CATEGORY = ARMS % 4
 
 
-def pooled(conversions: np.ndarray, clicks: np.ndarray, *, prior: float = 0.02, clicks_of_prior: float = 12.0) -> Pooled:
+def pooled(conversions: np.ndarray, clicks: np.ndarray, *, prior: float = 0.02) -> Pooled:
     n = conversions.shape[1]
     return pool(
         conversions.astype(np.float64),
@@ -21,14 +21,16 @@ def pooled(conversions: np.ndarray, clicks: np.ndarray, *, prior: float = 0.02, 
         offer_of_arm=ARMS[:n],
         category_of_offer=CATEGORY[:n],
         prior_mean=np.full(n, prior),
-        prior_clicks=clicks_of_prior,
     )
 
 
-def test_without_evidence_a_cell_is_worth_the_prior_s_clicks() -> None:
+def test_without_evidence_a_cell_varies_as_category_offer_and_cell_do_together() -> None:
+    """Relative variances of independent factors of mean 1: Var = (1 + 1/4)(1 + 1)(1 + 1/20) - 1, and a Gamma's shape is its inverse."""
     found = pooled(np.zeros((S, O)), np.zeros((S, O)))
-    assert found.rate == pytest.approx(np.full((S, O), 12.0))
-    assert found.shape / found.rate == pytest.approx(np.full((S, O), 0.02))
+    conversions = 1.0 / ((1.0 + 1.0 / CATEGORY_STRENGTH) * (1.0 + OFFER_VARIANCE) * (1.0 + CELL_VARIANCE) - 1.0)
+    assert conversions == pytest.approx(1.0 / 1.625)
+    assert found.shape == pytest.approx(np.full((S, O), conversions))
+    assert found.rate == pytest.approx(np.full((S, O), conversions / 0.02))
 
 
 def test_how_much_offers_and_cells_differ_is_read_from_the_counts() -> None:
@@ -37,9 +39,7 @@ def test_how_much_offers_and_cells_differ_is_read_from_the_counts() -> None:
     for spread, found in seen.items():
         for _ in range(10):
             rate = 0.02 * np.exp(spread * random.standard_normal(O) - spread**2 / 2)
-            found.append(
-                float(pooled(random.poisson(2_000 * np.tile(rate, (S, 1))), np.full((S, O), 2_000)).offer_variance.mean())
-            )
+            found.append(pooled(random.poisson(2_000 * np.tile(rate, (S, 1))), np.full((S, O), 2_000)).offer_variance)
     assert np.mean(seen[0.0]) < 0.03
     assert np.mean(seen[0.6]) == pytest.approx(np.exp(0.36) - 1, rel=0.3)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from revenue_engine.offers.posterior import exposure, fold, joint_draws
+from revenue_engine.offers.posterior import DRAWN_VARIANCE, exposure, fold, joint_draws
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay
 from revenue_engine.records.evidence import SEGMENTS, Evidence
@@ -24,19 +25,27 @@ def row(days_ago: int, **counts: int) -> Evidence:
 def test_without_evidence_every_arm_stands_at_its_prior() -> None:
     posteriors = fold([], OFFERS, PRIOR_RATES, NOW)
     assert posteriors.mean == pytest.approx(np.full((5, 5), 0.02))
-    assert posteriors.rate == pytest.approx(np.full((5, 5), 12.0))
+    assert posteriors.rate == pytest.approx(np.full((5, 5), 50 / 1.625))
     assert posteriors.segment_share.tolist() == [0.2] * 5
 
 
-def test_draws_have_the_posterior_s_distribution_mean_and_variance() -> None:
+@pytest.mark.parametrize("spread", [1.0, 0.5, 0.1])
+def test_draws_are_beta_of_the_posterior_s_mean_and_a_share_of_its_variance(spread: float) -> None:
     """KS against the exact Beta: the specification's sampler fails this with distances near 1 (spec flaw 1)."""
-    posteriors = fold([row(30, clicks=400, conversions=9)], OFFERS, PRIOR_RATES, NOW)
+    posteriors = replace(fold([row(30, clicks=400, conversions=9)], OFFERS, PRIOR_RATES, NOW), spread=spread)
     draws = joint_draws(posteriors, org="main", cycle_id="c", draws=20_000)
     for s, a in ((CLICKER, 0), (0, 0), (0, 4)):
-        exact = stats.beta(posteriors.shape[s, a], posteriors.rate[s, a] - posteriors.shape[s, a])
+        hits, clicks = posteriors.shape[s, a], posteriors.rate[s, a]
+        exact = stats.beta(hits / spread, (clicks - hits) / spread)
         assert stats.kstest(draws[s, :, a], exact.cdf).statistic < 0.015
-        assert draws[s, :, a].mean() == pytest.approx(exact.mean(), rel=0.05)
-        assert draws[s, :, a].var() == pytest.approx(exact.var(), rel=0.15)
+        assert draws[s, :, a].mean() == pytest.approx(hits / clicks, rel=0.05)
+        whole = stats.beta(hits, clicks - hits).var()
+        assert draws[s, :, a].var() == pytest.approx(whole * (clicks + 1) / (clicks / spread + 1), rel=0.15)
+        assert exact.var() == pytest.approx(spread * whole, rel=0.1)
+
+
+def test_offers_that_end_are_explored_with_less_than_all_doubt() -> None:
+    assert fold([], OFFERS, PRIOR_RATES, NOW).spread == DRAWN_VARIANCE < 1.0
 
 
 def test_draws_are_keyed_by_org_cycle_and_segment() -> None:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats
 
 CATEGORY_STRENGTH = 4.0  # conversions that the prior of a category is worth: right within a factor of about 1.5
+OFFER_VARIANCE = 1.0  # relative, between offers of a category, before the counts have spoken: a new offer's rate is exponential
 CELL_VARIANCE = 0.05  # relative, between segments and variants of an offer, before the counts have spoken
 VARIANCE_STRENGTH = 25.0  # what a prior of a variance is worth: one group with five conversions due
 LEAST_VARIANCE, MOST_VARIANCE = 0.01, 10.0
@@ -37,7 +38,7 @@ class Pooled:
 
     shape: Floats  # (S, A) conversions
     rate: Floats  # (S, A) clicks
-    offer_variance: Floats  # (O,) relative, between offers of a category
+    offer_variance: float  # relative, between offers of a category
     cell_variance: float  # relative, between cells of an offer
     segment_ratio: Floats  # (S,)
 
@@ -49,7 +50,6 @@ def pool(
     offer_of_arm: Positions,
     category_of_offer: Positions,
     prior_mean: Floats,
-    prior_clicks: float,
 ) -> Pooled:
     """The posteriors of all cells.
 
@@ -61,29 +61,23 @@ def pool(
         (A,) and (O,) positions.
     prior_mean
         (O,) conversions per click of the offer's category as believed before this evidence.
-    prior_clicks
-        What a cell's prior is worth while there is no evidence at all.
     """
     seen = np.maximum(conversions, 0.0)
     offers, categories = len(prior_mean), int(category_of_offer.max(initial=-1)) + 1
-    doubt = (1.0 + 1.0 / (prior_clicks * prior_mean)) / ((1.0 + 1.0 / CATEGORY_STRENGTH) * (1.0 + CELL_VARIANCE)) - 1.0
-    doubt = np.clip(
-        doubt, LEAST_VARIANCE, None
-    )  # (O,) what is left of it for offers, after categories and cells have had their share
     due = clicks * prior_mean[offer_of_arm]  # (S, A) of the prior alone
-    seen_of, v_offer = _sums(offer_of_arm, seen.sum(axis=0), offers), doubt
+    seen_of, v_offer = _sums(offer_of_arm, seen.sum(axis=0), offers), OFFER_VARIANCE
     segment, category = np.ones(len(seen)), np.ones(categories)
     for _ in range(ROUNDS):
         due_of = _sums(offer_of_arm, (due * segment[:, None]).sum(axis=0), offers)
         fair = _fair(seen_of, due_of, v_offer, category, category_of_offer)
         category = fair.ratio
         expected = due_of * category[category_of_offer]
-        v_offer = _variance(seen_of, expected, doubt, fair.own)
+        v_offer = _variance(seen_of, expected, OFFER_VARIANCE, fair.own)
         offer = category[category_of_offer] * (1.0 / v_offer + seen_of) / (1.0 / v_offer + expected)
         segment = _segment_ratios(seen, due * offer[offer_of_arm])
     expected = due * segment[:, None] * offer[offer_of_arm]
-    own = expected / (1.0 / v_offer + _sums(offer_of_arm, expected.sum(axis=0), offers))[offer_of_arm]
-    v_cell = float(_variance(seen, expected, np.array(CELL_VARIANCE), own))
+    own = expected / (1.0 / v_offer + _sums(offer_of_arm, expected.sum(axis=0), offers)[offer_of_arm])
+    v_cell = _variance(seen, expected, CELL_VARIANCE, own)
 
     fair = _fair(seen_of, due_of, v_offer, category, category_of_offer)
     above = 1.0 / ((1.0 + 1.0 / (CATEGORY_STRENGTH + fair.seen)) * (1.0 + v_offer) - 1.0)  # (O,) worth of an offer's prior
@@ -110,7 +104,7 @@ class _Fair:
     own: Floats  # (O,) how much of its category's ratio an offer makes itself
 
 
-def _fair(seen: Floats, due: Floats, variance: Floats, ratio: Floats, category: Positions) -> _Fair:
+def _fair(seen: Floats, due: Floats, variance: float, ratio: Floats, category: Positions) -> _Fair:
     weight = 1.0 / (1.0 + variance * due * ratio[category])
     seen_of, due_of = (_sums(category, weight * of, len(ratio)) for of in (seen, due))
     return _Fair(
@@ -121,12 +115,12 @@ def _fair(seen: Floats, due: Floats, variance: Floats, ratio: Floats, category: 
     )
 
 
-def _variance(seen: Floats, due: Floats, prior: Floats, own: Floats) -> Floats:
-    """Relative variance of rates beyond chance, of the prior's shape: Var(seen) = due + due² · v, less what members had to say about
-    their own due (`own`, shares)."""
+def _variance(seen: Floats, due: Floats, prior: float, own: Floats) -> float:
+    """Relative variance of rates beyond chance: Var(seen) = due + due² · v, less what members had to say about their own due (`own`,
+    shares)."""
     excess = float(((seen - due) ** 2 - due * (1.0 - own)).sum())
     v = (excess + VARIANCE_STRENGTH * prior) / (float((due**2 * (1.0 - own)).sum()) + VARIANCE_STRENGTH)
-    return np.clip(v, LEAST_VARIANCE, MOST_VARIANCE)
+    return min(max(v, LEAST_VARIANCE), MOST_VARIANCE)
 
 
 def _segment_ratios(seen: Floats, due: Floats) -> Floats:
