@@ -37,7 +37,7 @@ def test_the_table_solves_the_recursion(h: int, k: int) -> None:
 
 def test_readers_who_never_tire_or_leave_are_mailed_every_day() -> None:
     """V = (1 − k) / (1 − d) then."""
-    tireless = Habits(value_per_mail=0.0, exits_per_mail=0.0, lapse_per_mail=0.0)
+    tireless = Habits(value_per_mail=0.0, exits_per_mail=0.0, exits_over=1.0, lapse_per_mail=0.0)
     table = solve(tireless)
     assert table.value[0, 0] == pytest.approx(1 / (1 - tireless.kept_per_day * (1 - table.hazard[0])), rel=1e-6)
     assert (table.value[:, table.cost >= 1.0] == 0).all(), "nothing is earned by mails that cost what they bring"
