@@ -58,7 +58,8 @@ def naive(log: WouldBe) -> float:
 def test_fatigue_is_that_of_the_mails_before() -> None:
     """By hand: mails on days 0, 4 and 8, one between them kept back."""
     days, ghost = np.array([8.0, 0.0, 6.0, 4.0]), np.array([False, False, True, False])
-    log = WouldBe(np.zeros(4, np.int64), days, ~ghost, ghost, np.full(4, 0.5), ghost & False, ghost & False, ghost | True, np.zeros(4, np.int64))
+    never, one = np.zeros(4, dtype=bool), np.zeros(4, dtype=np.int64)
+    log = WouldBe(one, days, ~ghost, ghost, np.full(4, 0.5), never, never, ~never, one)
     assert pushes(log, 4.0).fatigue.tolist() == [0.0, 0.5, 0.75]
     assert pushes(log, 4.0).ghosts == 1
 

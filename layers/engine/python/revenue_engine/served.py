@@ -94,7 +94,7 @@ def mails_of_people(
         person, at, rows = sent.person[ours], place[ours], sent.row[ours]
         people = Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
         known, so_far = base_features(people, cycle.now), mails_so_far(people, cycle.now)
-        hour = hour_of(known[:, BASE.index("hours_from_peak")], known[:, BASE.index("local_hour")])
+        hour = hour_of(*(known[:, BASE.index(name)].astype(np.float64) for name in ("hours_from_peak", "local_hour")))
         now = np.full(len(ours), cycle.now)
         meant.append(Meant(person, now, at, sent.ghost[ours], 1.0 - sent.propensity_send[ours], hour))
         kept = np.flatnonzero(at >= 0)

@@ -11,11 +11,12 @@ chance: a ghost brings the next mail nearer.)
     E[(y / (1 + sF) − m) · push] = 0 at the true s       of exits: their hazard grows as 1 + sF
 
 for any m that the lots do not move; here the reader's own mean, shrunk to the list's, times what mails at such an hour bring: who was
-passed over is decided again at another hour than who was mailed, and hours differ more than fatigue does. (Mullahy, "Instrumental-variable estimation of count
-data models", Review of Economics and Statistics 79, 1997; weights as in two-stage least squares.) exp(−½ g²/Var g) of such a moment g is
-taken for the likelihood on a grid, which is honest about weak instruments too (Chernozhukov and Hong, "An MCMC approach to classical
-estimation", Journal of Econometrics 115, 2003), and multiplied with a prior that is log-normal between the public worlds: little
-evidence moves it little, none not at all. How often people leave at all is counted elsewhere (`learning/rates`), by segment.
+passed over is decided again at another hour than who was mailed, and hours differ more than fatigue does. (Mullahy,
+"Instrumental-variable estimation of count data models", Review of Economics and Statistics 79, 1997; weights as in two-stage least
+squares.) exp(−½ g²/Var g) of such a moment g is taken for the likelihood on a grid, which is honest about weak instruments too
+(Chernozhukov and Hong, "An MCMC approach to classical estimation", Journal of Econometrics 115, 2003), and multiplied with a prior that is
+log-normal between the public worlds: little evidence moves it little, none not at all. How often people leave at all is counted elsewhere
+(`learning/rates`), by segment.
 
 A slope of worth is served at its posterior mean, exits dearer than that: by a spread of their slope's posterior, and by one of their
 level's, a Gamma's. A hazard held for too low is acted on before it is noticed, and readers who left do not come back: exits at twice what
@@ -225,7 +226,8 @@ def support(seen: Pushes, happened: Bools, rested: Callable[[float, Floats], Flo
     mails = np.bincount(cell, minlength=people * HOURS).reshape(people, HOURS).astype(np.float64)
     pushed = np.bincount(cell, seen.push, people * HOURS).reshape(people, HOURS)
     squares = np.bincount(seen.person, seen.push**2, people)
-    who, hour, fatigue, push = (of[happened] for of in (seen.person, seen.hour, seen.fatigue, seen.push))
+    who, hour = seen.person[happened], seen.hour[happened]
+    fatigue, push = seen.fatigue[happened], seen.push[happened]
     usual, found = np.array([seen.fatigue.mean()]), []
     for slope in grid.tolist():  # one step a slope, not a mail
         outcome = rested(slope, fatigue)

@@ -94,7 +94,8 @@ class Meant:
 
 def would_be(pieces: Sequence[Meant], outcomes: Outcomes, by: MailPlan) -> WouldBe:
     """All of them, in whatever order they were read."""
-    nothing = Meant(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0), np.zeros(0, np.int64))
+    none = np.zeros(0, dtype=np.int64)
+    nothing = Meant(none.astype(np.uint64), none, none, none.astype(np.bool_), np.zeros(0), none)
     whole = Meant(*(np.concatenate([getattr(one, name) for one in (nothing, *pieces)]) for name in Meant.__slots__))
     order = np.lexsort((whole.ghost, whole.at, whole.person))
     at, place = whole.at[order], whole.outcome[order]
