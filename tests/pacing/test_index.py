@@ -37,7 +37,7 @@ def test_the_table_solves_the_recursion(h: int, k: int) -> None:
 
 def test_readers_who_never_tire_or_leave_are_mailed_every_day() -> None:
     """V = (1 − k) / (1 − d) then."""
-    tireless = Habits(value_per_mail=0.0, exits_per_mail=0.0, lapse_per_mail=0.0)
+    tireless = Habits(value_per_mail=0.0, exits_per_mail=0.0, exits_over=1.0, lapse_per_mail=0.0)
     table = solve(tireless)
     assert table.value[0, 0] == pytest.approx(1 / (1 - tireless.kept_per_day * (1 - table.hazard[0])), rel=1e-6)
     assert (table.value[:, table.cost >= 1.0] == 0).all(), "nothing is earned by mails that cost what they bring"
@@ -103,8 +103,8 @@ def test_the_index_is_what_the_better_of_two_futures_is_worth() -> None:
 
 def test_a_complaint_costs_the_person_once_more_and_never_less_than_its_price() -> None:
     floor, dear = _prices(), _prices(kappa=5e9)
-    assert floor.complaint[0] == pytest.approx(1e-4 * HABITS.kept_per_day * floor.value_after[0], rel=1e-9)
-    assert dear.complaint[0] == pytest.approx(1e-4 * 5e9, rel=1e-9)
+    assert floor.complaint[0] == pytest.approx(1e-4 * HABITS.exits_over * HABITS.kept_per_day * floor.value_after[0], rel=1e-9)
+    assert dear.complaint[0] == pytest.approx(1e-4 * HABITS.exits_over * 5e9, rel=1e-9)
 
 
 def test_nobody_worth_nothing_has_a_price() -> None:

@@ -76,7 +76,7 @@ def show(report: Mapping[str, Any], *, would: bool = False) -> None:
     made: Sequence[Mapping[str, Any]] = report["candidates"]
     names = list(dict.fromkeys(name for one in made for name in one["metrics"]))
     if report["refused"]:
-        click.echo(f"nothing was made: {report['refused']}")
+        click.echo(f"no value model: {report['refused']}")
     display.table(
         "bundles",
         ("", *(one["name"] for one in made)),

@@ -1,4 +1,4 @@
-"""The stored decision log, read page by page: what was sent, the rows it was decided from, and the cycle's tables.
+"""The stored decision log, read page by page: what was sent or kept back by lot, the rows it was decided from, and the cycle's tables.
 
 What was chosen, and with which chance, comes from the receipt: a replay may differ in a last digit on another processor.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from revenue_engine.arrays import Floats, Ints, Keys
+from revenue_engine.arrays import Bools, Floats, Ints, Keys
 from revenue_engine.bundle import Finder
 from revenue_engine.context import Cycle, prepare
 from revenue_engine.errors import Refused
@@ -24,7 +24,7 @@ from revenue_engine.records.batch import Batch
 from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.snapshot import load_context, load_page
 
-_SENT = b'"action":"send"'  # as orjson writes it: most lines are skips, and need not be understood
+_SENT, _GHOST = b'"action":"send"', b'"action":"ghost"'  # as orjson writes it: most lines are skips, and need not be understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,25 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The sends of a page's receipts, (m,) each."""
+    """The sends of a page's receipts, and its ghosts where they are asked for, (m,) each."""
 
     row: Ints
     arm: Ints
     segment: Ints
     propensity: Floats
+    propensity_send: Floats
+    ghost: Bools  # kept back by lot
     key: Keys
     person: Keys
 
 
 def opened(
-    pages: Iterable[Stored], bundle_of: Finder, left_out: Counter[str], *, progress: Callable[[int], None] = lambda lines: None
+    pages: Iterable[Stored],
+    bundle_of: Finder,
+    left_out: Counter[str],
+    *,
+    ghosts: bool = False,
+    progress: Callable[[int], None] = lambda lines: None,
 ) -> Iterator[tuple[Sent, Batch, Cycle]]:
     """Pages with sends, in the order they come in; pages of one cycle one after another are read fastest. `progress` is told the lines of
     each.
@@ -63,7 +70,7 @@ def opened(
         try:
             lines = _lines(stored.receipts)
             progress(len(lines))
-            sent = [line for line in lines if _SENT in line]
+            sent = [line for line in lines if _SENT in line or (ghosts and _GHOST in line)]
             if not sent:
                 continue
             if last is None or last[0] != stored.context:
@@ -96,6 +103,8 @@ def _understood(lines: Sequence[bytes], cycle: Cycle) -> Sent:
             arm=np.array([place[record["offer"], record["content"]] for record in records], dtype=np.int64),
             segment=np.array([SEGMENTS.index(record["segment"]) for record in records], dtype=np.int64),
             propensity=np.array([record["propensity_joint"] for record in records], dtype=np.float64),
+            propensity_send=np.array([record["propensity_send"] for record in records], dtype=np.float64),
+            ghost=np.array([record["ghost"] for record in records], dtype=np.bool_),
             key=np.array([key_of(record["decision_id"]) for record in records], dtype=np.uint64),
             person=np.array([stable_hash("person", record["subscriber"]) for record in records], dtype=np.uint64),
         )

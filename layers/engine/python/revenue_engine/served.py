@@ -18,12 +18,13 @@ from revenue_engine.arrays import Floats, Ints
 from revenue_engine.bundle import Finder
 from revenue_engine.context import Cycle
 from revenue_engine.learning.dataset import Arm, Dataset, Part, Plan, joined
+from revenue_engine.learning.habits import WouldBe, hour_of
 from revenue_engine.learning.outcomes import Outcomes
-from revenue_engine.learning.people import MailPlan, Piece, mail_log
+from revenue_engine.learning.people import MailPlan, Meant, Piece, mail_log, would_be
 from revenue_engine.learning.rows import Rows
 from revenue_engine.log_pages import Sent, Stored, opened
 from revenue_engine.pacing.hours import local_seconds
-from revenue_engine.prediction.features import CROSS, OFFER, SUBSCRIBER, base_features
+from revenue_engine.prediction.features import BASE, CROSS, OFFER, SUBSCRIBER, base_features
 from revenue_engine.prospects import features
 from revenue_engine.records.batch import Batch
 from revenue_engine.value.worth import mails_so_far
@@ -81,19 +82,25 @@ def mails_of_people(
     by: MailPlan,
     *,
     progress: Callable[[int], None] = lambda lines: None,
-) -> tuple[MailLog, Counter[str]]:
-    """All delivered mails of the people that are kept, for the value model, and how many mails were left out and why."""
+) -> tuple[MailLog, WouldBe, Counter[str]]:
+    """All delivered mails of the people that are kept, for the value model; all that were to be sent to them, for their habits; and how
+    many mails were left out and why."""
     left_out: Counter[str] = Counter()
     pieces: list[Piece] = []
-    for sent, page, cycle in opened(pages, bundle_of, left_out, progress=progress):
+    meant: list[Meant] = []
+    for sent, page, cycle in opened(pages, bundle_of, left_out, ghosts=True, progress=progress):
         place = outcomes.find(sent.key)
-        left_out["not_delivered"] += int((place < 0).sum())
-        kept = np.flatnonzero((place >= 0) & by.keep(sent.person))
-        rows = sent.row[kept]
+        left_out["not_delivered"] += int(((place < 0) & ~sent.ghost).sum())
+        ours = np.flatnonzero(by.keep(sent.person))
+        person, at, rows = sent.person[ours], place[ours], sent.row[ours]
         people = Batch(page.subscriber[rows], page.rows[rows], page.decided_at[rows])
-        at = place[kept]
-        pieces.append(Piece(sent.person[kept], at, base_features(people, cycle.now), mails_so_far(people, cycle.now)))
-    return mail_log(pieces, outcomes, by), left_out
+        known, so_far = base_features(people, cycle.now), mails_so_far(people, cycle.now)
+        hour = hour_of(*(known[:, BASE.index(name)].astype(np.float64) for name in ("hours_from_peak", "local_hour")))
+        now = np.full(len(ours), cycle.now)
+        meant.append(Meant(person, now, at, sent.ghost[ours], 1.0 - sent.propensity_send[ours], hour))
+        kept = np.flatnonzero(at >= 0)
+        pieces.append(Piece(person[kept], at[kept], known[kept], so_far[kept]))
+    return mail_log(pieces, outcomes, by), would_be(meant, outcomes, by), left_out
 
 
 def _part(sent: Sent, page: Batch, cycle: Cycle, outcomes: Outcomes, by: Plan, left_out: Counter[str]) -> Part:

@@ -16,7 +16,7 @@ from revenue_engine.learning.dataset import MOST_ROWS, Dataset, plan
 from revenue_engine.learning.drift import NOTHING_KNOWN, Drift, drift
 from revenue_engine.learning.outcomes import Mail, Sale, gather
 from revenue_engine.learning.people import MOST_MAILS, mail_plan
-from revenue_engine.learning.train import Candidate, first_passed, train, train_value
+from revenue_engine.learning.train import Candidate, first_passed, train, train_habits, train_value
 from revenue_engine.log_pages import Stored
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.served import dataset, mails_of_people
@@ -45,7 +45,7 @@ class Trained:
     candidates: tuple[Candidate, ...]
     mails: Mapping[str, int]  # read, by what they were for or why they were left out
     drift: Drift = NOTHING_KNOWN
-    refused: str = ""  # why there are no candidates
+    refused: str = ""  # why there is no value model
 
     @property
     def promoted(self) -> Candidate | None:
@@ -120,19 +120,22 @@ def run_value(
     most_mails: int = MOST_MAILS,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Trained:
-    """Lifetime value, likewise. A log too short for it is no error: the report says so."""
+    """The list's habits, and lifetime value on top. A log too short for it is no error: the report says so."""
     progress("outcomes")
     outcomes = gather(source.mails, source.sales)
     by = mail_plan(outcomes, as_of=now.timestamp(), most_mails=most_mails)
     progress(f"{len(outcomes):,} delivered mails; decisions")
-    log, left_out = mails_of_people(source.pages, source.bundle_of, outcomes, by, progress=_millions(progress))
+    log, meant, left_out = mails_of_people(source.pages, source.bundle_of, outcomes, by, progress=_millions(progress))
     mails = {"learned_from": len(log.day)} | {name: n for name, n in sorted(left_out.items()) if n}
     progress(f"fitting {len(log.day):,} mails of {by.last_day} days")
+    habits = train_habits(meant, now, code_version=code_version, champion=source.champion)
+    # where they are the champion's, there is nothing to make
+    candidates = (habits,) if habits.bundle.index.habits != source.champion.index.habits else ()
     try:
-        candidates = (train_value(log, by.last_day, now, code_version=code_version, champion=source.champion),)
+        value = train_value(log, by.last_day, now, code_version=code_version, champion=habits.bundle)
     except Refused as refused:
-        return Trained(now, source.champion.version, "value", (), mails, refused=str(refused))
-    return Trained(now, source.champion.version, "value", candidates, mails)
+        return Trained(now, source.champion.version, "value", candidates, mails, refused=str(refused))
+    return Trained(now, source.champion.version, "value", (value, *candidates), mails)
 
 
 def _millions(progress: Callable[[str], None]) -> Callable[[int], None]:

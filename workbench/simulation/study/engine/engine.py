@@ -17,7 +17,7 @@ from revenue_engine.bundle import Bundle, prior_bundle
 from revenue_engine.context import Cycle, CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.grant import grant, supply_of
-from revenue_engine.learning.train import first_passed, train
+from revenue_engine.learning.train import first_passed, train, train_habits
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, Posteriors, fold
 from revenue_engine.pacing.price import shadow_price
 from revenue_engine.prediction.segments import segment_of
@@ -146,6 +146,8 @@ class Engine:
         promoted = first_passed(candidates)
         if promoted is not None:
             self._bundle = promoted.bundle
+        habits = train_habits(memory.would_be(day), START + timedelta(days=day), code_version=__version__, champion=self._bundle)
+        self._bundle = habits.bundle
 
     def _price(self, day: int, hour: int, left: int) -> Price:
         yesterday = [self._supply[day - 1, later] for later in self.hours if later >= hour and (day - 1, later) in self._supply]
@@ -159,6 +161,9 @@ class Engine:
         decisions = decide_batch(batch, cycle)
         self._supply[day, hour] = supply_of(decisions)
         decisions = grant(decisions, batch, cycle, min(left, int(decisions.mail.sum())))
+        meant = np.flatnonzero(decisions.mail | decisions.ghost)
+        at = np.full(len(meant), cycle.now)
+        memory.meant(day, due[meant], at, decisions.ghost[meant], 1.0 - decisions.propensity_send[meant])
         self._due[due] = decisions.next_decision_at
         self._decided_at[due] = cycle.now
         leaves = np.flatnonzero(decisions.mail)

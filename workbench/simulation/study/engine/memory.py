@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
+from revenue_engine.learning.habits import WouldBe, hour_of
+from revenue_engine.learning.outcomes import CLICK_SECONDS
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.subscriber import topic_number
@@ -56,6 +58,11 @@ class Memory:
         self._delivered_s = np.full(
             (days, n), np.inf, dtype=np.float32
         )  # seconds of a mail's day; news of a click never comes first
+        self._left = np.zeros((days, n), dtype=bool)
+        none = np.zeros(0, dtype=np.int64)
+        self._would_be: list[tuple[Ints, Ints, Ints, Bools, Floats, Ints]] = [
+            (none, none, none, none.astype(np.bool_), np.zeros(0), none)
+        ]
         self._counts = {name: np.zeros((days, offers, len(TONES), len(SEGMENTS)), dtype=np.int64) for name in _NAMES}
         self._cells: list[list[Evidence]] = [[] for _ in range(days)]  # of each day, as of when it last changed
         self._changed = np.zeros(days, dtype=bool)
@@ -65,6 +72,28 @@ class Memory:
         self._segment[day, who] = segment
         self._sent_at[day, who] = at
         packed.claimed(self.rows, who, at, FIRST_NUMBER + offer)
+
+    def meant(self, day: int, who: Ints, at: Ints, ghost: Bools, ghost_share: Floats) -> None:
+        """Mails that were to be sent: those kept back by lot are ghosts."""
+        peak, hour = self.rows["peak_hour"][who].astype(np.float64), (at - self._epoch) / 3_600 % 24  # the study's clock is UTC
+        away = np.where(peak >= 0, np.abs((hour - peak + 12) % 24 - 12), np.nan)
+        self._would_be.append((np.full(len(who), day), who, at, ghost, ghost_share, hour_of(away, hour)))
+
+    def would_be(self, day: int) -> WouldBe:
+        """All of them as known on the morning of `day`."""
+        sent_day, who, at, ghost, share, hour = (np.concatenate(column) for column in zip(*self._would_be, strict=True))
+        clicked_on = self.clicked_on(sent_day, who)
+        return WouldBe(
+            person=who,
+            at=at / _DAY,
+            sent=~ghost & np.isfinite(self._delivered_s[sent_day, who]),
+            ghost=ghost,
+            ghost_share=share,
+            clicked=(clicked_on != _NEVER) & (clicked_on <= sent_day + CLICK_SECONDS // int(_DAY)),
+            left=self._left[sent_day, who],
+            hour=hour,
+            closed=sent_day + CLICK_SECONDS // int(_DAY) < day,
+        )
 
     def told(self, events: DayEvents, day: int) -> tuple[Ints, Ints]:
         """All events of this day; gives the people who clicked on it and when, epoch seconds."""
@@ -78,6 +107,7 @@ class Memory:
         for kind, name in ((Kind.UNSUBSCRIBE, "unsubscribes"), (Kind.COMPLAINT, "complaints")):
             some = events.of(kind)
             self._count(name, some, some.sent_day)
+            self._left[some.sent_day, some.row] = True
         self._money(events)
         self._give_up(day)
         return clicks.row, self._at(clicks)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Floats, Ints, Keys
 from revenue_engine.draws import mix
-from revenue_engine.learning.outcomes import Outcomes
+from revenue_engine.learning.habits import WouldBe
+from revenue_engine.learning.outcomes import CLICK_SECONDS, Outcomes
 from revenue_engine.prediction.features import BASE
 
 if TYPE_CHECKING:
@@ -76,4 +77,41 @@ def mail_log(pieces: Sequence[Piece], outcomes: Outcomes, by: MailPlan) -> MailL
         sales=outcomes.sales[at],
         sent_before=np.repeat(so_far[order][first], mails),
         features=features[order],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Mails of a page that were to be sent, (p,) each."""
+
+    person: Keys
+    at: Ints  # epoch seconds of the decision
+    outcome: Ints  # positions in the outcomes, -1 where no mail was delivered
+    ghost: Bools
+    ghost_share: Floats
+    hour: Ints  # `habits.hour_of` it
+
+
+def would_be(pieces: Sequence[Meant], outcomes: Outcomes, by: MailPlan) -> WouldBe:
+    """All of them, in whatever order they were read."""
+    none = np.zeros(0, dtype=np.int64)
+    nothing = Meant(none.astype(np.uint64), none, none, none.astype(np.bool_), np.zeros(0), none)
+    whole = Meant(*(np.concatenate([getattr(one, name) for one in (nothing, *pieces)]) for name in Meant.__slots__))
+    order = np.lexsort((whole.ghost, whole.at, whole.person))
+    at, place = whole.at[order], whole.outcome[order]
+    sent = place >= 0
+    some = np.flatnonzero(sent)
+    clicked, left = np.zeros(len(at), dtype=np.bool_), np.zeros(len(at), dtype=np.bool_)
+    clicked[some], left[some] = outcomes.clicked[place[some]], outcomes.left[place[some]]
+    days = (at - by.start) / _DAY
+    return WouldBe(
+        person=np.unique(whole.person[order], return_inverse=True)[1].reshape(-1).astype(np.int64),
+        at=days,
+        sent=sent,
+        ghost=whole.ghost[order],
+        ghost_share=whole.ghost_share[order],
+        clicked=clicked,
+        left=left,
+        hour=whole.hour[order],
+        closed=days < by.last_day + 1 - CLICK_SECONDS / _DAY,
     )

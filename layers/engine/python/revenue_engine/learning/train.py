@@ -22,9 +22,12 @@ from revenue_engine.bundle import Bundle, seal
 from revenue_engine.errors import Refused
 from revenue_engine.learning.dataset import Dataset
 from revenue_engine.learning.gate import ONE_SIDED, Verdict, judge, judge_value
+from revenue_engine.learning.habits import WouldBe, fit_habits
 from revenue_engine.learning.hours import fit_hours
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.told import clicks_by, paying, payout_level, told
+from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction.rates import Rates, table
 from revenue_engine.records.evidence import SEGMENTS, Evidence
 
@@ -40,7 +43,7 @@ FEWEST_TO_LEARN = 300  # clicks before the test: with fewer, trees are noise
 class Candidate:
     """A bundle that may become champion."""
 
-    name: str  # learned | kept | value
+    name: str  # learned | kept | value | habits
     bundle: Bundle
     verdict: Verdict
 
@@ -117,6 +120,21 @@ def train(
     return (*candidates, made("kept", {}, verdict))
 
 
+def train_habits(meant: WouldBe, now: datetime, *, code_version: str, champion: Bundle) -> Candidate:
+    """The champion with the index's table solved for this list's habits. It needs no judge: what evidence cannot tell is the prior."""
+    fitted = fit_habits(meant, Habits())
+    bundle = seal(
+        replace(champion.parts, index=solve(fitted.habits)),
+        trained_at=now,
+        code_version=code_version,
+        prior=champion.manifest.prior,
+        data_fingerprint=_fingerprint(meant),
+        seed=champion.manifest.seed,
+        metrics={**champion.manifest.metrics, **fitted.figures()},
+    )
+    return Candidate("habits", bundle, Verdict((), fitted.figures()))
+
+
 def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str, champion: Bundle) -> Candidate:
     """The champion with a value model of these mails (`learning.value`).
 
@@ -129,19 +147,23 @@ def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str
     except ValueError as error:  # nobody left
         raise Refused("value_too_young", str(error)) from None
     verdict = judge_value(fitted.latest.revenue, fitted.told, fitted.latest.expected)
-    digest = hashlib.sha256()
-    for name in log.__slots__:
-        digest.update(np.ascontiguousarray(getattr(log, name)).tobytes())
     bundle = seal(
         replace(champion.parts, value=fitted.model),
         trained_at=now,
         code_version=code_version,
         prior=champion.manifest.prior,
-        data_fingerprint=digest.hexdigest(),
+        data_fingerprint=_fingerprint(log),
         seed=champion.manifest.seed,
         metrics={**champion.manifest.metrics, **verdict.figures, "value_windows": float(fitted.windows)},
     )
     return Candidate("value", bundle, verdict)
+
+
+def _fingerprint(log: MailLog | WouldBe) -> str:
+    digest = hashlib.sha256()
+    for name in log.__slots__:
+        digest.update(np.ascontiguousarray(getattr(log, name)).tobytes())
+    return digest.hexdigest()
 
 
 def _rates_verdict(

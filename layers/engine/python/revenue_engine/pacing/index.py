@@ -18,14 +18,18 @@ from revenue_engine.arrays import Floats, Ints
 from revenue_engine.errors import Refused
 from revenue_engine.prediction import archive
 
+PRIOR_EXITS = 4.0  # what the prior's level of exits is worth: four in the 2,000 mails of `learning/rates`
+
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How readers tire and leave: what the table was solved for. Days are between one chance to mail and the next."""
+    """How readers tire and leave: what the table was solved for, at first a prior between the public worlds (`learning/habits` fits it).
+    Days are between one chance to mail and the next."""
 
     half_life_days: float = 4.0  # of fatigue: the sum of past mails, each fading
-    value_per_mail: float = 0.10  # a mail's value falls by exp(−this · fatigue)
-    exits_per_mail: float = 0.15  # the hazard of leaving grows as 1 + this · fatigue
+    value_per_mail: float = 0.14  # a mail's value falls by exp(−this · fatigue)
+    exits_per_mail: float = 0.4  # the hazard of leaving grows as 1 + this · fatigue
+    exits_over: float = 1.0 + PRIOR_EXITS**-0.5  # times the exits that were counted: their level's mean and spread
     lapse_per_mail: float = 0.0006  # chance that a mail, beside everything else, makes its reader fall silent
     lapse_grows: float = 0.5  # and how it grows with fatigue, likewise
     kept_of_lapsed: float = 0.3  # of a silent reader's value
@@ -38,7 +42,7 @@ class Habits:
 
     def leaves(self, exits: Floats, fatigue: Floats) -> Floats:
         """Chance that a mail makes somebody so tired leave, who would with chance `exits` when rested."""
-        return np.asarray(np.minimum(exits * (1.0 + self.exits_per_mail * fatigue), 1.0))
+        return np.asarray(np.minimum(exits * self.exits_over * (1.0 + self.exits_per_mail * fatigue), 1.0))
 
     def lost_by_lapse(self, fatigue: Floats) -> Floats:
         """Share of a reader's value that a mail loses by making him fall silent."""
