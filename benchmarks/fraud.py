@@ -32,6 +32,7 @@ from revenue_engine.records.anomaly import Flag, Severity
 from revenue_engine.safety import offer_days
 from revenue_engine.safety.anomalies import HOLD, NONE, PAYOUT_SIGNALS, RATE_WINDOW, REVIEW, Conversions, signals
 from revenue_engine.safety.offer_days import Finding, Morning
+from revenue_engine.safety.silence import Bucket
 
 SEEDS = range(9_000, 9_040)  # constants were chosen on seeds below 100
 QUICK_SEEDS = SEEDS[:8]
@@ -57,7 +58,7 @@ def judged(seed: int) -> Verdicts:
     level = np.where(caught, CAUGHT, NONE).astype(np.uint8)
     others = _others(stream, caught)
     history = _History()
-    conversions, clean = np.zeros((DAYS, OFFERS), dtype=np.int64), np.ones((DAYS, OFFERS), dtype=bool)
+    conversions, clean = np.zeros((DAYS, 24, OFFERS), dtype=np.int64), np.ones((DAYS, OFFERS), dtype=bool)
     alarm, breaks = np.zeros((DAYS, OFFERS), dtype=np.uint8), np.zeros((DAYS, OFFERS), dtype=bool)
     hours = np.searchsorted(stream.booked_at, np.arange(DAYS * 24 + 1) * HOUR)
     mornings: list[Morning | None] = []
@@ -74,7 +75,7 @@ def judged(seed: int) -> Verdicts:
             level[rows] = np.maximum(own, alarm[day, stream.offer[rows]])
             history.remember(stream, rows[np.max([found[name] for name in PAYOUT_SIGNALS], axis=0) == NONE])
             np.add.at(history.duplicates, stream.offer[rows], stream.second_id[rows])
-            np.add.at(conversions[day], stream.offer[rows[own < HOLD]], 1)
+            np.add.at(conversions[day, of_day], stream.offer[rows[own < HOLD]], 1)
         if of_day == 23:
             today = np.arange(hours[day * 24], hours[hour + 1])
             history.remember(stream, today[stream.kind[today] == NUMBER[HONEST]])  # the network's report knows them all
@@ -170,24 +171,28 @@ def _mornings(clicks: Ints, conversions: Ints, clean: Bools, day: int) -> list[M
     """Of every offer, as of the start of a day."""
     first = max(day - offer_days.LOOK_BACK_DAYS, 0)
     by_day = clicks[first:day].sum(axis=1).T.tolist()
-    booked, ok = conversions[first:day].T.tolist(), clean[first:day].T.tolist()
+    booked, ok = conversions[first:day].sum(axis=1).T.tolist(), clean[first:day].T.tolist()
     return [offer_days.morning(by_day[offer], booked[offer], ok[offer]) for offer in range(OFFERS)]
 
 
 def _alerts(clicks: Ints, conversions: Ints, mornings: list[Morning | None], day: int, hour: int) -> list[tuple[str, Flag]]:
     """What the judge raises at the end of an hour."""
     tests: list[Finding] = []
-    settled = max(hour + 1 - offer_days.SETTLES_IN_HOURS, 0)
+    first = max(day - offer_days.LOOK_BACK_DAYS, 0)
+    whole = max(day - (offer_days.LOOK_BACK_DAYS - offer_days.WHOLE_DAYS), first)
+    begins = max(day - offer_days.BREAK_DAYS, first) - first
+    by_day = [of[first:whole].sum(axis=1).T.tolist() for of in (clicks, conversions)]
+    by_hour = [
+        of[whole : day + 1].reshape(-1, OFFERS)[: 24 * (day - whole) + hour + 1].T.tolist() for of in (clicks, conversions)
+    ]
     for offer, before in enumerate(mornings):
-        if before is not None:
-            tests += offer_days.findings(
-                str(offer),
-                before,
-                clicks=int(clicks[day, : hour + 1, offer].sum()),
-                settled_clicks=int(clicks[day, :settled, offer].sum()),
-                conversions=int(conversions[day, offer]),
-                elapsed=(hour + 1) / 24,
-            )
+        if before is None:
+            continue
+        so_far = [int(of[day, : hour + 1, offer].sum()) for of in (clicks, conversions)]
+        tests.append(offer_days.burst(str(offer), before, clicks=so_far[0], conversions=so_far[1], hours=hour + 1.0))
+        days, hours = (zip(*(of[offer] for of in known), strict=True) for known in (by_day, by_hour))
+        buckets = [*(Bucket(24.0, *of) for of in days), *(Bucket(1.0, *of) for of in hours)]
+        tests.append(offer_days.broken(str(offer), before.before, buckets, begins=begins, others_sold=len(buckets)))
     return offer_days.alerts(tests)
 
 

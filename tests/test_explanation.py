@@ -14,6 +14,7 @@ from revenue_engine.audit import receipts
 from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.explanation import FAILED, NOT_REACHED, PASSED, Step, explain
+from revenue_engine.flips import nearest_flip
 from revenue_engine.grant import NOTHING_TAKEN, grant
 from revenue_engine.later import Taken
 from revenue_engine.records.batch import Batch
@@ -27,15 +28,17 @@ KEYS: dict[str, Any] = {"page_key": "page", "context_key": "context"}
 
 
 def decided(
-    page: Batch, context: CycleContext, *, granted: int = 10**6, taken: Taken = NOTHING_TAKEN
+    page: Batch, context: CycleContext, *, granted: int = 10**6, taken: Taken = NOTHING_TAKEN, flips: bool = False
 ) -> list[tuple[dict[str, Any], tuple[Step, ...]]]:
-    """Each row's receipt and its explanation."""
+    """Each row's receipt and its explanation; the nearest change, which takes a hundred decisions, only where it is asked for."""
     cycle = prepare(context)
     decisions = grant(decide_batch(page, cycle), page, cycle, granted, taken=taken)
     lines = receipts(decisions, page, cycle, granted=granted, taken=taken, **KEYS).splitlines()
     records = [json.loads(line) for line in lines]
     rows = [unpack(raw.tobytes()) for raw in page.rows]
-    return [(record, explain(record, row, context)) for record, row in zip(records, rows, strict=True)]
+    alone = [Batch(page.subscriber[[n]], page.rows[[n]], page.decided_at[[n]]) for n in range(len(page))]
+    nearest = [nearest_flip(one, context) if flips else None for one in alone]
+    return [(record, explain(record, row, context, flip)) for record, row, flip in zip(records, rows, nearest, strict=True)]
 
 
 def step(steps: tuple[Step, ...], what: str) -> Step:
@@ -84,23 +87,26 @@ def test_the_failing_check_is_the_receipts_reason_and_its_value_says_so(context:
 @pytest.mark.parametrize(
     ("row", "reason", "value", "otherwise"),
     [
-        ({"arm": 2}, "holdout", "arm no_mail", "nothing: nobody leaves the no-mail arm"),
+        ({"arm": 2}, "holdout", "arm no_mail", "nothing: nobody leaves the no-mail arm (a hard veto: no number turns it)"),
         (
             {"last_send_at": T - 5 * HOUR, "recent_sends": (T - 5 * HOUR, *(0,) * 7)},
             "too_soon_since_last_email",
             "last mail 2026-03-04T07:00:00.000Z, the gap is 24 h",
-            "a decision at 2026-03-05T07:00:00.000Z",
+            "a decision at 2026-03-05T07:00:00.000Z; nearest: offer 101 with the hours between mails 5 instead of 24, 79.2% away; "
+            "not yet with 6",
         ),
         (
             {"recent_sends": tuple(T - (k + 2) * DAY for k in range(4)) + (0,) * 4},
             "subscriber_frequency_limit",
             "4 mails in seven days, the cap is 4",
-            "a decision after 2026-03-06T12:00:00.000Z",  # the oldest of the four, five days ago, leaves the week
+            # the oldest of the four, five days ago, leaves the week
+            "a decision after 2026-03-06T12:00:00.000Z; nearest: offer 101 with the mails in seven days 5 instead of 4, 20.0% away; "
+            "not yet with 4",
         ),
     ],
 )
 def test_a_rail_shows_its_value_its_limit_and_when_it_frees(row: dict[str, Any], reason: str, value: str, otherwise: str) -> None:
-    ((record, steps),) = decided(a_page([a_row(1, **row)]), a_context())
+    ((record, steps),) = decided(a_page([a_row(1, **row)]), a_context(), flips=True)
     assert record["reason"] == reason
     assert (step(steps, reason).verdict, step(steps, reason).detail) == (FAILED, value)
     assert step(steps, "what would have changed it").detail == otherwise
@@ -113,19 +119,19 @@ def test_a_rail_shows_its_value_its_limit_and_when_it_frees(row: dict[str, Any],
             {"stopped_segments": ("clicker",)},
             "segment_stopped",
             "segment clicker is stopped",
-            "`revenue-engine stops lift segment#clicker`, or its end",
+            "`revenue-engine stops lift segment#clicker`, or its end (a hard veto: no number turns it)",
         ),
         (
             {"stopped_providers": ("other",)},
             "provider_stopped",
             "provider other is stopped",
-            "`revenue-engine stops lift provider#other`, or its end",
+            "`revenue-engine stops lift provider#other`, or its end (a hard veto: no number turns it)",
         ),
         (
             {"let_through_share": 1e-9},
             "breaker_half_open",
             "the breaker is half open: a trickle of 0.0% of people is mailed",
-            "a closed breaker, or a place in the trickle",
+            "a closed breaker, or a place in the trickle (a hard veto: no number turns it)",
         ),
     ],
 )
@@ -159,7 +165,9 @@ def test_outside_hours_names_the_next_opening() -> None:
     ((record, steps),) = decided(a_page([a_row(1)]), a_context(now=night))
     assert record["reason"] == "outside_hours"
     opening = (NOW + timedelta(days=1)).replace(hour=6)
-    assert step(steps, "what would have changed it").detail == f"a decision at {opening:%Y-%m-%dT%H:%M:%S}.000Z"
+    assert step(steps, "what would have changed it").detail == (
+        f"a decision at {opening:%Y-%m-%dT%H:%M:%S}.000Z (a hard veto: no number turns it)"
+    )
 
 
 def test_a_price_that_was_not_met_says_by_how_much() -> None:
@@ -173,7 +181,7 @@ def test_a_price_that_was_not_met_says_by_how_much() -> None:
 def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
     record, steps = next(
         (record, steps)
-        for record, steps in decided(many(60), a_context(controls=Controls(ghost_share=0.1)))
+        for record, steps in decided(many(10), a_context(controls=Controls(ghost_share=0.1)), flips=True)
         if record["action"] == "send"
     )
     assert all(one.verdict in ("", PASSED) for one in steps)
@@ -185,7 +193,7 @@ def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
     runner_up = step(steps, "runner-up").detail
     assert runner_up.startswith(f"{record['runner_up_offer']}, {record['runner_up_content']}: index ")
     flip = step(steps, "what would have changed it").detail
-    assert flip.startswith("no mail with ")
+    assert re.match(r"(no mail \(\w+\)|offer \d+) with .* instead of .*% away; not yet with ", flip)
     assert "instead by another draw" in flip
 
 
@@ -194,10 +202,11 @@ def test_the_nearest_limit_of_a_send_is_named() -> None:
     ((before, _),) = decided(page, a_context())
     near = before["churn_risk"] * 1.001
     context = a_context(controls=Controls(churn_risk_threshold=near, ghost_share=0.0))
-    ((record, steps),) = decided(page, context)
+    ((record, steps),) = decided(page, context, flips=True)
     assert record["action"] == "send"
     flip = step(steps, "what would have changed it").detail
-    assert flip.startswith(f"no mail with churn risk {near:.4g} instead of {record['churn_risk']:.4g}, 0.1% away")
+    assert flip.startswith("no mail (high_churn_risk) with the most churn risk ")
+    assert f" instead of {near:.7g}, 0.1% away" in flip
     ((changed, _),) = decided(page, replace(context, controls=Controls(churn_risk_threshold=before["churn_risk"] * 0.999)))
     assert changed["reason"] == "high_churn_risk"  # and it would have
 

@@ -80,7 +80,16 @@ DAY = {
 ELSEWHERE: dict[str, list[dict[str, Any]]] = {
     "control": [
         DAY,
-        {"pk": "main#counters", "sk": "counter#2026-03-02T12#3", "expires_at": 9, **MONEY, "mailed_conversions": 1},
+        {
+            "pk": "main#counters",
+            "sk": "counter#2026-03-02T12#3",
+            "expires_at": 9,
+            **MONEY,
+            "mailed_conversions": 1,
+            "reported_approved_micros@1001": 18_000_000,
+            "conversions@1001": 1,
+            "base_conversions@1001": 1,
+        },
         {
             "pk": "main#campaigns",
             "sk": "2026-03-02#k",

@@ -114,6 +114,7 @@ def _count_entry(counted: Recount, item: Item, sums: Counter[str]) -> None:
         counted.hours[place["hour"], name] += amounts[name]
         if place["send_id"] is not None:
             counted.days[place["day"], f"{name}@{place['offer']}"] += amounts[name]
+            counted.hours[place["hour"], f"{name}@{place['offer']}"] += amounts[name]
             counted.days[place["day"], f"{name}%{place['policy']}"] += amounts[name]
             counted.campaigns[f"{place['day']}#{place['campaign']}", name] += amounts[name]
     reported = amounts["reported_provisional_micros"] + amounts["reported_approved_micros"]

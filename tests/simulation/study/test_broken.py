@@ -55,14 +55,17 @@ def test_who_leaves_is_counted_from_the_break_and_for_a_day() -> None:
 
 
 def test_the_engines_own_test_sees_a_page_that_sells_nothing() -> None:
-    """Two hundred clicks a day, ten sales, then none: by hand the first hour at which so few are rarer than one in a thousand."""
+    """Eight clicks an hour and a sale every other one, then none: within two days of a dozen sales that do not come."""
     look = broken._Look(24, 2)
-    look._clicks[:] = np.round(200 * (np.arange(24) + 1) / 24).astype(np.int64)[None, :, None]
-    look._conversions[:20] = 10
-    look._conversions[20:, 1] = 10
-    flagged = [(day, hour) for day in (20, 21) for hour in range(24) if 0 in look.flagged(day, hour)]
-    assert flagged and flagged[0][0] <= 21
-    assert all(1 not in look.flagged(20, hour) for hour in (23,))
+    look._clicks[:] = 8
+    look._conversions[:, ::2] = 1
+    look._conversions[20:, :, 0] = 0
+    flagged = [(day, hour) for day in range(20, 23) for hour in range(24) if 0 in look.flagged(day, hour, {})]
+    assert flagged and (20, 11) < flagged[0] < (21, 20)
+    assert not any(1 in look.flagged(day, 23, {}) for day in (20, 21))
+    # once stopped, what it was clicked before is forgotten
+    day, hour = flagged[0]
+    assert look.flagged(day, hour + 1, {0: 24 * day + hour + 1}) == set()
 
 
 def test_too_few_days_before_it_are_refused() -> None:

@@ -8,7 +8,7 @@ evening: there a day more or less decides nothing).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.safety.offer_days import SETTLES_IN_HOURS, Finding, alerts, findings, morning, pages_down
+from revenue_engine.records.anomaly import Severity
+from revenue_engine.safety.offer_days import BREAKS_FROM, LOOK_BACK_DAYS, WHOLE_DAYS, Finding, alerts, broken, morning
+from revenue_engine.safety.silence import Bucket
 from revenue_engine.safety.stops import BROKEN_LIFTS_AFTER
 from workbench.simulation.study.engine.engine import Engine
 from workbench.simulation.study.policy import Setting
@@ -114,31 +116,36 @@ class _Look:
     """The engine's test of offers' days (`safety.offer_days`), once an hour as its judge does, on what it was told."""
 
     def __init__(self, days: int, offers: int) -> None:
-        self._clicks = np.zeros((days, 24, offers), dtype=np.int64)  # of the day by the end of the hour
-        self._conversions = np.zeros((days, offers), dtype=np.int64)  # by the day on which they were told
+        self._clicks = np.zeros((days, 24, offers), dtype=np.int64)  # in the hour
+        self._conversions = np.zeros((days, 24, offers), dtype=np.int64)  # by the hour in which they were told
 
     def hear(self, told: DayEvents, clicks: Ints, day: int, hour: int) -> None:
+        """The news of an hour; `clicks`: (O,) of the day by its end."""
         sold = told.of(Kind.CONVERSION)
-        self._conversions[day] += np.bincount(sold.offer[sold.part == 0], minlength=self._conversions.shape[1])
-        self._clicks[day, hour] = clicks
+        self._conversions[day, hour] += np.bincount(sold.offer[sold.part == 0], minlength=self._conversions.shape[2])
+        self._clicks[day, hour] = clicks - self._clicks[day, :hour].sum(axis=0)
 
-    def flagged(self, day: int, hour: int) -> set[int]:
-        """Offers whose page is called down at the end of this hour."""
+    def flagged(self, day: int, hour: int, stopped: Mapping[int, int]) -> set[int]:
+        """Offers whose page is down at the end of this hour; `stopped`: at the end of which hour of the study one was last stopped."""
+        first = max(day - LOOK_BACK_DAYS, 0)
+        whole = max(day - (LOOK_BACK_DAYS - WHOLE_DAYS), first)
+        clicks, conversions = self._clicks[first:day].sum(axis=1), self._conversions[first:day].sum(axis=1)
+        hourly = slice(24 * whole, 24 * day + hour + 1)
+        by_hour = [of.reshape(-1, of.shape[2])[hourly] for of in (self._clicks, self._conversions)]
         tests: list[Finding] = []
-        for offer in np.flatnonzero(self._clicks[:day, -1].sum(axis=0)).tolist():
-            before = morning(self._clicks[:day, -1, offer].tolist(), self._conversions[:day, offer].tolist(), [True] * day)
+        for offer in np.flatnonzero(clicks.sum(axis=0)).tolist():
+            before = morning(clicks[:, offer].tolist(), conversions[:, offer].tolist(), [True] * (day - first))
             if before is None:
                 continue
-            old = hour - SETTLES_IN_HOURS - 1
-            tests += findings(
-                str(offer),
-                before,
-                clicks=int(self._clicks[day, hour, offer]),
-                settled_clicks=int(self._clicks[day, old, offer]) if old >= 0 else 0,
-                conversions=int(self._conversions[day, offer]),
-                elapsed=(hour + 1) / 24,
-            )
-        return {int(offer) for offer in pages_down(alerts(tests), tests)}
+            days = zip(clicks[: whole - first, offer].tolist(), conversions[: whole - first, offer].tolist(), strict=True)
+            hours = zip(*(of[:, offer].tolist() for of in by_hour), strict=True)
+            buckets = [*(Bucket(24.0, *of) for of in days), *(Bucket(1.0, *of) for of in hours)]
+            begins = max(day - (LOOK_BACK_DAYS - BREAKS_FROM), first) - first
+            fresh = whole - first + max(stopped[offer] - 24 * whole, 0) if offer in stopped else 0
+            others = np.flatnonzero(np.delete(by_hour[1], offer, axis=1).sum(axis=1))
+            known = whole - first + int(others[-1]) + 1 if len(others) else 0
+            tests.append(broken(str(offer), before.before, buckets, begins=max(begins, fresh), others_sold=known))
+        return {int(offer) for offer, flag in alerts(tests) if flag.severity is Severity.HOLD}
 
 
 def leave(seed: int, scene: Scene, *, each: Callable[[], None] = lambda: None) -> Leaving:
@@ -175,9 +182,10 @@ def leave(seed: int, scene: Scene, *, each: Callable[[], None] = lambda: None) -
                 engine.told(told, day)
                 look.hear(told, engine.memory.clicks(day), day, hour)
             since = 24 * day + hour + 1 - break_hour
-            for found in look.flagged(day, hour):
+            lasts = int(BROKEN_LIFTS_AFTER.total_seconds()) // 3_600
+            for found in look.flagged(day, hour, {of: until - lasts for of, until in engine.stopped.items()}):
                 if engine.stopped.get(found, 0) <= 24 * day + hour:
-                    engine.stopped[found] = 24 * day + hour + 1 + int(BROKEN_LIFTS_AFTER.total_seconds()) // 3_600
+                    engine.stopped[found] = 24 * day + hour + 1 + lasts
                 if found == offer and since > 0 and math.isinf(flagged):
                     flagged = float(since)
         world.evening(day)

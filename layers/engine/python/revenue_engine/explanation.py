@@ -15,6 +15,7 @@ import numpy as np
 
 from revenue_engine.clock import epoch_seconds, from_epoch, iso_millis, parse_iso
 from revenue_engine.context import CycleContext
+from revenue_engine.flips import Flip
 from revenue_engine.money import format_micros
 from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
@@ -30,6 +31,17 @@ _WEEK = 7 * 86_400
 _FIXED_GAP_HOURS = 7 * 24  # the fixed policy is a weekly newsletter
 _GIVEN = ("revenue_opportunity", "exploration", "fixed_policy", "ghost")  # reasons of a row that passed every check
 _CUT = ("velocity_limit", "provider_warm_up", "provider_rate")  # by rank, after all choices
+# what no number turns round: a lot, a stop, the hour, the day's budget, a silence
+_HARD = (
+    "holdout",
+    "segment_stopped",
+    "provider_stopped",
+    "outside_hours",
+    "breaker_half_open",
+    "daily_limit_reached",
+    "silent_too_long",
+    "no_suitable_offer",
+)
 _PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros", "lapse_price_micros")
 
 
@@ -49,10 +61,9 @@ class _Check:
     reason: str
     detail: str
     otherwise: str
-    margin: float | None = None  # how far from its limit, as a share of the larger of both; None where no number says so
 
 
-def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple[Step, ...]:
+def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Flip | None) -> tuple[Step, ...]:
     """The steps of one decision.
 
     Parameters
@@ -63,6 +74,8 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
         The subscriber's row of the stored page, as the cycle saw it.
     context
         As stored.
+    flip
+        `flips.nearest_flip` of that row.
     """
     now, controls = parse_iso(record["ts"]), context.controls
     checks = _checks(record, row, context, now)
@@ -78,7 +91,7 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext) -> tuple
         *_judged(record, checks, context, cut=cut),
         *(_chosen(record) if record["offer"] is not None else ()),
         Step("answer", _answer(record)),
-        Step("what would have changed it", _flip(record, checks, controls, cut=cut)),
+        Step("what would have changed it", _flip(record, checks, controls, flip, cut=cut)),
         Step("decided by", _versions(record)),
     )
 
@@ -163,22 +176,14 @@ def _limit(reason: str, name: str, value: float, *, most: float | None = None, l
     limit = most if most is not None else least
     assert limit is not None
     word = "at most" if most is not None else "at least"
-    size = max(abs(value), abs(limit))
-    return _Check(
-        reason,
-        f"{name} {value:.4g}, {word} {limit:.4g} is allowed",
-        f"{name} {limit:.4g} instead of {value:.4g}",
-        abs(value - limit) / size if size else 0.0,
-    )
+    return _Check(reason, f"{name} {value:.4g}, {word} {limit:.4g} is allowed", f"{name} {limit:.4g} instead of {value:.4g}")
 
 
 def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _Check:
-    size = max(abs(value), abs(limit))
     return _Check(
         reason,
         f"{name} {_money(value, currency)}, to beat: {_money(limit, currency)}",
         f"{name} {_money(limit, currency)} instead of {_money(value, currency)}",
-        abs(value - limit) / size if size else 0.0,
     )
 
 
@@ -247,23 +252,32 @@ def _answer(record: Mapping[str, Any]) -> str:
     return f"send: {record['reason']}; planned for {_moment(record['scheduled_at'])}; {again}"
 
 
-def _flip(record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Controls, *, cut: bool) -> str:
-    """The nearest change of one thing alone; of a send, the check that it passed by the smallest share."""
+def _flip(record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Controls, flip: Flip | None, *, cut: bool) -> str:
+    """What it would have taken: of limits and prices the nearest change of one number alone, found by deciding again."""
     reason = record["reason"]
     if reason == "ghost":
         return f"another draw: {controls.ghost_share:.1%} of what would be sent is held back by lot, to measure what a mail does"
     if cut:
         return "a better rank, or one more place: an index above that of the last one mailed"
     failed = next((check for check in checks if check.reason == reason), None)
+    if failed is not None and reason in _HARD:
+        return f"{failed.otherwise} (a hard veto: no number turns it)"
+    nearest = "no number alone" if flip is None else _nearest(flip, record["currency"])
     if failed is not None:
-        return failed.otherwise
+        return f"{failed.otherwise}; nearest: {nearest}"
     if reason not in _GIVEN:
         return "nothing that the record knows of"
-    near = min((check for check in checks if check.margin is not None), key=lambda check: check.margin or 0.0, default=None)
-    no_mail = f"no mail with {near.otherwise}, {near.margin:.1%} away" if near is not None else "no mail by none of the limits"
     if record["runner_up_offer"] is None:
-        return no_mail
-    return f"{no_mail}; {record['runner_up_offer']}, {record['runner_up_content']} instead by another draw"
+        return nearest
+    return f"{nearest}; {record['runner_up_offer']}, {record['runner_up_content']} instead by another draw"
+
+
+def _nearest(flip: Flip, currency: str) -> str:
+    after, short_of, before = (
+        _money(round(value), currency) if flip.money else f"{value:.7g}" for value in (flip.after, flip.short_of, flip.before)
+    )
+    becomes = flip.becomes if flip.becomes.startswith("offer ") else f"no mail ({flip.becomes})"
+    return f"{becomes} with {flip.what} {after} instead of {before}, {flip.share:.1%} away; not yet with {short_of}"
 
 
 def _versions(record: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 A day's conversions are compared with what its clicks, and those of the days before, should have brought at the rate of the last clean
 days. They scatter more than chance, by weekdays, audiences and landing pages, so the tail is a negative binomial's, whose dispersion
-is estimated from those days: mean ± 3 deviations cries wolf on two days of a hundred.
+is estimated from those days: mean ± 3 deviations cries wolf on two days of a hundred. A break is looked for by the hour (`silence`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from revenue_engine.records.anomaly import LEAST_CHANCE, Flag, Severity
-from revenue_engine.safety.tails import negative_binomial_at_least, negative_binomial_at_most
+from revenue_engine.safety.silence import Bucket, Silence, silence
+from revenue_engine.safety.tails import negative_binomial_at_least
 
 BURST, BREAK = "conversion_burst", "conversion_break"
-REVIEW_BELOW, HOLD_BELOW = 1e-3, 1e-4
+REVIEW_BELOW, HOLD_BELOW = {BURST: 1e-3, BREAK: 2e-3}, 1e-4
 FALSE_DISCOVERIES = 0.05  # of a look's alerts, at most this share false (Benjamini and Hochberg 1995)
 
 CLEAN_DAYS = 14
@@ -24,12 +25,14 @@ FEWEST_CLEAN_DAYS = 5
 # five days. Only their rough shape matters: they keep yesterday's clicks from looking like today's burst.
 LANDING = (0.53, 0.09, 0.07, 0.06, 0.05, 0.04, 0.03, 0.03, 0.02, 0.02, 0.02, 0.01, 0.01, 0.01, 0.01)
 LOOK_BACK_DAYS = len(LANDING) + 2 * CLEAN_DAYS  # flagged days are skipped, and the first lack what came before them
-SETTLES_IN_HOURS = 6  # clicks this old have brought half of what their own day gets
+# A break is looked for in so many whole days and then by the hour, since midnight two days ago; a page may be down for a week.
+WHOLE_DAYS = LOOK_BACK_DAYS - 2
+BREAK_DAYS = 7
+BREAKS_FROM = LOOK_BACK_DAYS - BREAK_DAYS
 
 # What an offer's own days are drawn towards, as if it had been seen on so many of them: days differ by two fifths. Nearly so few
 # conversions are rarer than nearly so many: a page has no worse day than a bad one, unless it is broken.
 _USUAL_DISPERSION, _USUAL_BREAK_DISPERSION, _USUAL_DAYS = 0.15, 0.05, 20
-_SILENT_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Morning:
     """What is known of an offer before its day begins. Exposure is in clicks: how many clicks' conversions are to come."""
 
     usual: Baseline
+    before: Baseline  # of the days before the last week, where they are known: a page that is down must not be its own measure
     exposure: float  # of today, to the clicks of earlier days
-    silent_exposure: float  # of the days before today that brought nothing, since the last that did
 
 
 def exposures(clicks: Sequence[float]) -> list[float]:
@@ -90,12 +93,9 @@ def morning(clicks: Sequence[float], conversions: Sequence[int], clean: Sequence
     usual = baseline(due[first:-1], conversions[first:], clean[first:])
     if usual is None:
         return None
-    silent = 0.0
-    for exposure, brought in list(zip(due[:-1], conversions, strict=True))[: -_SILENT_DAYS - 1 : -1]:
-        if brought:
-            break
-        silent += exposure
-    return Morning(usual, due[-1], silent)
+    week = max(len(clicks) - BREAK_DAYS, first)
+    before = baseline(due[first:week], conversions[first:week], clean[first:week])
+    return Morning(usual, before or usual, due[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +105,35 @@ class Finding:
     offer: str
     signal: str
     chance: float
+    hold: bool  # BURST: nothing is learned from it. BREAK: the offer is mailed no more
     conversions: int
     expected: float
     dispersion: float
     days: int
+    hours: float  # in which they came
 
 
-def findings(
-    offer: str, before: Morning, *, clicks: int, settled_clicks: int, conversions: int, elapsed: float
-) -> tuple[Finding, Finding]:
-    """Both sides of a day of which a share `elapsed` is over; `settled_clicks`: those of today that are SETTLES_IN_HOURS old.
-
-    Each side errs on its own safe side: a burst is one against the exposure of the whole day, a break against what surely had to
-    come by now.
-    """
+def burst(offer: str, before: Morning, *, clicks: int, conversions: int, hours: float) -> Finding:
+    """Of a day of which so many hours are over: against the exposure of the whole day, which errs on the safe side."""
     usual = before.usual
     most = usual.rate * (before.exposure + LANDING[0] * clicks)
-    least = usual.rate * (before.silent_exposure + before.exposure * elapsed + LANDING[0] * settled_clicks / 2)
-    many = negative_binomial_at_least(conversions, most, usual.burst_dispersion)
-    few = negative_binomial_at_most(conversions, least, usual.break_dispersion)
-    return (
-        Finding(offer, BURST, many, conversions, most, usual.burst_dispersion, usual.days),
-        Finding(offer, BREAK, few, conversions, least, usual.break_dispersion, usual.days),
-    )
+    chance = negative_binomial_at_least(conversions, most, usual.burst_dispersion)
+    return Finding(offer, BURST, chance, chance < HOLD_BELOW, conversions, most, usual.burst_dispersion, usual.days, hours)
+
+
+def broken(offer: str, usual: Baseline, buckets: Sequence[Bucket], *, begins: int, others_sold: int) -> Finding:
+    """Whether its page is down by now; buckets as `silence` takes them, oldest first.
+
+    `others_sold`: how many buckets there are up to the last in which another offer was bought. The page must be down by these alone to
+    be held: where nobody buys anything any more it may be the news of conversions that fails, which is no reason to mail less.
+    """
+
+    def down(known: Sequence[Bucket]) -> Silence:
+        return silence(known, rate=usual.rate, dispersion=usual.break_dispersion, begins=begins)
+
+    now = down(buckets)
+    hold = all(of.chance < REVIEW_BELOW[BREAK] for of in (now, down(buckets[:others_sold])))
+    return Finding(offer, BREAK, now.chance, hold, now.conversions, now.expected, usual.break_dispersion, usual.days, now.hours)
 
 
 def alerts(tests: Iterable[Finding]) -> list[tuple[str, Flag]]:
@@ -137,24 +143,16 @@ def alerts(tests: Iterable[Finding]) -> list[tuple[str, Flag]]:
     for rank, test in enumerate(ordered, start=1):
         if test.chance <= FALSE_DISCOVERIES * rank / len(ordered):
             allowed = rank
-    return [(test.offer, _flag(test)) for test in ordered[:allowed] if test.chance < REVIEW_BELOW]
-
-
-def pages_down(alerted: Iterable[tuple[str, Flag]], tests: Iterable[Finding]) -> set[str]:
-    """The offers among a look's alerts whose own page must be down: somebody converts elsewhere today. Where nobody does, it may be the
-    news of conversions that fails, which is no reason to mail less."""
-    sold = {test.offer for test in tests if test.conversions > 0}
-    return {offer for offer, flag in alerted if flag.signal == BREAK and sold - {offer}}
+    return [(test.offer, _flag(test)) for test in ordered[:allowed] if test.chance < REVIEW_BELOW[test.signal]]
 
 
 def _flag(test: Finding) -> Flag:
-    # a break teaches nothing false: there is nothing to hold back
-    hold = test.signal == BURST and test.chance < HOLD_BELOW
     detail = {
         "chance": max(test.chance, LEAST_CHANCE),
         "conversions": test.conversions,
         "expected": round(test.expected, 3),
         "usual_deviation": round(math.sqrt(test.expected + test.dispersion * test.expected**2), 3),
         "clean_days": test.days,
+        "hours": round(test.hours, 1),
     }
-    return Flag(test.signal, Severity.HOLD if hold else Severity.REVIEW, detail)
+    return Flag(test.signal, Severity.HOLD if test.hold else Severity.REVIEW, detail)

@@ -105,8 +105,9 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
         if place.send_id is None or place.subscriber is None or place.campaign is None:
             continue
         # what an offer or a policy earned with our mails, beside what we count of them
-        for of in (f"@{place.offer}", f"%{place.policy}"):
-            days[place.day].update({f"{name}{of}": n for name, n in reported.items()})
+        of_offer = {f"{name}@{place.offer}": n for name, n in reported.items()}
+        days[place.day].update({**of_offer, **{f"{name}%{place.policy}": n for name, n in reported.items()}})
+        hours[place.hour].update(of_offer)  # the judge looks for pages that are down, and for money too good to be true
         hours[place.hour]["mailed_conversions"] += amounts.conversions  # what the velocity is held against
         days[place.day][f"held_conversions@{place.offer}"] += amounts.held_conversions
         campaigns[place.day, place.campaign].update(reported)

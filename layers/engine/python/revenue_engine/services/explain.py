@@ -14,6 +14,8 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_id_at, from_epoch
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.explanation import Step, explain
+from revenue_engine.flips import nearest_flip
+from revenue_engine.records.batch import Batch
 from revenue_engine.records.subscriber import unpack
 from revenue_engine.services.models import finder
 from revenue_engine.snapshot import load_context, load_page
@@ -64,8 +66,10 @@ def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Expla
     if page is None or context is None:
         raise Refused("snapshot_unreadable", f"{record['page']} or {record['context']} is not there")
     batch, decided_by = load_page(page), load_context(context, finder(w, org))
+    own = [record["row"]]
     row = unpack(batch.rows[record["row"]].tobytes())
-    steps = explain(record, row, decided_by)
+    flip = nearest_flip(Batch(batch.subscriber[own], batch.rows[own], batch.decided_at[own]), decided_by)
+    steps = explain(record, row, decided_by, flip)
     send = w.sends.get(record["send_id"]) if record["send_id"] else None
     return Explained(record, steps, send), int(batch.decided_at[record["row"]])
 

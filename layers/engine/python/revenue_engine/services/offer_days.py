@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds, utc_hour
-from revenue_engine.records.anomaly import Flag
+from revenue_engine.clock import day_in, epoch_seconds, midnight, utc_hour
+from revenue_engine.records.anomaly import Flag, Severity
 from revenue_engine.records.causes import Stop
 from revenue_engine.records.controls import Controls
-from revenue_engine.safety.offer_days import LOOK_BACK_DAYS, SETTLES_IN_HOURS, Finding, alerts, findings, morning, pages_down
+from revenue_engine.safety.offer_days import (
+    BREAK,
+    BREAKS_FROM,
+    LOOK_BACK_DAYS,
+    WHOLE_DAYS,
+    Finding,
+    alerts,
+    broken,
+    burst,
+    morning,
+)
+from revenue_engine.safety.silence import Bucket
 from revenue_engine.safety.stops import stop_of_broken
+from revenue_engine.services.judged import WINDOW
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +40,10 @@ def judge_offer_days(w: Wiring, org: str, controls: Controls, *, now: datetime) 
     if not w.control.capped_increment(org, claimed, cap=1, expires_at=epoch_seconds(now + timedelta(days=2))):
         return []
     today = day_in(now, controls.zone)
-    tests = _tests(w, org, controls, today, now)
-    alerted = alerts(tests)
-    down = pages_down(alerted, tests)
-    known = {(day.offer, day.flag.signal) for day in w.offer_days.since(org, today)}
+    known = {(day.offer, day.flag.signal): day.flag.severity for day in w.offer_days.since(org, today)}
     raised = []
-    for offer, flag in alerted:
-        if offer in down and (offer, flag.signal) not in known:
+    for offer, flag in alerts(_tests(w, org, controls, today, now)):
+        if _is_down(flag) and known.get((offer, BREAK)) is not Severity.HOLD:
             # before the flag: what dies in between leaves the offer stopped, not one that is known and mailed on (D5)
             _stop(w, org, stop_of_broken(offer, flag, now=epoch_seconds(now)))
         if w.offer_days.flag(org, today, offer, flag, now=now):
@@ -47,7 +58,7 @@ def _stop(w: Wiring, org: str, stop: Stop) -> None:
     if w.safety.stop(org, stop):
         log.error("stopped: %s %s", stop.cause.key, stop.detail)
         observe.count(names.METRIC_CAUSES_STOPPED, org)
-        told = f"{stop.reason}: it is clicked and nobody converts: {stop.detail}"
+        told = f"{stop.reason}: it is clicked and nobody converts as usual: {stop.detail}"
         w.alerts.tell(f"Revenue engine: offer {stop.cause.name} is stopped", told)
 
 
@@ -56,33 +67,53 @@ def _tests(w: Wiring, org: str, controls: Controls, today: date, now: datetime) 
     days = [first + timedelta(days=n) for n in range(LOOK_BACK_DAYS + 1)]
     found = w.counters.day_counters(org, first, today)
     counted = [found.get(day, {}) for day in days]
-    flagged = {(day.day, day.offer) for day in w.offer_days.since(org, first) if not day.dismissed}
-    offers = {name.removeprefix(_CLICKS) for amounts in counted for name in amounts if name.startswith(_CLICKS)}
-    settled = _settled_clicks(w, org, controls, today, now)
-    elapsed = (now - _midnight(today, controls)) / timedelta(days=1)
+    noted = list(w.offer_days.since(org, first))
+    flagged = {(day.day, day.offer) for day in noted if not day.dismissed}
+    stopped = {day.offer: day.since for day in noted if _is_down(day.flag)}  # the last of each, for they come by day
+    hours = _hours(w, org, midnight(days[WHOLE_DAYS], controls.zone), now)
+    begins = [*(midnight(day, controls.zone) for day in days[:WHOLE_DAYS]), *(hour.begins for hour in hours)]
+    elapsed = (now - midnight(today, controls.zone)) / timedelta(hours=1)
     tests: list[Finding] = []
-    for offer in sorted(offers):
+    for offer in sorted({name.removeprefix(_CLICKS) for amounts in counted for name in amounts if name.startswith(_CLICKS)}):
         clicks = [amounts.get(_CLICKS + offer, 0) for amounts in counted]
         # what is held on its own account is explained: it makes no burst
         conversions = [max(amounts.get(_CONVERSIONS + offer, 0) - amounts.get(_HELD + offer, 0), 0) for amounts in counted]
         before = morning(clicks[:-1], conversions[:-1], [(day, offer) not in flagged for day in days[:-1]])
-        if before is not None:
-            tests += findings(
-                offer,
-                before,
-                clicks=clicks[-1],
-                settled_clicks=settled.get(_CLICKS + offer, 0),
-                conversions=conversions[-1],
-                elapsed=min(elapsed, 1.0),
-            )
+        if before is None:
+            continue
+        tests.append(burst(offer, before, clicks=clicks[-1], conversions=conversions[-1], hours=elapsed))
+        buckets = [Bucket(24.0, *day) for day in zip(clicks[:WHOLE_DAYS], conversions[:WHOLE_DAYS], strict=True)]
+        buckets += [Bucket(hour.width, hour.of(_CLICKS, offer), hour.of(_CONVERSIONS, offer)) for hour in hours]
+        # a page that was stopped is tried anew: what it was clicked before is no reason to stop it again
+        fresh = bisect_left(begins, stopped[offer]) if offer in stopped else 0
+        others = max((n for n, hour in enumerate(hours, start=1) if hour.sells_beside(offer)), default=-WHOLE_DAYS)
+        tests.append(broken(offer, before.before, buckets, begins=max(BREAKS_FROM, fresh), others_sold=WHOLE_DAYS + others))
     return tests
 
 
-def _settled_clicks(w: Wiring, org: str, controls: Controls, today: date, now: datetime) -> dict[str, int]:
-    """Today's clicks that are old enough to have brought something, by counter."""
-    until, since = now - timedelta(hours=SETTLES_IN_HOURS + 1), _midnight(today, controls)
-    return {} if until < since else w.counters.hour_counters(org, since=since, until=until)
+@dataclass(frozen=True, slots=True)
+class _Hour:
+    """A UTC hour's counters, as far as it is over."""
+
+    begins: datetime
+    width: float  # of an hour
+    amounts: Mapping[str, int]
+
+    def of(self, name: str, offer: str) -> int:
+        return self.amounts.get(name + offer, 0)
+
+    def sells_beside(self, offer: str) -> bool:
+        return any(n > 0 and name.startswith(_CONVERSIONS) and name != _CONVERSIONS + offer for name, n in self.amounts.items())
 
 
-def _midnight(day: date, controls: Controls) -> datetime:
-    return datetime.combine(day, time.min, ZoneInfo(controls.zone))
+def _hours(w: Wiring, org: str, since: datetime, now: datetime) -> list[_Hour]:
+    """Oldest first, all that have begun; read with what the judge itself reads every minute."""
+    counted = w.counters.settled_hours(org, since=now - WINDOW, until=now)
+    begins = since.replace(minute=0)
+    number = -((begins - now) // timedelta(hours=1))
+    starts = [begins + timedelta(hours=n) for n in range(number)]
+    return [_Hour(at, min((now - at) / timedelta(hours=1), 1.0), counted.get(utc_hour(at), {})) for at in starts]
+
+
+def _is_down(flag: Flag) -> bool:
+    return flag.signal == BREAK and flag.severity is Severity.HOLD
