@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import hillstrom
 from benchmarks.evidence_ope_data import MENS, WOMENS
+from revenue_engine.arrays import Bools
+from revenue_engine.context import Cycle
 from tests.shared_data import shared_path
 
 
@@ -35,7 +37,7 @@ def test_what_a_customer_did_himself_changes_nothing_of_his_decision(known: hill
     """With the evidence of one half fixed, the other half may have spent whatever it likes."""
     half = np.arange(len(known.action)) % 2 == 0
     cycle = hillstrom._trained(known, half, "x")
-    rich = replace(known, spend=np.where(half, known.spend, 400.0), visit=np.where(half, known.visit, 1))
+    rich = replace(known, spend=np.where(half, known.spend, 400.0).astype(np.float64), visit=np.where(half, known.visit, 1))
     other = hillstrom._trained(rich, half, "x")
     rows = np.flatnonzero(~half)[:2_000]
     assert np.array_equal(hillstrom._decided(known.batch, rows, cycle), hillstrom._decided(rich.batch, rows, other))
@@ -55,6 +57,11 @@ def test_copies_of_a_customer_are_never_on_both_sides(known: hillstrom.Customers
     seen: list[np.ndarray] = []
     with pytest.MonkeyPatch.context() as patched:
         trained = hillstrom._trained
-        patched.setattr(hillstrom, "_trained", lambda of, who, name: (seen.append(who), trained(of, who, name))[1])
+
+        def noted(of: hillstrom.Customers, who: Bools, name: str) -> Cycle:
+            seen.append(who)
+            return trained(of, who, name)
+
+        patched.setattr(hillstrom, "_trained", noted)
         hillstrom.replay(drawn, splits=1, folds=3)
     assert len(seen) == 3 and all(np.array_equal(who[::2], who[1::2]) for who in seen)

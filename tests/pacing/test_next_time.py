@@ -96,7 +96,7 @@ def test_a_wait_is_worth_the_mails_it_costs_and_costs_none_that_the_caps_forbid(
 
     def waits(last_send_at: Ints, taste: Taste) -> list[int]:
         moved = best_moment(midnight, zones, taste, last_send_at=last_send_at, **often)  # type: ignore[arg-type]
-        return ((moved - midnight) // HOUR).tolist()
+        return [int(hours) for hours in (moved - midnight) // HOUR]
 
     by_noon = list(range(12, -1, -1))
     assert waits(midnight - DAY, peak(12, 24))[:14] == [*by_noon, 0]  # a little late is better than a day later
