@@ -37,9 +37,9 @@ def test_what_a_customer_did_himself_changes_nothing_of_his_decision(known: hill
     """With the evidence of one half fixed, the other half may have spent whatever it likes."""
     half = np.arange(len(known.action)) % 2 == 0
     cycle = hillstrom._trained(known, half, "x")
-    rich = replace(
-        known, spend=np.asarray(np.where(half, known.spend, 400.0), dtype=np.float64), visit=np.where(half, known.visit, 1)
-    )
+    spend, visit = known.spend.copy(), known.visit.copy()
+    spend[~half], visit[~half] = 400.0, 1
+    rich = replace(known, spend=spend, visit=visit)
     other = hillstrom._trained(rich, half, "x")
     rows = np.flatnonzero(~half)[:2_000]
     assert np.array_equal(hillstrom._decided(known.batch, rows, cycle), hillstrom._decided(rich.batch, rows, other))
