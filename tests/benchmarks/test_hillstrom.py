@@ -48,7 +48,7 @@ def test_what_a_customer_did_himself_changes_nothing_of_his_decision(known: hill
 def test_where_the_womens_mail_alone_sells_it_is_what_everybody_gets(known: hillstrom.Customers) -> None:
     few = known.take(np.flatnonzero(np.arange(len(known)) % 8 == 0))
     few = replace(few, person=np.arange(len(few)), visit=np.where(few.action == WOMENS, few.visit, 0))
-    few = replace(few, spend=50.0 * few.visit)
+    few = replace(few, spend=np.where(few.visit > 0, 50.0, 0.0))
     done = hillstrom.replay(few, splits=1, folds=2)
     assert (done.chosen == WOMENS).mean() > 0.9
     assert done.interval[1] > 0
