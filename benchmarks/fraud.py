@@ -36,6 +36,7 @@ from revenue_engine.safety.silence import Bucket
 
 SEEDS = range(9_000, 9_040)  # constants were chosen on seeds below 100
 QUICK_SEEDS = SEEDS[:8]
+BREAKS_LOOKED_FOR_EVERY_HOURS = 6  # the judge looks every hour, and finds them sooner
 CAUGHT = 3  # never booked at all: a repetition, or a forged id in quarantine
 
 
@@ -180,6 +181,7 @@ def _alerts(clicks: Ints, conversions: Ints, mornings: list[Morning | None], day
     tests: list[Finding] = []
     first = max(day - offer_days.LOOK_BACK_DAYS, 0)
     whole = max(day - (offer_days.LOOK_BACK_DAYS - offer_days.WHOLE_DAYS), first)
+    looks = hour % BREAKS_LOOKED_FOR_EVERY_HOURS == BREAKS_LOOKED_FOR_EVERY_HOURS - 1
     begins = max(day - offer_days.BREAK_DAYS, first) - first
     by_day = [of[first:whole].sum(axis=1).T.tolist() for of in (clicks, conversions)]
     by_hour = [
@@ -190,6 +192,8 @@ def _alerts(clicks: Ints, conversions: Ints, mornings: list[Morning | None], day
             continue
         so_far = [int(of[day, : hour + 1, offer].sum()) for of in (clicks, conversions)]
         tests.append(offer_days.burst(str(offer), before, clicks=so_far[0], conversions=so_far[1], hours=hour + 1.0))
+        if not looks:
+            continue
         days, hours = (zip(*(of[offer] for of in known), strict=True) for known in (by_day, by_hour))
         buckets = [*(Bucket(24.0, *of) for of in days), *(Bucket(1.0, *of) for of in hours)]
         tests.append(offer_days.broken(str(offer), before.before, buckets, begins=begins, others_sold=len(buckets)))

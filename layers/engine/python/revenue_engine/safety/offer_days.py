@@ -132,7 +132,7 @@ def broken(offer: str, usual: Baseline, buckets: Sequence[Bucket], *, begins: in
         return silence(known, rate=usual.rate, dispersion=usual.break_dispersion, begins=begins)
 
     now = down(buckets)
-    hold = all(of.chance < REVIEW_BELOW[BREAK] for of in (now, down(buckets[:others_sold])))
+    hold = now.chance < REVIEW_BELOW[BREAK] and down(buckets[:others_sold]).chance < REVIEW_BELOW[BREAK]
     return Finding(offer, BREAK, now.chance, hold, now.conversions, now.expected, usual.break_dispersion, usual.days, now.hours)
 
 

@@ -18,12 +18,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 # Of conversions, three fifths come within hours of the click, a fifth the next day, the rest later: as where nothing is known of an
 # offer's own delay. The first come in minutes, but slow offers would seem silent if that were taken for granted.
 _DELAY = ((0.6, 3.0), (0.2, 24.0), (0.2, 120.0))  # share, mean hours
 _LEAST = 1e-12
+_NOTHING = math.log(
+    20
+)  # chances above a twentieth are not told apart: a judge that looks every hour at every offer saves most of its work
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Bucket:
 class Silence:
     """The break that is likeliest."""
 
-    chance: float  # at most, that a healthy page ever looks like it from then on
+    chance: float  # at most, that a healthy page ever looks like it from then on; 1 where that is above a twentieth
     hours: float  # since it went down
     conversions: int  # since then
     expected: float  # of a healthy page
@@ -53,19 +57,21 @@ def silence(buckets: Sequence[Bucket], *, rate: float, dispersion: float, begins
     r = 1.0 / dispersion
     due, waiting = _flow(buckets)
     ages = list(accumulate((bucket.hours for bucket in buckets), initial=0.0))  # of the start of each bucket, and of now
-    found, best = Silence(1.0, 0.0, 0, 0.0), 0.0
+    sells = [j for j in range(len(buckets) - 1, begins - 1, -1) if buckets[j].conversions]
+    found, best = Silence(1.0, 0.0, 0, 0.0), _NOTHING
     sold, expected = 0, 0.0
     for start in range(len(buckets) - 1, begins - 1, -1):
         sold += buckets[start].conversions
         expected += rate * due[start]
         still = rate * _falls_due(waiting[start], 0.0, ages[-1] - ages[start])
         ratio = (sold + r) * math.log((r + expected) / (r + still))
-        for j in range(start, len(buckets)):
-            if ratio <= best:  # what was sold can only lower it
+        if ratio <= best:
+            continue
+        for j in sells:
+            if j < start or ratio <= best:  # what was sold can only lower it
                 break
-            if buckets[j].conversions:
-                old = _falls_due(waiting[start], ages[j] - ages[start], ages[j + 1] - ages[start])
-                ratio += buckets[j].conversions * math.log(max(old, _LEAST) / max(due[j], _LEAST))
+            old = _falls_due(waiting[start], ages[j] - ages[start], ages[j + 1] - ages[start])
+            ratio += buckets[j].conversions * math.log(max(old, _LEAST) / max(due[j], _LEAST))
         if ratio > best:
             best = ratio
             found = Silence(math.exp(-ratio), ages[-1] - ages[start], sold, expected)
@@ -79,14 +85,16 @@ def _flow(buckets: Sequence[Bucket]) -> tuple[list[float], list[tuple[float, ...
     due, waiting = [], []
     for bucket in buckets:
         waiting.append(waits)
-        lately = tuple(
-            share * bucket.clicks * -math.expm1(-bucket.hours / scale) * scale / bucket.hours for share, scale in _DELAY
-        )
-        due.append(_falls_due(waits, 0.0, bucket.hours) + bucket.clicks - sum(lately))
-        waits = tuple(
-            was * math.exp(-bucket.hours / scale) + new for was, new, (_, scale) in zip(waits, lately, _DELAY, strict=True)
-        )
+        after = tuple(was * stay + bucket.clicks * new for was, (stay, new) in zip(waits, _waiting_on(bucket.hours), strict=True))
+        due.append(sum(waits) + bucket.clicks - sum(after))
+        waits = after
     return due, waiting
+
+
+@lru_cache(maxsize=256)
+def _waiting_on(hours: float) -> tuple[tuple[float, float], ...]:
+    """By part of the delay: what share still waits after so many hours, of the clicks of before, and of those that lie evenly in them."""
+    return tuple((math.exp(-hours / scale), share * -math.expm1(-hours / scale) * scale / hours) for share, scale in _DELAY)
 
 
 def _falls_due(waits: tuple[float, ...], since: float, until: float) -> float:
