@@ -101,9 +101,11 @@ def best_moment(at: Ints, zones: Zones, taste: Taste, *, last_send_at: Ints, gap
 
 def frequency(moments: Ints, *, last_send_at: Ints, gap_seconds: Ints, controls: Controls) -> Floats:
     """Of mails to somebody who is always mailed as long after the last one as each of these moments (n, K) is, as a share of the most
-    there can be: his gap and the week's cap bound it, so that waiting costs no mail while they do. `last_send_at` is 0 for never."""
+    there can be: his gap and the week's cap bound it, so that waiting costs no mail while they do. For who was never mailed
+    (`last_send_at` 0) the first moment, (n, 0), is as soon as may be."""
     shortest = np.maximum(gap_seconds, WEEK // max(controls.max_emails_per_subscriber_per_week, 1))[:, None]
-    return np.asarray(shortest / np.maximum(shortest, moments - last_send_at[:, None]))
+    last = np.where(last_send_at[:, None] == 0, moments[:, :1] - shortest, last_send_at[:, None])
+    return np.asarray(shortest / np.maximum(shortest, moments - last))
 
 
 def _week_frees(recent_sends: Ints, now: int, controls: Controls) -> Ints:
