@@ -96,11 +96,11 @@ def test_the_failing_check_is_the_receipts_reason_and_its_value_says_so(context:
             "not yet with 6",
         ),
         (
-            {"recent_sends": tuple(T - (k + 2) * DAY for k in range(4)) + (0,) * 4},
+            {"recent_sends": tuple(T - (k + 3) * DAY for k in range(4)) + (0,) * 4},
             "subscriber_frequency_limit",
             "4 mails in seven days, the cap is 4",
-            # the oldest of the four, five days ago, leaves the week
-            "a decision after 2026-03-06T12:00:00.000Z; nearest: offer 101 with the mails in seven days 5 instead of 4, 20.0% away; "
+            # the oldest of the four, six days ago, leaves the week
+            "a decision after 2026-03-05T12:00:00.000Z; nearest: offer 101 with the mails in seven days 5 instead of 4, 20.0% away; "
             "not yet with 4",
         ),
     ],

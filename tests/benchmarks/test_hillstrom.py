@@ -24,7 +24,8 @@ def test_the_engine_is_not_below_always_mens_beyond_noise_and_claims_no_gain(kno
     done = hillstrom.replay(known, splits=1, folds=2)
     mean, low, high = done.interval
     half = 1.96 * hillstrom.deviation(known, samples=8, folds=2)
-    assert low < mean < high and 0.3 * (high - low) < 2 * half < 3 * (high - low)
+    # what is learned from half of them hangs on who they are: wider than customers alone, narrower than the mails' worth
+    assert low < mean < high and 0.3 * (high - low) < 2 * half < 2.0
     assert mean + half >= 0 >= mean - half, "neither below beyond noise nor a gain"
     assert (done.chosen == MENS).mean() > 0.5
     # by hand: what the men's mail brought those who got it, within the noise of a third of the customers
