@@ -34,7 +34,7 @@ class MailLog:
 
     person: Ints
     day: Ints  # whole days since the log began
-    left: Bools  # answered by an opt-out, a complaint or a hard bounce
+    left: Bools  # answered by an opt-out or a complaint: a mail that bounced was not delivered, and is not among them
     clicked: Bools
     paid_micros: Floats  # what it brought, net of what was taken back, not below 0
     sales: Ints  # conversions that stand
