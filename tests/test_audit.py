@@ -96,12 +96,6 @@ def test_a_context_keeps_everything_a_decision_reads() -> None:
     assert [replace(o, creatives=()) for o in back.offers] == [replace(o, creatives=()) for o in CONTEXT.offers]
 
 
-def test_a_context_from_before_draws_were_narrowed_is_drawn_as_it_was() -> None:
-    document = orjson.loads(save_context(CONTEXT))
-    del document["posteriors"]["spread"]
-    assert load_context(orjson.dumps(document), PRIOR).posteriors.spread == 1.0
-
-
 @pytest.mark.parametrize("raw", [b"", b"PK\x03\x04rubbish", save_page(PAGE)[:-200]])
 def test_a_damaged_page_is_refused(raw: bytes) -> None:
     with pytest.raises(Refused, match="snapshot_unreadable"):

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def decided(
     records = [json.loads(line) for line in lines]
     rows = [unpack(raw.tobytes()) for raw in page.rows]
     alone = [Batch(page.subscriber[[n]], page.rows[[n]], page.decided_at[[n]]) for n in range(len(page))]
-    nearest = [nearest_flip(one, context) if flips else None for one in alone]
+    nearest = [partial(nearest_flip, one, context) if flips else (lambda: None) for one in alone]
     return [(record, explain(record, row, context, flip)) for record, row, flip in zip(records, rows, nearest, strict=True)]
 
 

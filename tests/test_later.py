@@ -22,6 +22,7 @@ from revenue_engine.pacing.warm_up import CYCLES_OF_DAY, Room
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import PROVIDERS, RECENT
 from revenue_engine.records.zones import ZONES
 from revenue_engine.snapshot import save_context, save_page
@@ -68,6 +69,12 @@ def test_later_pages_know_whom_earlier_ones_put_off() -> None:
     second, _ = played(many(200), context, taken=taken)
     assert second.mail.sum() == 0
     assert by_hour(second)[:2] == [50, 150]
+
+
+def test_whom_a_spent_budget_kept_from_being_looked_at_is_not_put_off_by_plan() -> None:
+    after, cycle = played(many(300), a_context(budget_left=0))
+    assert (after.reason == NUMBER_OF["daily_limit_reached"]).all()
+    assert sum(NOTHING_TAKEN.and_then(after, cycle).later) == 0
 
 
 def test_the_best_come_first_and_who_has_a_better_hour_waits_for_it() -> None:

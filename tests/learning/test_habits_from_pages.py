@@ -99,4 +99,4 @@ def test_the_same_log_gives_the_same_bundle_and_then_nothing_new() -> None:
 def test_no_log_is_the_prior() -> None:
     outcomes = gather([], [])
     _, meant, _ = mails_of_people([], keep(PRIOR), outcomes, mail_plan(outcomes, as_of=float(epoch_seconds(NOW))))
-    assert train_habits(meant, NOW, code_version="1", champion=PRIOR).bundle.index.habits == Habits() == PRIOR.index.habits
+    assert train_habits(meant, code_version="1", champion=PRIOR).bundle.index.habits == Habits() == PRIOR.index.habits

@@ -72,12 +72,12 @@ def test_no_mails_are_no_log() -> None:
     log = mail_log([], nothing, mail_plan(nothing, as_of=float(T)))
     assert len(log.person) == 0
     with pytest.raises(Refused, match="value_too_young"):
-        train_value(log, 0, NOW, code_version="1", champion=prior_bundle(NOW))
+        train_value(log, 0, code_version="1", champion=prior_bundle(NOW))
 
 
 @cache
 def _trained() -> Candidate:
-    return train_value(a_year(), DAYS - 1, NOW, code_version="1", champion=prior_bundle(NOW))
+    return train_value(a_year(), DAYS - 1, code_version="1", champion=prior_bundle(NOW))
 
 
 def test_a_value_model_joins_the_champions_other_parts() -> None:
@@ -86,7 +86,7 @@ def test_a_value_model_joins_the_champions_other_parts() -> None:
     assert found.bundle.funnel is champion.funnel and found.bundle.rates == champion.rates
     assert dump(load(dump(found.bundle))) == dump(found.bundle)
     assert found.bundle.manifest.metrics["value_people"] > 500
-    again = train_value(a_year(), DAYS - 1, NOW, code_version="1", champion=champion)
+    again = train_value(a_year(), DAYS - 1, code_version="1", champion=champion)
     assert again.bundle.version == found.bundle.version
 
 

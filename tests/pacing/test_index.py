@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.index import Habits, ValueTable, dump, fatigue_of, load, prices
 from revenue_engine.pacing.solve import solve
+from revenue_engine.prediction import archive
 
 HABITS = Habits()
 TABLE = solve(HABITS)
@@ -132,6 +133,15 @@ def test_a_stored_table_is_the_same_to_the_byte_and_a_broken_one_is_refused() ->
     object.__setattr__(torn, "value", TABLE.value[:3])
     with pytest.raises(Refused, match="index_corrupt"):
         load(dump(torn))
+
+
+def test_a_table_that_does_not_say_all_habits_is_refused() -> None:
+    """One that was solved before a habit had a name must not be priced with that habit's default."""
+    arrays = archive.load(dump(TABLE))
+    habits = archive.document(arrays.pop("habits"))
+    del habits["exits_over"]
+    with pytest.raises(Refused, match="index_corrupt"):
+        load(archive.dump({"habits": archive.text(habits), **arrays}))
 
 
 def test_a_table_of_another_shape_is_none() -> None:

@@ -165,3 +165,18 @@ def test_clicks_of_the_last_hours_alone_break_nothing_and_new_offers_are_not_jud
     count_today(org, {"clicked_mails@7": 900, "clicked_mails@8": 900})
     assert judged(org) == []
     assert judge_offer_days(org.w, f"{org.name}-empty", CONTROLS, now=NOW) == []
+
+
+def test_hours_in_which_offers_were_not_told_apart_are_no_silence(org: Org) -> None:
+    """Counted by an engine from before: clicks by offer, and sales of all offers together."""
+
+    def before(ago: int) -> dict[str, int]:
+        apart = {"conversions@7": 60, "conversions@8": 40}
+        return {"clicked_mails@7": 1_200, "clicked_mails@8": 800} | ({"mailed_conversions": 100} if ago <= 2 else apart)
+
+    history(org, before)
+    for ago in (1, 2):  # whose days were told apart all the same
+        day = TODAY - timedelta(days=ago)
+        commit(org.w.counters.money(org.name, day, {"conversions@7": 60, "conversions@8": 40}, shard_by="old"))
+    count_today(org, {"clicked_mails@7": 100, "conversions@7": 5, "clicked_mails@8": 60, "conversions@8": 4}, hours_ago=1)
+    assert judged(org) == []

@@ -13,7 +13,10 @@ from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.bundle import load
-from revenue_engine.clock import epoch_seconds
+from revenue_engine.clock import epoch_seconds, iso_millis
+from revenue_engine.errors import Refused
+from revenue_engine.learning.gate import Verdict
+from revenue_engine.learning.train import Candidate
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.services import approvals, quarantine, send_messages
 from revenue_engine.services.attribute import attribute_message
@@ -24,7 +27,8 @@ from revenue_engine.services.models import champion
 from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status
 from revenue_engine.services.take_postback import take_postback
-from revenue_engine.services.train import train
+from revenue_engine.services.train import publish, train
+from revenue_engine.training import Trained
 from tests.builders import DAY, NOW, Org, an_offer
 from tests.http_events import http_event, postback_request
 
@@ -249,6 +253,24 @@ def test_enough_evidence_makes_the_champion_that_decide_loads(org: Org) -> None:
     assert bundle.version == kept["version"]
     assert not bundle.manifest.prior
     assert train(org.w, org=org.name, now=NOW)["promoted"] == kept["version"]
+
+
+def test_what_is_put_beside_the_funnel_makes_the_model_no_younger(org: Org) -> None:
+    """Its age is what tells that the nightly training fails."""
+    before = org.w.bundles.champion(org.name)
+    assert before is not None
+    later, passed = NOW + timedelta(days=7), Candidate("habits", champion(org.w, org.name), Verdict((), {}))
+    for what, promoted_at in (("value", before["promoted_at"]), ("funnel", iso_millis(later))):
+        publish(org.w, org.name, Trained(later, before["version"], what, (passed,), {}))
+        assert org.w.bundles.champion(org.name) == {"version": passed.bundle.version, "promoted_at": promoted_at}
+
+
+def test_habits_and_value_never_replace_a_champion_that_cannot_be_read(org: Org) -> None:
+    org.w.bundles.promote(org.name, "a-typo", at="2026-03-01T00:00:00.000Z")
+    with pytest.raises(Refused, match="bundle_missing"):
+        train(org.w, org=org.name, now=NOW, what="value")
+    pointer = org.w.bundles.champion(org.name)
+    assert pointer is not None and pointer["version"] == "a-typo"
 
 
 def test_without_any_evidence_nothing_is_promoted(org: Org) -> None:

@@ -66,7 +66,7 @@ def receipts(
 
 def taken_of(record: Mapping[str, Any]) -> Taken:
     """What the pages before a receipt's had taken."""
-    later = record["put_off"]
+    later = record.get("put_off", ())  # receipts of before: their pages are refused by name
     return Taken(tuple(record["taken"]), (*later, *(0,) * (LATER_HOURS - len(later))))
 
 

@@ -6,7 +6,7 @@ last word: what stands behind it was not reached.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,7 +63,7 @@ class _Check:
     otherwise: str
 
 
-def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Flip | None) -> tuple[Step, ...]:
+def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Callable[[], Flip | None]) -> tuple[Step, ...]:
     """The steps of one decision.
 
     Parameters
@@ -75,7 +75,7 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Fl
     context
         As stored.
     flip
-        `flips.nearest_flip` of that row.
+        `flips.nearest_flip` of that row: a hundred decisions, made only where one number could matter.
     """
     now, controls = parse_iso(record["ts"]), context.controls
     checks = _checks(record, row, context, now)
@@ -252,7 +252,9 @@ def _answer(record: Mapping[str, Any]) -> str:
     return f"send: {record['reason']}; planned for {_moment(record['scheduled_at'])}; {again}"
 
 
-def _flip(record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Controls, flip: Flip | None, *, cut: bool) -> str:
+def _flip(
+    record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Controls, flip: Callable[[], Flip | None], *, cut: bool
+) -> str:
     """What it would have taken: of limits and prices the nearest change of one number alone, found by deciding again."""
     reason = record["reason"]
     if reason == "ghost":
@@ -262,11 +264,12 @@ def _flip(record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Contr
     failed = next((check for check in checks if check.reason == reason), None)
     if failed is not None and reason in _HARD:
         return f"{failed.otherwise} (a hard veto: no number turns it)"
-    nearest = "no number alone" if flip is None else _nearest(flip, record["currency"])
+    if failed is None and reason not in _GIVEN:
+        return "nothing that the record knows of"
+    found = flip()
+    nearest = "no number alone" if found is None else _nearest(found, record["currency"])
     if failed is not None:
         return f"{failed.otherwise}; nearest: {nearest}"
-    if reason not in _GIVEN:
-        return "nothing that the record knows of"
     if record["runner_up_offer"] is None:
         return nearest
     return f"{nearest}; {record['runner_up_offer']}, {record['runner_up_content']} instead by another draw"

@@ -133,7 +133,9 @@ def _places(decisions: Decisions, cycle: Cycle, taken: Taken) -> Places:
 
 
 def _was_cut(decisions: Decisions) -> Bools:
-    return np.isin(decisions.reason, [NUMBER_OF[name] for name in CUT])
+    """By rank. Of whom a rail stopped, for want of any budget, nobody knows whether he will be wanted."""
+    by_rank: Bools = np.isin(decisions.reason, [NUMBER_OF[name] for name in CUT]) & (decisions.row_index_micros != 0)
+    return by_rank
 
 
 def _rows(batch: Batch, rows: Positions) -> Batch:

@@ -106,7 +106,7 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
                 kept=np.array(posteriors["kept"], dtype=np.float64),
                 mean_payouts=posteriors["mean_payouts"],
                 segment_share=np.array(posteriors["segment_share"], dtype=np.float64),
-                spread=posteriors.get("spread", 1.0),  # engines before drew with all of it
+                spread=posteriors["spread"],
             ),
             bundle=_bundle(document["bundle"], bundle_of),
             price=Price(**document["price"]),

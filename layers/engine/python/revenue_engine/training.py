@@ -128,11 +128,11 @@ def run_value(
     log, meant, left_out = mails_of_people(source.pages, source.bundle_of, outcomes, by, progress=_millions(progress))
     mails = {"learned_from": len(log.day)} | {name: n for name, n in sorted(left_out.items()) if n}
     progress(f"fitting {len(log.day):,} mails of {by.last_day} days")
-    habits = train_habits(meant, now, code_version=code_version, champion=source.champion)
+    habits = train_habits(meant, code_version=code_version, champion=source.champion)
     # where they are the champion's, there is nothing to make
     candidates = (habits,) if habits.bundle.index.habits != source.champion.index.habits else ()
     try:
-        value = train_value(log, by.last_day, now, code_version=code_version, champion=habits.bundle)
+        value = train_value(log, by.last_day, code_version=code_version, champion=habits.bundle)
     except Refused as refused:
         return Trained(now, source.champion.version, "value", candidates, mails, refused=str(refused))
     return Trained(now, source.champion.version, "value", (value, *candidates), mails)

@@ -146,7 +146,7 @@ class Engine:
         promoted = first_passed(candidates)
         if promoted is not None:
             self._bundle = promoted.bundle
-        habits = train_habits(memory.would_be(day), START + timedelta(days=day), code_version=__version__, champion=self._bundle)
+        habits = train_habits(memory.would_be(day), code_version=__version__, champion=self._bundle)
         self._bundle = habits.bundle
 
     def _price(self, day: int, hour: int, left: int) -> Price:

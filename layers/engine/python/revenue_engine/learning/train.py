@@ -79,11 +79,11 @@ def train(
     counted, on_rates = _rates_verdict(rows, rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    hours, hours_figures = (None, {}) if data is None else fit_hours(data)
+    hours, hours_figures = (champion.parts.hours, {}) if data is None else fit_hours(data, champion.parts.hours)
 
     def made(name: str, learned: Mapping[str, Any], verdict: Verdict) -> Candidate:
         bundle = seal(
-            replace(champion.parts, rates=rates, hours=champion.parts.hours if hours is None else hours, **learned),
+            replace(champion.parts, rates=rates, hours=hours, **learned),
             trained_at=now,
             code_version=code_version,
             prior=False,
@@ -120,12 +120,12 @@ def train(
     return (*candidates, made("kept", {}, verdict))
 
 
-def train_habits(meant: WouldBe, now: datetime, *, code_version: str, champion: Bundle) -> Candidate:
+def train_habits(meant: WouldBe, *, code_version: str, champion: Bundle) -> Candidate:
     """The champion with the index's table solved for this list's habits. It needs no judge: what evidence cannot tell is the prior."""
     fitted = fit_habits(meant, Habits())
     bundle = seal(
         replace(champion.parts, index=solve(fitted.habits)),
-        trained_at=now,
+        trained_at=champion.manifest.trained_at,
         code_version=code_version,
         prior=champion.manifest.prior,
         data_fingerprint=_fingerprint(meant),
@@ -135,7 +135,7 @@ def train_habits(meant: WouldBe, now: datetime, *, code_version: str, champion: 
     return Candidate("habits", bundle, Verdict((), fitted.figures()))
 
 
-def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str, champion: Bundle) -> Candidate:
+def train_value(log: MailLog, last_day: int, *, code_version: str, champion: Bundle) -> Candidate:
     """The champion with a value model of these mails (`learning.value`).
 
     Raises Refused("value_too_young") where the log is too short to judge one, and what `fit_value` raises besides.
@@ -149,7 +149,7 @@ def train_value(log: MailLog, last_day: int, now: datetime, *, code_version: str
     verdict = judge_value(fitted.latest.revenue, fitted.told, fitted.latest.expected)
     bundle = seal(
         replace(champion.parts, value=fitted.model),
-        trained_at=now,
+        trained_at=champion.manifest.trained_at,
         code_version=code_version,
         prior=champion.manifest.prior,
         data_fingerprint=_fingerprint(log),

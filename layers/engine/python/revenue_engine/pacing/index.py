@@ -10,7 +10,7 @@ everybody (`pacing/solve` makes it). Restless bandits and their Lagrangian price
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
@@ -82,8 +82,10 @@ def load(data: bytes) -> ValueTable:
     """The table of these bytes. Raises Refused: `archive_corrupt` or `index_corrupt` (D5)."""
     arrays = archive.load(data)
     try:
-        habits = Habits(**archive.document(arrays.pop("habits")))
-        return ValueTable(habits, **arrays)
+        habits = archive.document(arrays.pop("habits"))
+        if set(habits) != {field.name for field in fields(Habits)}:
+            raise ValueError("habits")  # a default would price what the table was not solved for
+        return ValueTable(Habits(**habits), **arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise Refused("index_corrupt", repr(error)[:300]) from None
 

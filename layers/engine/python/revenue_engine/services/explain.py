@@ -68,8 +68,8 @@ def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Expla
     batch, decided_by = load_page(page), load_context(context, finder(w, org))
     own = [record["row"]]
     row = unpack(batch.rows[record["row"]].tobytes())
-    flip = nearest_flip(Batch(batch.subscriber[own], batch.rows[own], batch.decided_at[own]), decided_by)
-    steps = explain(record, row, decided_by, flip)
+    alone = Batch(batch.subscriber[own], batch.rows[own], batch.decided_at[own])
+    steps = explain(record, row, decided_by, lambda: nearest_flip(alone, decided_by))
     send = w.sends.get(record["send_id"]) if record["send_id"] else None
     return Explained(record, steps, send), int(batch.decided_at[record["row"]])
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds, midnight, utc_hour
+from revenue_engine.clock import day_in, epoch_seconds, from_epoch, midnight, utc_hour
 from revenue_engine.records.anomaly import Flag, Severity
 from revenue_engine.records.causes import Stop
 from revenue_engine.records.controls import Controls
@@ -31,7 +31,7 @@ from revenue_engine.services.judged import WINDOW
 
 log = logging.getLogger(__name__)
 
-_CLICKS, _CONVERSIONS, _HELD = "clicked_mails@", "conversions@", "held_conversions@"
+_CLICKS, _CONVERSIONS, _HELD, _OURS = "clicked_mails@", "conversions@", "held_conversions@", "mailed_conversions"
 
 
 def judge_offer_days(w: Wiring, org: str, controls: Controls, *, now: datetime) -> list[tuple[str, Flag]]:
@@ -72,6 +72,8 @@ def _tests(w: Wiring, org: str, controls: Controls, today: date, now: datetime) 
     stopped = {day.offer: day.since for day in noted if _is_down(day.flag)}  # the last of each, for they come by day
     hours = _hours(w, org, midnight(days[WHOLE_DAYS], controls.zone), now)
     begins = [*(midnight(day, controls.zone) for day in days[:WHOLE_DAYS]), *(hour.begins for hour in hours)]
+    # hours that an engine counted which did not tell offers' conversions apart: nothing was sold there, as it looks
+    counted_from = max((WHOLE_DAYS + n for n, hour in enumerate(hours, start=1) if hour.lacks_offers), default=0)
     elapsed = (now - midnight(today, controls.zone)) / timedelta(hours=1)
     tests: list[Finding] = []
     for offer in sorted({name.removeprefix(_CLICKS) for amounts in counted for name in amounts if name.startswith(_CLICKS)}):
@@ -87,7 +89,9 @@ def _tests(w: Wiring, org: str, controls: Controls, today: date, now: datetime) 
         # a page that was stopped is tried anew: what it was clicked before is no reason to stop it again
         fresh = bisect_left(begins, stopped[offer]) if offer in stopped else 0
         others = max((n for n, hour in enumerate(hours, start=1) if hour.sells_beside(offer)), default=-WHOLE_DAYS)
-        tests.append(broken(offer, before.before, buckets, begins=max(BREAKS_FROM, fresh), others_sold=WHOLE_DAYS + others))
+        tests.append(
+            broken(offer, before.before, buckets, begins=max(BREAKS_FROM, fresh, counted_from), others_sold=WHOLE_DAYS + others)
+        )
     return tests
 
 
@@ -100,7 +104,11 @@ class _Hour:
     amounts: Mapping[str, int]
 
     def of(self, name: str, offer: str) -> int:
-        return self.amounts.get(name + offer, 0)
+        return max(self.amounts.get(name + offer, 0), 0)
+
+    @property
+    def lacks_offers(self) -> bool:
+        return self.amounts.get(_OURS, 0) > 0 and not any(name.startswith(_CONVERSIONS) for name in self.amounts)
 
     def sells_beside(self, offer: str) -> bool:
         return any(n > 0 and name.startswith(_CONVERSIONS) and name != _CONVERSIONS + offer for name, n in self.amounts.items())
@@ -109,7 +117,9 @@ class _Hour:
 def _hours(w: Wiring, org: str, since: datetime, now: datetime) -> list[_Hour]:
     """Oldest first, all that have begun; read with what the judge itself reads every minute."""
     counted = w.counters.settled_hours(org, since=now - WINDOW, until=now)
-    begins = since.replace(minute=0)
+    begins = from_epoch(
+        -(-epoch_seconds(since) // 3_600) * 3_600
+    )  # where zones are half an hour off, that half hour is in neither part
     number = -((begins - now) // timedelta(hours=1))
     starts = [begins + timedelta(hours=n) for n in range(number)]
     return [_Hour(at, min((now - at) / timedelta(hours=1), 1.0), counted.get(utc_hour(at), {})) for at in starts]

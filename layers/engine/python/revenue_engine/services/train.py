@@ -41,12 +41,14 @@ def train(
 ) -> dict[str, Any]:
     """Publishes the bundles of a run and its report; makes one champion only if it may be. Returns the report.
 
-    Raises BadInput for anything but `funnel` (with rates and payouts) and `value`.
+    Raises BadInput for anything but `funnel` (with rates and payouts) and `value`; Refused for `value` beside a champion that cannot be
+    read.
     """
     if what == "funnel":
         found = source(w, org, now, days=ROWS_DAYS)
         return publish(w, org, run(found, now, code_version=__version__, seed=seed, progress=progress))
     if what == "value":
+        champion(w, org)  # it stands on the champion: one that cannot be read is not replaced by this
         return publish(w, org, run_value(source(w, org, now, days=MAILS_DAYS), now, code_version=__version__, progress=progress))
     raise BadInput("what", "unknown", what)
 
@@ -61,7 +63,9 @@ def publish(w: Wiring, org: str, trained: Trained) -> dict[str, Any]:
         org, trained.what, [one.bundle.version for one in trained.candidates], json.dumps(report, sort_keys=True).encode()
     )
     if trained.promoted is not None:
-        w.bundles.promote(org, trained.promoted.bundle.version, at=iso_millis(trained.at))
+        # the model's age is that of its rates and funnel: what is put beside them makes them no younger
+        before = w.bundles.champion(org) if trained.what == "value" else None
+        w.bundles.promote(org, trained.promoted.bundle.version, at=before["promoted_at"] if before else iso_millis(trained.at))
     if trained.drift.alarms:
         log.warning("drift: %s", ", ".join(trained.drift.alarms))
         observe.count(names.METRIC_MODEL_DRIFT, org, len(trained.drift.alarms))
