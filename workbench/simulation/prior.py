@@ -1,4 +1,4 @@
-"""The prior funnel that everybody starts with, learned in worlds: `python -m workbench.simulation.prior` writes it again, byte for byte.
+"""The prior that everybody starts with, funnel and weekdays, learned in worlds: `python -m workbench.simulation.prior` writes it again, byte for byte.
 
     --check   compare with what is in the package, and write nothing
 
@@ -32,6 +32,8 @@ from revenue_engine.learning.gate import mean_over_people, meant
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.rows import Rows
 from revenue_engine.learning.stage import Shape
+from revenue_engine.pacing import curve
+from revenue_engine.pacing.curve import Answers, weekdays
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction import funnel as stored
@@ -184,13 +186,19 @@ def joined(parts: Sequence[Rows]) -> Rows:
     return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
 
 
-def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSEEN) -> tuple[FunnelTables, dict[str, Any]]:
-    """The funnel, and what is said of it beside: the fingerprint of its data, and its worth in worlds that it has not seen."""
-    parts = []
+def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSEEN) -> tuple[FunnelTables, Floats, dict[str, Any]]:
+    """The funnel, the weekdays (168,), and what is said of them beside: the fingerprint of their data, and the funnel's worth in worlds that
+    it has not seen.
+
+    Weekdays are those of the worlds that chance mails: there a day's mails go to the same people as another's.
+    """
+    parts, by_chance = [], []
     for number in range(worlds):
         spec = drawn(f"prior world {number}".encode())
         found = played(spec, SEED + number, people=people, days=days, by_chance=number % 2 == 1)[0]
         parts.append(half_known(found.rows, found.who, np.random.default_rng([SEED, number])))
+        if number % 2 == 1:
+            by_chance.append(Answers(found.day % 7 * 24, found.rows.clicked.astype(np.float64), found.rows.p_click))
         print(
             f"world {number + 1} of {worlds}: {len(parts[-1]):,} mails, {int(parts[-1].clicked.sum()):,} clicks", file=sys.stderr
         )
@@ -204,7 +212,8 @@ def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSE
         found, _ = played(named(name), 1_000 + SEED, people=people, days=days, by_chance=False)
         rows = half_known(found.rows, found.who, np.random.default_rng([SEED, worlds]))
         metrics |= {f"{name}_{what}": value for what, value in worth(tables, rows, found.who).items()}
-    return tables, {"data_fingerprint": digest.hexdigest(), "seed": SEED, "metrics": metrics}
+    week = weekdays(Answers(*(np.concatenate([getattr(one, name) for one in by_chance]) for name in Answers.__slots__)))
+    return tables, week, {"data_fingerprint": digest.hexdigest(), "seed": SEED, "metrics": metrics}
 
 
 def worth(tables: FunnelTables, rows: Rows, who: Ints) -> dict[str, float]:
@@ -224,9 +233,9 @@ def worth(tables: FunnelTables, rows: Rows, who: Ints) -> dict[str, float]:
     }
 
 
-def files(tables: FunnelTables, said: dict[str, Any]) -> dict[str, bytes]:
+def files(tables: FunnelTables, week: Floats, said: dict[str, Any]) -> dict[str, bytes]:
     """What lies in the package."""
-    return {"funnel.npz": stored.dump(tables), "about.json": json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"}
+    return {"funnel.npz": stored.dump(tables), "hours.json": curve.dump(week), "about.json": json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"}
 
 
 def main() -> int:

@@ -215,9 +215,9 @@ def _manifest(raw: bytes) -> Manifest:
 
 def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
     """The published day-one prior, marked as such: an org can decide from its first cycle on."""
-    tables, about = _prior()
+    tables, hours, about = _prior()
     return seal(
-        Parts(PRIOR_RATES, solve(Habits()), tables),
+        Parts(PRIOR_RATES, solve(Habits()), tables, hours=hours),
         trained_at=now,
         code_version=code_version,
         prior=True,
@@ -228,6 +228,7 @@ def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
 
 
 @cache
-def _prior() -> tuple[funnel.FunnelTables, dict[str, Any]]:
+def _prior() -> tuple[funnel.FunnelTables, Floats, dict[str, Any]]:
     about: dict[str, Any] = json.loads((PRIOR_FOLDER / "about.json").read_bytes())
-    return funnel.load((PRIOR_FOLDER / "funnel.npz").read_bytes()), about
+    tables = funnel.load((PRIOR_FOLDER / "funnel.npz").read_bytes())
+    return tables, curve.load((PRIOR_FOLDER / "hours.json").read_bytes()), about

@@ -41,8 +41,14 @@ class Price:
     """What a send must beat: the shadow price of the day's cap, in micros."""
 
     lambda_micros: int = 0
+    usual_micros: int | None = None  # on average over the days of the last week, what later mails will have to beat; None: as now
     version: str = "zero"
     kappa_micros: int = 0  # of a complaint, beside the loss of the person
+
+    @property
+    def later_micros(self) -> int:
+        """Of the mails to come, of whatever weekday."""
+        return self.lambda_micros if self.usual_micros is None else self.usual_micros
 
 
 @dataclass(frozen=True, slots=True)

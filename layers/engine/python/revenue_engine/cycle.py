@@ -18,7 +18,7 @@ from revenue_engine.context import Cycle
 from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
 from revenue_engine.pacing.curve import taste_of
-from revenue_engine.pacing.hours import in_hours
+from revenue_engine.pacing.hours import in_hours, local_seconds
 from revenue_engine.pacing.index import Prices, fatigue_of, prices
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.next_time import next_decision_at
@@ -187,11 +187,11 @@ def _future(those: Batch, cycle: Cycle, seen: Prospects, facts: Facts, asked: In
     fatigue = fatigue_of(those.column("recent_sends").astype(np.int64), cycle.now, habits.half_life_days)
     return prices(
         cycle.values,
-        value_micros=seen.value / habits.worth(fatigue),
+        value_micros=seen.value / habits.worth(fatigue) / today_of(those, cycle),
         fatigue=fatigue,
         exits=facts.exits[asked],
         complaint=facts.complaint_risk[asked],
-        cost_micros=float(controls.cost_per_email_micros + cycle.context.price.lambda_micros),
+        cost_micros=float(controls.cost_per_email_micros + cycle.context.price.later_micros),
         kappa=float(cycle.context.price.kappa_micros),
     )
 
@@ -243,6 +243,13 @@ def when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
         jitter=uniforms(cycle.key, batch.column("draw_key").astype(np.uint64), Stream.JITTER),
         controls=cycle.context.controls,
     )
+
+
+def today_of(batch: Batch, cycle: Cycle, *, ahead: int = 0) -> Floats:
+    """What the reader's weekday, or the one so many days later, makes of a mail's worth, (n,); 1 over the week. What is to come is worth
+    what it is on average, however good today is."""
+    weekday = local_seconds(batch.column("zone"), np.full((len(batch), 1), cycle.now + ahead * 86_400))[:, 0] // 86_400 % 7
+    return cycle.week.days[weekday]
 
 
 def lets_leave(autonomy: Autonomy, canary: Bools) -> Bools:

@@ -9,7 +9,7 @@ import numpy as np
 
 from revenue_engine.arrays import Codes, Ints
 from revenue_engine.context import Cycle
-from revenue_engine.cycle import lets_leave
+from revenue_engine.cycle import lets_leave, today_of
 from revenue_engine.draws import Stream, hashes
 from revenue_engine.later import Taken, come_again
 from revenue_engine.pacing.minutes import span_minutes
@@ -23,14 +23,19 @@ from revenue_engine.records.subscriber import ARMS, PROVIDERS
 
 NOTHING_TAKEN = Taken()
 _WANTED = ("revenue_opportunity", "exploration", "ghost", "below_shadow_price", "daily_limit_reached", "velocity_limit")
+_WANTED_ON_OTHER_DAYS = ("negative_long_term_value",)
 _ENGINE, _FIXED = ARMS.index("engine"), ARMS.index("fixed")
 
 
-def supply_of(decisions: Decisions) -> Ints:
-    """A histogram (pacing.price) of the indices of those whom the engine would mail at no price if there were budget for all: as
-    `grant` leaves them, for who finds no room with his mailbox provider bids for none of the budget either."""
-    wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in _WANTED]) & (decisions.policy == _ENGINE)
-    return histogram(decisions.row_index_micros, wanted)
+def supply_of(decisions: Decisions, batch: Batch, cycle: Cycle) -> Ints:
+    """A histogram (pacing.price) of what people like these will bid at the same hour tomorrow, a day of the week that may be worth more
+    or less to them: the indices of those whom the engine would mail at no price if there were budget for all. As `grant` leaves them,
+    for who finds no room with his mailbox provider bids for none of the budget either."""
+    names = (*_WANTED, *_WANTED_ON_OTHER_DAYS)
+    wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in names]) & (decisions.policy == _ENGINE)
+    value = decisions.row_value_micros + cycle.context.controls.cost_per_email_micros
+    gained = np.rint(value * (today_of(batch, cycle, ahead=1) / today_of(batch, cycle) - 1.0)).astype(np.int64)
+    return histogram(decisions.row_index_micros + gained, wanted)
 
 
 def places(decisions: Decisions, cycle: Cycle, taken: Taken) -> int:

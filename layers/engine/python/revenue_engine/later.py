@@ -71,7 +71,8 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -
     controls, start, zones = cycle.context.controls, first_later_hour(cycle.now), batch.column("zone")
     offset = (uniforms(cycle.key, batch.column("draw_key"), Stream.JITTER) * HOUR).astype(np.int64)
     at = start + offset[:, None] + HOUR * np.arange(LATER_HOURS)
-    factor = taste_of(batch, cycle.week).at(local_seconds(zones, at) // HOUR)
+    hour = local_seconds(zones, at) // HOUR
+    factor = taste_of(batch, cycle.week).at(hour) * cycle.week.days[hour // 24]
     # the index as it was found, with the hour's share of the revenue; waiting costs mails
     revenue = decisions.row_value_micros[rows] + controls.cost_per_email_micros
     worth = decisions.row_index_micros[rows, None] + revenue[:, None] * (factor - 1.0)

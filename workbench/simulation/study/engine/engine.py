@@ -19,7 +19,7 @@ from revenue_engine.cycle import decide_batch
 from revenue_engine.grant import grant, supply_of
 from revenue_engine.learning.train import first_passed, train, train_habits
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, Posteriors, fold
-from revenue_engine.pacing.price import shadow_price
+from revenue_engine.pacing.price import mean_price, shadow_price
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.prospects import look
 from revenue_engine.records.controls import Autonomy, Controls
@@ -33,6 +33,7 @@ from workbench.simulation.worlds.spec import TONES
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday, the day of the year on which worlds begin
 HOURS = (8, 12, 16, 20)  # cycles of a study: more of them would wait for the same news
+SAME_HOUR = 4  # less than whole days between mails, as whoever counts calendar days: tomorrow's same hour is open
 AROUND = timedelta(hours=2)  # each stands for all those of the hours around it
 TRAINED_EVERY_DAYS = 7
 LOOK_AGAIN_SECONDS = 3_600  # as services/engage
@@ -51,7 +52,7 @@ class Engine:
         self._controls = Controls(
             max_daily_emails=setting.daily_cap,
             max_emails_per_subscriber_per_week=setting.per_week,
-            min_hours_between_emails=24 * setting.gap_days,
+            min_hours_between_emails=24 * setting.gap_days - SAME_HOUR,
             cost_per_email_micros=COST_MICROS,
             fixed_policy_share=0.0,
             no_mail_share=0.0,
@@ -64,6 +65,7 @@ class Engine:
         self._decided_at = np.zeros(setting.people, dtype=np.int64)
         self._calendar = Calendar(setting)
         self._supply: dict[tuple[int, int], Ints] = {}
+        self._lambda: dict[tuple[int, int], int] = {}
 
     def mail(self, seen: Observables, day: int) -> Mailing:
         self.begin(seen, day)
@@ -151,7 +153,9 @@ class Engine:
 
     def _price(self, day: int, hour: int, left: int) -> Price:
         yesterday = [self._supply[day - 1, later] for later in self.hours if later >= hour and (day - 1, later) in self._supply]
-        return Price(shadow_price(yesterday, left))
+        price = self._lambda[day, hour] = shadow_price(yesterday, left)
+        others = [self._lambda[day - ago, hour] for ago in range(1, 7) if (day - ago, hour) in self._lambda]
+        return Price(price, mean_price(price, others))
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due < cycle.now + self.around.total_seconds()))
@@ -159,7 +163,7 @@ class Engine:
             return NO_MAIL
         batch = packed.page(memory.rows, due, self._decided_at)
         decisions = decide_batch(batch, cycle)
-        self._supply[day, hour] = supply_of(decisions)
+        self._supply[day, hour] = supply_of(decisions, batch, cycle)
         decisions = grant(decisions, batch, cycle, min(left, int(decisions.mail.sum())))
         meant = np.flatnonzero(decisions.mail | decisions.ghost)
         at = np.full(len(meant), cycle.now)

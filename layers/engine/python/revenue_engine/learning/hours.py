@@ -6,47 +6,58 @@ import math
 
 import numpy as np
 
-from revenue_engine.arrays import Bools, Floats
+from revenue_engine.arrays import Bools, Floats, Keys
 from revenue_engine.draws import mix
 from revenue_engine.learning.dataset import Dataset, Part
 from revenue_engine.learning.gate import ONE_SIDED
-from revenue_engine.pacing.curve import Answers, population_curve
+from revenue_engine.learning.told import clicks_at_any_hour
+from revenue_engine.pacing.curve import FLAT, Answers, population_curve
+from revenue_engine.prediction.funnel import FunnelTables
 
 _SALT = np.uint64(0x40_0125)
 
 
-def fit_hours(data: Dataset, served: Floats | None) -> tuple[Floats | None, dict[str, float]]:
-    """The curve (168,) of all closed mails where curves of the old ones surely tell the hours of the test's clicks better than no curve;
-    else the one that is `served`, unless it is surely worse than none; else None. And the figures of that.
+def fit_hours(
+    data: Dataset, served: Floats | None, funnel: FunnelTables | None
+) -> tuple[Floats | None, dict[str, float]]:
+    """The curve (168,) that is `served`, moved by all closed mails, where the old ones move it so that it surely tells the hours of the
+    test's clicks better; else the one that is served, unless it is surely worse than none; else None. And the figures of that.
 
     Of each half of the people the other half's curve is asked: somebody who clicks often and is mailed at nine by chance makes nine look
-    good to whoever knows him.
+    good to whoever knows him. What mails would be clicked at any hour is what the `funnel` says, if there is one: on a poor day the
+    engine mails others, and in another state, than on a good one.
     """
-    old, test = _half(data.old), _half(data.test)
-    tested = [
-        _gain(population_curve(_answers(data.old.where(old != one))), data.test.where(test == one)) for one in (True, False)
-    ]
+    before = FLAT if served is None else served
+    old, test = (_answers(part, funnel) for part in (data.old, data.test))
+    tested = []
+    for one in (True, False):
+        curve = population_curve(_where(old, _half(data.old) != one), before)
+        mine = _half(data.test) == one
+        tested.append(_gain(curve, before, _where(test, mine), data.test.person[mine]))
     gain, error = sum(gain for gain, _ in tested), math.hypot(*(error for _, error in tested))
     figures = {"hours_gain": gain, "hours_gain_error": error}
     if gain > ONE_SIDED * error:
-        both = (np.concatenate([getattr(_answers(part), name) for part in (data.old, data.test)]) for name in Answers.__slots__)
-        return population_curve(Answers(*both)), figures
+        both = (np.concatenate([getattr(part, name) for part in (old, test)]) for name in Answers.__slots__)
+        return population_curve(Answers(*both), before), figures
     if served is None:
         return None, figures
-    gain, error = _gain(served, data.test)
+    gain, error = _gain(served, FLAT, test, data.test.person)
     return (None if gain < -ONE_SIDED * error else served), figures | {"hours_served_gain": gain}
 
 
-def _gain(curve: Floats, test: Part) -> tuple[float, float]:
-    """How much likelier the hours of the clicks are by the curve than by none, and the error of that. Of the hour of each click, given
+def _gain(curve: Floats, other: Floats, asked: Answers, person: Keys) -> tuple[float, float]:
+    """How much likelier the hours of the clicks are by one curve than by another, and the error of that. Of the hour of each click, given
     that there was one: levels play no part. Over people: each is mailed at hours of his own, so his clicks are no independent votes."""
-    asked = _answers(test)
-    expected = asked.expected.sum()
-    if not expected:
+    if not asked.expected.sum():
         return 0.0, 0.0
-    gains = asked.clicked * np.log(curve[asked.hour] * (expected / max((asked.expected * curve[asked.hour]).sum(), 1e-300)))
-    of_person = np.bincount(np.unique(test.person, return_inverse=True)[1].reshape(-1), gains)
+    gains = asked.clicked * (np.log(_likely(curve, asked)) - np.log(_likely(other, asked)))
+    of_person = np.bincount(np.unique(person, return_inverse=True)[1].reshape(-1), gains)
     return float(gains.sum()), math.sqrt(float((of_person**2).sum()))
+
+
+def _likely(curve: Floats, asked: Answers) -> Floats:
+    """Of each mail's hour beside the others', (m,), to the same factor for all curves."""
+    return np.asarray(curve[asked.hour] / max((asked.expected * curve[asked.hour]).sum(), 1e-300))
 
 
 def _half(part: Part) -> Bools:
@@ -54,6 +65,10 @@ def _half(part: Part) -> Bools:
     return np.asarray((mix(part.person ^ _SALT) & np.uint64(1)).astype(np.bool_))
 
 
-def _answers(part: Part) -> Answers:
+def _answers(part: Part, funnel: FunnelTables | None) -> Answers:
     weight = part.rows.weight
-    return Answers(part.hour, part.rows.clicked * weight, part.rows.p_click * weight)
+    return Answers(part.hour, part.rows.clicked * weight, clicks_at_any_hour(funnel, part.rows) * weight)
+
+
+def _where(answers: Answers, chosen: Bools) -> Answers:
+    return Answers(*(getattr(answers, name)[chosen] for name in Answers.__slots__))

@@ -8,10 +8,15 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Floats
 from revenue_engine.learning.dataset import Arm, Part
+from revenue_engine.learning.rows import Rows
+from revenue_engine.prediction.features import SUBSCRIBER
 from revenue_engine.prediction.funnel import Chances, FunnelTables, chances_of_sends
 from revenue_engine.prediction.payout import PayoutTables
 from revenue_engine.prediction.rates import Rates, table
 from revenue_engine.prediction.scorer import raw_of_pairs
+
+_AN_HOUR = {"local_hour": 12.0, "local_weekday": 2.0}
+_CHUNK = 100_000  # rows at once
 
 
 def clicks_by(rates: Rates, part: Part, arms: Sequence[Arm]) -> Floats:
@@ -25,6 +30,20 @@ def told(rates: Rates, funnel: FunnelTables | None, part: Part, arms: Sequence[A
     if funnel is None:
         return Chances(p_click, p_sale, p_click * p_sale)
     return chances_of_sends(funnel, part.rows.features, part.rows.cross, p_click=p_click, p_sale=p_sale)
+
+
+def clicks_at_any_hour(funnel: FunnelTables | None, rows: Rows) -> Floats:
+    """(n,) chances of a click, had all mails left in the same hour of the week: what is left is who got which mail, and in what state."""
+    if funnel is None:
+        return rows.p_click
+    found = np.empty(len(rows))
+    for begin in range(0, len(rows), _CHUNK):
+        some = rows.where(np.arange(begin, min(begin + _CHUNK, len(rows))))
+        features = some.features.copy()
+        for name, value in _AN_HOUR.items():
+            features[:, SUBSCRIBER.index(name)] = value
+        found[begin : begin + _CHUNK] = chances_of_sends(funnel, features, some.cross, p_click=some.p_click, p_sale=some.p_sale).click
+    return found
 
 
 def paying(part: Part) -> Bools:

@@ -79,7 +79,7 @@ def train(
     counted, on_rates = _rates_verdict(rows, rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    hours, hours_figures = (champion.parts.hours, {}) if data is None else fit_hours(data, champion.parts.hours)
+    hours, hours_figures = (champion.parts.hours, {}) if data is None else fit_hours(data, champion.parts.hours, champion.funnel)
 
     def made(name: str, learned: Mapping[str, Any], verdict: Verdict) -> Candidate:
         bundle = seal(

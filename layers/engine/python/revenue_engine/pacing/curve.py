@@ -1,7 +1,8 @@
 """When in his week a person answers. Shapes: n people, K moments, 168 hours of the reader's own week from Monday 0:00, PARTS of his day.
 
-A curve is a factor on the chance of a click, about 1 on average. It is the population's, with a bump around the hour a person has
-declared, times what his own clicks say of the parts of his day. Clicks of the mails that left in an hour are held against what those
+A curve is a factor on the chance of a click, about 1 on average. It is the population's, weekdays times hours, with a bump around the
+hour a person has declared, times what his own clicks say of the parts of his day. Hours say when on a day he is mailed; weekdays, what a
+mail is worth on it (`pacing.price`), for on which of them he is mailed depends on who else wants the day's places. Clicks of the mails that left in an hour are held against what those
 mails would have been clicked anyway, so that being mailed often at nine is no taste for nine:
 
     factor[h] = (strength + clicks[h]) / (strength + expected clicks[h])
@@ -24,7 +25,7 @@ from revenue_engine.records.subscriber import PART_HOURS, PARTS
 
 HOURS = 168
 STRENGTH = 40.0  # of a part of the day: a handful of clicks must not outweigh what is known beforehand (decisions/0035)
-POPULATION_STRENGTH = 20.0  # expected clicks within the kernel's reach
+POPULATION_STRENGTH = 20.0  # expected clicks of a weekday, and within the kernel's reach
 NEAR_HOURS = 2.0  # deviation of the kernel
 OTHER_DAYS = 0.5  # weight of the same hour on another day
 DECLARED_SHARE = 0.5  # of the week's clicks that belong to the declared hour's bump
@@ -46,27 +47,38 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What is known of people's weeks before their own clicks: by declared hour, the last row for none."""
+    """What is known of people's weeks before their own clicks."""
 
-    prior: Floats  # (25, 168)
+    prior: Floats  # (25, 168) hours of each day, its mean 1: by declared hour, the last row for none
     parts: Floats  # (25, PARTS) its means
+    days: Floats  # (7,) Monday first, mean 1
 
     @property
     def is_flat(self) -> bool:
-        """Whether nothing is known of who has declared nothing."""
+        """Whether nothing is known of the hours of who has declared nothing."""
         return bool((self.prior[NOT_DECLARED] == 1.0).all())
 
 
-def population_curve(answers: Answers) -> Floats:
-    """What all people have in common, (168,); 1 everywhere without evidence. A level that is off is no taste."""
-    total = answers.expected.sum()
+def population_curve(answers: Answers, before: Floats = FLAT) -> Floats:
+    """What all people have in common, (168,); `before` without evidence. A level that is off is no taste."""
+    # an hour is smoothed over other days, which would level these
+    return _moved(weekdays(answers, before), answers, _KERNEL)
+
+
+def weekdays(answers: Answers, before: Floats = FLAT) -> Floats:
+    """The same, (168,), of days alone: hours stay to each other as they were."""
+    return _moved(before, answers, _SAME_DAY)
+
+
+def _moved(before: Floats, answers: Answers, alike: Floats) -> Floats:
+    """A curve after these mails: each hour by the clicks of the hours that are `alike`, (168, 168) weights."""
+    anyway = answers.expected * before[answers.hour]
+    total = anyway.sum()
     level = answers.clicked.sum() / total if total else 1.0
     # sums in one order, not a matrix product's: the same mails make the same bytes in every process
-    clicked, expected = (
-        (_KERNEL * np.bincount(answers.hour, of, HOURS)).sum(axis=1) for of in (answers.clicked, level * answers.expected)
-    )
-    factor = np.maximum((POPULATION_STRENGTH + clicked) / (POPULATION_STRENGTH + expected), LEAST)
-    return np.asarray(factor / factor.mean())
+    clicked, expected = ((alike * np.bincount(answers.hour, of, HOURS)).sum(axis=1) for of in (answers.clicked, level * anyway))
+    found = np.maximum(before * (POPULATION_STRENGTH + clicked) / (POPULATION_STRENGTH + expected), LEAST)
+    return np.asarray(found / found.mean())
 
 
 def week(population: Floats) -> Week:
@@ -76,10 +88,11 @@ def week(population: Floats) -> Week:
     bump = np.exp(-0.5 * (np.minimum(away, 24 - away) / DECLARED_HOURS) ** 2)  # (24, 168)
     bump /= bump.mean(axis=1, keepdims=True)
     declared = np.concatenate([1.0 - DECLARED_SHARE + DECLARED_SHARE * bump, np.ones((1, HOURS))])
-    prior = population * declared
-    prior /= prior.mean(axis=1, keepdims=True)
+    days = population.reshape(7, 24).mean(axis=1)
+    prior = (population * declared).reshape(25, 7, 24)
+    prior /= prior.mean(axis=2, keepdims=True)
     by_part = prior.reshape(25, 7, PARTS, PART_HOURS).mean(axis=(1, 3))
-    return Week(prior, by_part)
+    return Week(prior.reshape(25, HOURS), by_part, days / days.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class Taste:
         return Taste(self.week, self.peak_hour[rows], self.own[rows])
 
     def at(self, hour: Ints) -> Floats:
-        """Factors at hours of the reader's week, (n, K) of (n, K)."""
+        """Factors of hours of the reader's week beside others of their day, (n, K) of (n, K)."""
         rows = np.arange(len(hour))[:, None]
         return np.asarray(self.week.prior[self.peak_hour[:, None], hour] * self.own[rows, hour % 24 // PART_HOURS])
 
@@ -139,3 +152,4 @@ def _kernel() -> Floats:
 
 
 _KERNEL = _kernel()
+_SAME_DAY = np.kron(np.eye(7), np.ones((24, 24)))

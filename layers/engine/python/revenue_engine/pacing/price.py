@@ -1,14 +1,16 @@
 """The shadow price of the day's cap: what a mail must be worth, so that a weak mail of the morning takes no place from a strong one of the
 evening. 0 where the cap will not bind: leaving a part of it unused is a normal outcome, filling it is nobody's goal.
 
-Each cycle leaves a histogram of the indices it found. The price is solved afresh in every cycle: how many people would still come today
-above each index is told by the cycles that lay a day before, and the price is where so many are left as the budget still pays for. What
-a price of yesterday held back came again, or comes today: a price that was too high or too low corrects itself within a day.
+Each cycle leaves a histogram of the indices that its people would have at the same hour tomorrow. The price is solved afresh in every cycle:
+how many people would still come today above each index is told by the cycles that lay a day before, and the price is where so many are
+left as the budget still pays for. What a price of yesterday held back came again, or comes today: a price that was too high or too low
+corrects itself within a day. Prices of a week ago, of the same weekday, know the day better and correct themselves too late: what they
+let through or hold back comes back in seven days, and they swing (decisions/0039).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -23,6 +25,11 @@ def histogram(index_micros: Ints, wanted: Bools) -> Ints:
     """(BINS,) rows that would be mailed at no price, by index: bin b counts those from EDGES[b] up to the next edge."""
     found = index_micros[wanted & (index_micros >= EDGES[0])]
     return np.bincount(np.searchsorted(EDGES, found, side="right") - 1, minlength=BINS).astype(np.int64)
+
+
+def mean_price(today: int, others: Sequence[int]) -> int:
+    """Micros that later mails have to beat: days of the week differ, and what is to come is asked the price of all of them."""
+    return round((today + sum(others)) / (1 + len(others)))
 
 
 def shadow_price(supply: Iterable[Ints], budget_left: int) -> int:

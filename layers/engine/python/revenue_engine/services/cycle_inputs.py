@@ -18,7 +18,7 @@ from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, Price, firs
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
-from revenue_engine.pacing.price import BINS, shadow_price
+from revenue_engine.pacing.price import BINS, mean_price, shadow_price
 from revenue_engine.pacing.warm_up import Room, room
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy, Controls
@@ -80,7 +80,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=_price(recent, budget_left, zone=controls.zone, now=now),
+        price=_price(recent, budget_left, _usual(w, org, now), zone=controls.zone, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
@@ -124,8 +124,14 @@ def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
     return tuple(max(usual[hour % 24], put_off[hour]) for hour in range(first, first + LATER_HOURS))
 
 
-def _price(recent: Sequence[Item], budget_left: int, *, zone: str, now: datetime) -> Price:
-    """What the rest of the day bids for what is left of the budget, as the same hours of yesterday tell."""
+def _usual(w: Wiring, org: str, now: datetime) -> tuple[int, ...]:
+    """Shadow prices of this quarter of an hour on the other six weekdays, as far as a cycle ran then."""
+    before = (w.control.cycle(org, cycle_id_at(now - timedelta(days=n))) or {} for n in range(1, 7))
+    return tuple(int(item["report"]["lambda_micros"]) for item in before if "lambda_micros" in item.get("report", {}))
+
+
+def _price(recent: Sequence[Item], budget_left: int, usual: Sequence[int], *, zone: str, now: datetime) -> Price:
+    """What the rest of the day bids for what is left of the budget, as the same hours of yesterday tell; and what a day asks on average."""
     day_ends = midnight(day_in(now, zone) + timedelta(days=1), zone)
     first, last = (cycle_id_at(at - timedelta(days=1)) for at in (now, day_ends - timedelta(seconds=1)))
     supply = []
@@ -134,7 +140,8 @@ def _price(recent: Sequence[Item], budget_left: int, *, zone: str, now: datetime
         for bin, n in item.get("report", {}).get("supply", {}).items():
             counts[int(bin)] = n
         supply.append(counts)
-    return Price(shadow_price(supply, budget_left), version=f"supply-{first}-{last}" if supply else "no-supply")
+    price = shadow_price(supply, budget_left)
+    return Price(price, mean_price(price, usual), version=f"supply-{first}-{last}" if supply else "no-supply")
 
 
 def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:

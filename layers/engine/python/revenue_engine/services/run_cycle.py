@@ -55,7 +55,8 @@ class CycleReport:
     predicted_revenue_micros: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
-    supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: whom no price would keep from a mail
+    supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: who would bid at the same hour tomorrow
+    lambda_micros: int = 0  # the shadow price it had
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
@@ -145,7 +146,7 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
 # --- one page ------------------------------------------------------------------------------------------------------------
 def _run_pages(w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport) -> None:
     """Velocity, providers and the hours to come bound the cycle, not its pages."""
-    taken = NOTHING_TAKEN
+    taken, report.lambda_micros = NOTHING_TAKEN, cycle.context.price.lambda_micros
     for number, batch in enumerate(batches):
         taken = _run_page(w, cycle, number, batch, report, taken)
     hour = first_later_hour(cycle.now) // 3_600
@@ -171,7 +172,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
             expires_at=cycle.now + _STATE_DAYS * 86_400,
         )
     decisions = grant(decisions, batch, cycle, granted, taken=taken)
-    report.supply.update({str(bin): int(n) for bin, n in enumerate(supply_of(decisions)) if n})
+    report.supply.update({str(bin): int(n) for bin, n in enumerate(supply_of(decisions, batch, cycle)) if n})
     _record(w, cycle, number, batch, decisions, granted, taken)
     planned = planned_sends(decisions, cycle, send_ids(w, org)) if decisions.mail.any() else []
     if context.autonomy is Autonomy.APPROVAL:
