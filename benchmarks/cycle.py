@@ -131,7 +131,7 @@ def _page(run: Run, at_work: Cycle, number: int, packed: scene.Packed) -> None:
     with _timed(run, "grant"):
         granted = places(decisions, at_work, taken)
         decisions = grant(decisions, batch, at_work, granted, taken=taken)
-        supply_of(decisions)
+        supply_of(decisions, batch, at_work)
         run.taken = taken.and_then(decisions, at_work)
     with _timed(run, "messages"):
         planned = planned_sends(decisions, at_work, _send_id)

@@ -133,7 +133,7 @@ def test_a_provider_gets_no_more_than_it_takes_and_who_is_cut_comes_when_there_i
         mine = before.provider == provider
         assert before.row_index_micros[mine & after.mail].min() >= before.row_index_micros[mine & ~after.mail].max()
     # who is kept from the budget by his provider bids for none of it
-    assert supply_of(after).sum() == 150 < supply_of(before).sum()
+    assert supply_of(after, page, cycle).sum() == 150 < supply_of(before, page, cycle).sum()
 
 
 def test_what_earlier_pages_planned_to_a_provider_is_gone_for_later_ones() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revenue_engine.arrays import Ints
+from revenue_engine.arrays import Floats, Ints
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.pacing.curve import FLAT, Taste, taste_of, week
 from revenue_engine.pacing.hours import next_opening
@@ -122,6 +122,23 @@ def test_best_moments_do_not_depend_on_who_else_is_moved() -> None:
             best_moment(at[one], zones[one], taste.take(one), last_send_at=last[one], gap_seconds=gap[one], controls=Controls())
             == whole[i]
         )
+
+
+@settings(max_examples=30, deadline=None)
+@given(days=st.lists(st.floats(0.2, 5.0), min_size=7, max_size=7), seed=st.integers(0, 9))
+def test_which_hour_is_best_does_not_depend_on_weekdays(days: list[float], seed: int) -> None:
+    """They are in the mail's worth and its price: who has room for one looks for his hour, not for a Wednesday."""
+    random = np.random.default_rng(seed)
+    hours = np.tile(1 + 0.5 * np.cos(2 * np.pi * (np.arange(24) - random.integers(24)) / 24), 7)
+    page = many(40, hour_mails=(9,) * 8, hour_clicks=(1, 0, 0, 3, 0, 0, 1, 0), peak_hour=random.choice([-1, 20]))
+    at, zones = MIDNIGHT + random.integers(0, 7 * DAY, 40), random.integers(0, len(ZONES), 40).astype(np.uint16)
+    asked = {"last_send_at": at - random.integers(DAY, 5 * DAY, 40), "gap_seconds": np.full(40, DAY), "controls": Controls()}
+
+    def best(population: Floats) -> list[int]:
+        moved: list[int] = best_moment(at, zones, taste_of(page, week(population)), **asked).tolist()
+        return moved
+
+    assert best(hours * np.repeat(days, 24)) == best(hours)
 
 
 CLOCKS = ["America/New_York", "Europe/London", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata", "Africa/Casablanca"]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revenue_engine.pacing.price import BINS, EDGES, histogram, shadow_price
+from revenue_engine.pacing.price import BINS, EDGES, histogram, mean_price, shadow_price
 
 INDICES = st.lists(st.integers(1, 200_000_000), max_size=200)
 
@@ -45,3 +45,9 @@ def test_never_more_than_the_budget_and_only_a_bin_s_worth_fewer(index: list[int
 def test_rows_that_no_price_would_mail_are_not_supply() -> None:
     counted = histogram(np.array([-5, 0, 99, 100, 10_000]), np.array([True, True, True, True, False]))
     assert (counted.sum(), counted[0], len(counted)) == (1, 1, BINS)
+
+
+def test_what_is_to_come_is_asked_the_mean_price_of_the_days_that_are_known() -> None:
+    assert mean_price(700, ()) == 700
+    assert mean_price(700, (0, 0, 0, 0, 0, 0)) == 100
+    assert mean_price(0, (30, 11)) == 14  # a whole micro

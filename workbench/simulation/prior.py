@@ -1,4 +1,5 @@
-"""The prior that everybody starts with, funnel and weekdays, learned in worlds: `python -m workbench.simulation.prior` writes it again, byte for byte.
+"""The prior that everybody starts with, funnel and weekdays, learned in worlds: `python -m workbench.simulation.prior` writes it again,
+byte for byte.
 
     --check   compare with what is in the package, and write nothing
 
@@ -186,9 +187,11 @@ def joined(parts: Sequence[Rows]) -> Rows:
     return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
 
 
-def learned(worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSEEN) -> tuple[FunnelTables, Floats, dict[str, Any]]:
-    """The funnel, the weekdays (168,), and what is said of them beside: the fingerprint of their data, and the funnel's worth in worlds that
-    it has not seen.
+def learned(
+    worlds: int, people: int, days: int, *, unseen: Sequence[str] = UNSEEN
+) -> tuple[FunnelTables, Floats, dict[str, Any]]:
+    """The funnel, the weekdays (168,), and what is said of them beside: the fingerprint of their data, and the funnel's worth in worlds
+    that it has not seen.
 
     Weekdays are those of the worlds that chance mails: there a day's mails go to the same people as another's.
     """
@@ -235,7 +238,8 @@ def worth(tables: FunnelTables, rows: Rows, who: Ints) -> dict[str, float]:
 
 def files(tables: FunnelTables, week: Floats, said: dict[str, Any]) -> dict[str, bytes]:
     """What lies in the package."""
-    return {"funnel.npz": stored.dump(tables), "hours.json": curve.dump(week), "about.json": json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"}
+    about = json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
+    return {"funnel.npz": stored.dump(tables), "hours.json": curve.dump(week), "about.json": about}
 
 
 def main() -> int:

@@ -41,9 +41,9 @@ class Price:
     """What a send must beat: the shadow price of the day's cap, in micros."""
 
     lambda_micros: int = 0
-    usual_micros: int | None = None  # on average over the days of the last week, what later mails will have to beat; None: as now
     version: str = "zero"
     kappa_micros: int = 0  # of a complaint, beside the loss of the person
+    usual_micros: int | None = None  # on average over the days of the last week, what later mails will have to beat; None: as now
 
     @property
     def later_micros(self) -> int:

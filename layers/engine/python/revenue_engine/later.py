@@ -16,7 +16,7 @@ import numpy as np
 from revenue_engine.arrays import Bools, Ints
 from revenue_engine.clock import day_in, epoch_seconds, midnight
 from revenue_engine.context import LATER_HOURS, Cycle, first_later_hour
-from revenue_engine.cycle import rhythm_at, when_next
+from revenue_engine.cycle import rhythm_at, today_of, when_next
 from revenue_engine.draws import Stream, uniforms
 from revenue_engine.offers.choice import Positions
 from revenue_engine.pacing.curve import taste_of
@@ -72,8 +72,8 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -
     offset = (uniforms(cycle.key, batch.column("draw_key"), Stream.JITTER) * HOUR).astype(np.int64)
     at = start + offset[:, None] + HOUR * np.arange(LATER_HOURS)
     hour = local_seconds(zones, at) // HOUR
-    factor = taste_of(batch, cycle.week).at(hour) * cycle.week.days[hour // 24]
-    # the index as it was found, with the hour's share of the revenue; waiting costs mails
+    factor = taste_of(batch, cycle.week).at(hour) * (cycle.week.days[hour // 24] / today_of(batch, cycle)[:, None])
+    # the index as it was found today, with the hour's share of the revenue; waiting costs mails
     revenue = decisions.row_value_micros[rows] + controls.cost_per_email_micros
     worth = decisions.row_index_micros[rows, None] + revenue[:, None] * (factor - 1.0)
     last, gap = batch.column("last_send_at").astype(np.int64), rhythm_at(batch, cycle).gap_seconds

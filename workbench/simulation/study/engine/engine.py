@@ -155,7 +155,7 @@ class Engine:
         yesterday = [self._supply[day - 1, later] for later in self.hours if later >= hour and (day - 1, later) in self._supply]
         price = self._lambda[day, hour] = shadow_price(yesterday, left)
         others = [self._lambda[day - ago, hour] for ago in range(1, 7) if (day - ago, hour) in self._lambda]
-        return Price(price, mean_price(price, others))
+        return Price(price, usual_micros=mean_price(price, others))
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due < cycle.now + self.around.total_seconds()))

@@ -17,9 +17,7 @@ from revenue_engine.prediction.funnel import FunnelTables
 _SALT = np.uint64(0x40_0125)
 
 
-def fit_hours(
-    data: Dataset, served: Floats | None, funnel: FunnelTables | None
-) -> tuple[Floats | None, dict[str, float]]:
+def fit_hours(data: Dataset, served: Floats | None, funnel: FunnelTables | None) -> tuple[Floats | None, dict[str, float]]:
     """The curve (168,) that is `served`, moved by all closed mails, where the old ones move it so that it surely tells the hours of the
     test's clicks better; else the one that is served, unless it is surely worse than none; else None. And the figures of that.
 

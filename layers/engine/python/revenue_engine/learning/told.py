@@ -42,7 +42,9 @@ def clicks_at_any_hour(funnel: FunnelTables | None, rows: Rows) -> Floats:
         features = some.features.copy()
         for name, value in _AN_HOUR.items():
             features[:, SUBSCRIBER.index(name)] = value
-        found[begin : begin + _CHUNK] = chances_of_sends(funnel, features, some.cross, p_click=some.p_click, p_sale=some.p_sale).click
+        found[begin : begin + _CHUNK] = chances_of_sends(
+            funnel, features, some.cross, p_click=some.p_click, p_sale=some.p_sale
+        ).click
     return found
 
 

@@ -2,8 +2,9 @@
 
 A curve is a factor on the chance of a click, about 1 on average. It is the population's, weekdays times hours, with a bump around the
 hour a person has declared, times what his own clicks say of the parts of his day. Hours say when on a day he is mailed; weekdays, what a
-mail is worth on it (`pacing.price`), for on which of them he is mailed depends on who else wants the day's places. Clicks of the mails that left in an hour are held against what those
-mails would have been clicked anyway, so that being mailed often at nine is no taste for nine:
+mail is worth on it (`pacing.price`), for on which of them he is mailed depends on who else wants the day's places. Clicks of the mails
+that left in an hour are held against what those mails would have been clicked anyway, so that being mailed often at nine is no taste for
+nine:
 
     factor[h] = (strength + clicks[h]) / (strength + expected clicks[h])
 
@@ -88,8 +89,11 @@ def week(population: Floats) -> Week:
     bump = np.exp(-0.5 * (np.minimum(away, 24 - away) / DECLARED_HOURS) ** 2)  # (24, 168)
     bump /= bump.mean(axis=1, keepdims=True)
     declared = np.concatenate([1.0 - DECLARED_SHARE + DECLARED_SHARE * bump, np.ones((1, HOURS))])
-    days = population.reshape(7, 24).mean(axis=1)
-    prior = (population * declared).reshape(25, 7, 24)
+    by_day = population.reshape(7, 24)
+    days = by_day.mean(axis=1)
+    # beside the day's first hour: where a day's hours are alike, none is better by a rounding than another
+    prior = (by_day / by_day[:, :1]).reshape(HOURS) * declared
+    prior = prior.reshape(25, 7, 24)
     prior /= prior.mean(axis=2, keepdims=True)
     by_part = prior.reshape(25, 7, PARTS, PART_HOURS).mean(axis=(1, 3))
     return Week(prior.reshape(25, HOURS), by_part, days / days.mean())

@@ -141,7 +141,8 @@ def _price(recent: Sequence[Item], budget_left: int, usual: Sequence[int], *, zo
             counts[int(bin)] = n
         supply.append(counts)
     price = shadow_price(supply, budget_left)
-    return Price(price, mean_price(price, usual), version=f"supply-{first}-{last}" if supply else "no-supply")
+    version = f"supply-{first}-{last}" if supply else "no-supply"
+    return Price(price, version, usual_micros=mean_price(price, usual))
 
 
 def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:
