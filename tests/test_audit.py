@@ -96,6 +96,21 @@ def test_a_context_keeps_everything_a_decision_reads() -> None:
     assert [replace(o, creatives=()) for o in back.offers] == [replace(o, creatives=()) for o in CONTEXT.offers]
 
 
+def test_a_context_of_before_prices_had_a_week_decides_by_today_s_alone() -> None:
+    """Its receipts are replayed as they were written."""
+    document = orjson.loads(save_context(CONTEXT))
+    assert document["price"].pop("usual_micros") is None
+    back = load_context(orjson.dumps(document), PRIOR)
+    assert back.price == CONTEXT.price and back.price.later_micros == CONTEXT.price.lambda_micros > 0
+    decisions, batch, cycle = replay(save_page(PAGE), orjson.dumps(document), PRIOR, granted=120)
+    assert receipts(decisions, batch, cycle, granted=120, **KEYS) == RECEIPTS
+    usual = replace(CONTEXT, price=replace(CONTEXT.price, usual_micros=CONTEXT.price.lambda_micros))
+    assert run(usual) == RECEIPTS
+    other = replace(CONTEXT, price=replace(CONTEXT.price, usual_micros=9 * CONTEXT.price.lambda_micros))
+    assert load_context(save_context(other), PRIOR).price == other.price
+    assert run(other) != RECEIPTS
+
+
 @pytest.mark.parametrize("raw", [b"", b"PK\x03\x04rubbish", save_page(PAGE)[:-200]])
 def test_a_damaged_page_is_refused(raw: bytes) -> None:
     with pytest.raises(Refused, match="snapshot_unreadable"):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from revenue_engine.arrays import Floats
 from revenue_engine.context import Price
-from revenue_engine.cycle import decide_batch
+from revenue_engine.cycle import decide_batch, today_of
 from revenue_engine.errors import Refused
 from revenue_engine.grant import grant
-from revenue_engine.pacing.index import Habits
+from revenue_engine.pacing.index import Habits, fatigue_of, prices
 from revenue_engine.pacing.solve import solve
+from revenue_engine.prediction.prior import PRIOR_RATES
+from revenue_engine.prediction.rates import by_segment
 from revenue_engine.prospects import look, offers_open
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
@@ -23,7 +29,7 @@ from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS, PROVIDERS, country_number
-from revenue_engine.records.zones import zone_number
+from revenue_engine.records.zones import ZONES, zone_number
 from tests.core_cases import (
     DAY,
     HOUR,
@@ -151,6 +157,135 @@ def test_who_was_just_mailed_a_lot_is_left_alone_for_the_sake_of_later_mails() -
     rested = decided(many(1), controls=controls, bundle=bundle)
     assert names(rested.reason) == ["revenue_opportunity"]
     assert rested.ltv_micros[0] > rested.v_after_micros[0] > 0
+
+
+# --- weekdays ---------------------------------------------------------------------------------------------------------
+_WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+CLICKED = {
+    "decayed_at": T,
+    "created_at": T - 100 * DAY,
+    "last_send_at": T - 90_000,
+    "last_human_click_at": T - 2 * DAY,
+    "recent_sends": (T - 5 * DAY, *(0,) * 7),
+}
+DAYS = np.array([1.0, 1.1, 1.6, 1.2, 0.9, 0.8, 0.4])
+CURVE = np.repeat(DAYS, 24)
+OF_THE_WEEK = replace(PLAIN, parts=replace(PLAIN.parts, hours=CURVE))
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "today", "tomorrow"),
+    [
+        ("UTC", "2026-03-04T12:00", "Wed", "Thu"),
+        ("Pacific/Auckland", "2026-03-04T12:00", "Thu", "Fri"),  # one in the morning
+        ("Pacific/Pago_Pago", "2026-03-05T10:00", "Wed", "Thu"),  # 23:00
+        ("Pacific/Kiritimati", "2026-03-08T10:00", "Mon", "Tue"),  # midnight to the second
+        # Sunday, 8 March, has 23 hours in New York: a day after Saturday's last hour is Monday
+        ("America/New_York", "2026-03-08T03:30", "Sat", "Sun"),
+        ("America/New_York", "2026-03-08T04:30", "Sat", "Mon"),
+        # Sunday, 1 November, has 25: a day after its first hour is its last
+        ("America/New_York", "2026-11-01T03:30", "Sat", "Sun"),
+        ("America/New_York", "2026-11-01T04:30", "Sun", "Sun"),
+        ("America/New_York", "2026-11-01T05:30", "Sun", "Mon"),
+    ],
+)
+def test_a_mail_s_weekday_is_the_one_on_its_reader_s_calendar(zone: str, now: str, today: str, tomorrow: str) -> None:
+    cycle = a_cycle(now=datetime.fromisoformat(f"{now}:00+00:00"), bundle=OF_THE_WEEK)
+    page = a_page([a_row(1), a_row(2, zone=zone_number(zone)), a_row(3)])
+    found = [today_of(page, cycle, ahead=ahead)[1] for ahead in (0, 1)]
+    assert found == [pytest.approx(DAYS[_WEEK.index(day)]) for day in (today, tomorrow)]
+    alone = a_page([a_row(2, zone=zone_number(zone))])
+    assert [today_of(alone, cycle, ahead=ahead)[0] for ahead in (0, 1)] == found
+
+
+@settings(max_examples=50, deadline=None)
+@given(at=st.integers(T - 400 * DAY, T + 400 * DAY), zones=st.lists(st.integers(0, len(ZONES) - 1), min_size=1, max_size=8))
+def test_weekdays_are_those_of_the_calendar_in_any_zone(at: int, zones: list[int]) -> None:
+    cycle = a_cycle(now=datetime.fromtimestamp(at, UTC), bundle=OF_THE_WEEK)
+    there = [datetime.fromtimestamp(at, ZoneInfo(ZONES[zone])).weekday() for zone in zones]
+    found = today_of(a_page([a_row(n + 1, zone=zone) for n, zone in enumerate(zones)]), cycle)
+    assert found == pytest.approx(DAYS[there])
+
+
+def test_without_weekdays_the_future_s_price_is_of_today_s_mail_to_the_bit() -> None:
+    """And a curve of hours alone, or one of a constant, has none."""
+    price = Price(3_000, "p", kappa_micros=9)
+    page, plain = a_crowd(), decided(a_crowd(), price=price)
+    assert (today_of(page, a_cycle()) == 1.0).all()
+    asked = np.flatnonzero(plain.row_index_micros != 0)
+    those = Batch(page.subscriber[asked], page.rows[asked], page.decided_at[asked])
+    cycle = a_cycle(price=price)
+    segment, habits = plain.segment[asked].astype(np.intp), cycle.values.habits
+    fatigue = fatigue_of(those.column("recent_sends").astype(np.int64), T, habits.half_life_days)
+    unsubscribe, complaint = (
+        by_segment(hazard)[segment] for hazard in (PRIOR_RATES.unsubscribe_hazard, PRIOR_RATES.complaint_hazard)
+    )
+    told = prices(
+        cycle.values,
+        value_micros=look(those, cycle, segment, offers_open(those, cycle)).value / habits.worth(fatigue),
+        fatigue=fatigue,
+        exits=unsubscribe + complaint,
+        complaint=complaint,
+        cost_micros=float(cycle.context.controls.cost_per_email_micros + 3_000),
+        kappa=9.0,
+    )
+    assert len(asked) > 100
+    for name in ("hazard", "fatigue", "complaint", "lapse"):
+        assert (np.rint(getattr(told, name)) == getattr(plain, f"{name}_price_micros")[asked]).all()
+    for curve in (np.ones(168), np.full(168, 3.7)):
+        alike = replace(PLAIN, parts=replace(PLAIN.parts, hours=curve))
+        assert same(decided(page, price=price, bundle=alike), plain)
+
+
+def test_a_tired_reader_is_left_alone_on_a_poor_day_and_mailed_on_a_good_one() -> None:
+    """A mail of Friday is worth little more than half of Wednesday's here, and costs what is to come as much."""
+    tired = {"recent_sends": (T - 90_000, T - 150_000, *(0,) * 6)}
+    controls = Controls(ghost_share=0, epsilon_per_day=0.001, max_emails_per_subscriber_per_week=7, min_hours_between_emails=12)
+    index = solve(Habits(exits_per_mail=0.7))
+
+    def on(day: int, hours: Floats, **row: Any) -> Decisions:
+        """The same people, as tired, on that day of the week."""
+        bundle, ahead = replace(PLAIN, parts=replace(PLAIN.parts, index=index, hours=hours)), (day - 2) * DAY
+        rows = [a_row(i + 1, **{name: _later(value, ahead) for name, value in (CLICKED | row).items()}) for i in range(5)]
+        offers = [replace(offer, payout_micros=round(offer.payout_micros * DAYS[day])) for offer in OFFERS]
+        return decided(
+            a_page(rows), now=NOW + timedelta(days=day - 2), offers=offers, bundle=bundle, controls=controls, price=Price(0, "p")
+        )
+
+    good, poor = on(2, CURVE, **tired), on(4, CURVE, **tired)
+    assert set(names(good.reason)) == {"revenue_opportunity"}
+    assert set(names(poor.reason)) == {"negative_long_term_value"}
+    cost = controls.cost_per_email_micros
+    assert (poor.row_value_micros + cost) / (good.row_value_micros + cost) == pytest.approx(
+        np.full(5, DAYS[4] / DAYS[2]), rel=1e-3
+    )
+    for name in ("hazard", "fatigue", "complaint", "lapse"):  # what is to come is the same, whatever today is
+        of_poor, of_good = (getattr(one, f"{name}_price_micros") for one in (poor, good))
+        assert of_poor == pytest.approx(of_good, rel=1e-3, abs=1) and (of_good > 0).all()
+    assert poor.ltv_micros == pytest.approx(good.ltv_micros, rel=1e-3)
+    # a rested reader is worth it on either day
+    assert set(names(on(2, CURVE).reason)) == set(names(on(4, CURVE).reason)) == {"revenue_opportunity"}
+    # who takes today for all days to come mails a tired one on both
+    assert {name for day in (2, 4) for name in names(on(day, np.ones(168), **tired).reason)} == {"revenue_opportunity"}
+
+
+def test_later_mails_are_asked_the_usual_price_and_today_s_is_asked_today_s() -> None:
+    today, usual = 4_000, 9_000
+    as_now = decided(many(50), price=Price(usual, "p"))
+    found = decided(many(50), price=Price(today, "p", usual_micros=usual))
+    assert (found.row_index_micros == as_now.row_index_micros).all()
+    dear = int(found.row_index_micros.max())
+    assert set(names(decided(many(50), price=Price(dear, "p", usual_micros=usual)).reason)) == {"below_shadow_price"}
+    # dearer mails later are fewer, and less is lost with a reader
+    assert (found.row_index_micros > decided(many(50), price=Price(today, "p")).row_index_micros).all()
+    assert same(decided(many(50), price=Price(today, "p", usual_micros=today)), decided(many(50), price=Price(today, "p")))
+
+
+def _later(value: Any, ahead: int) -> Any:
+    """Moments of a row so much later; none stays none."""
+    if isinstance(value, tuple):
+        return tuple(at + ahead if at else 0 for at in value)
+    return value + ahead
 
 
 def test_the_first_failing_rail_is_the_reason() -> None:

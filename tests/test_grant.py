@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,17 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from revenue_engine.bundle import Bundle
+from revenue_engine.context import Cycle
 from revenue_engine.cycle import decide_batch
 from revenue_engine.grant import NOTHING_TAKEN, grant, places, supply_of
 from revenue_engine.later import Taken
 from revenue_engine.pacing.places import fitting, without_place
+from revenue_engine.pacing.price import histogram
 from revenue_engine.pacing.warm_up import Room
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
+from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS
 from revenue_engine.records.zones import zone_number
-from tests.core_cases import HOUR, T, a_crowd, a_cycle, a_page, a_row, many, names, same
+from tests.core_cases import HOUR, PLAIN, T, a_crowd, a_cycle, a_page, a_row, many, names, same
 
 FIXED, NO_MAIL = ARMS.index("fixed"), ARMS.index("no_mail")
 SILENT = {"last_human_click_at": 0, "human_clicks": 0.0}
@@ -134,6 +140,69 @@ def test_a_provider_gets_no_more_than_it_takes_and_who_is_cut_comes_when_there_i
         assert before.row_index_micros[mine & after.mail].min() >= before.row_index_micros[mine & ~after.mail].max()
     # who is kept from the budget by his provider bids for none of it
     assert supply_of(after, page, cycle).sum() == 150 < supply_of(before, page, cycle).sum()
+
+
+# --- what is bid tomorrow ----------------------------------------------------------------------------------------------
+def week_of(**days: float) -> Bundle:
+    """The round figures, and weekdays that are worth so much."""
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    return replace(PLAIN, parts=replace(PLAIN.parts, hours=np.repeat([days.get(name, 1.0) for name in names], 24)))
+
+
+def bidders(reasons: Sequence[str], index: Sequence[int], gross: Sequence[int], **changes: Any) -> tuple[Decisions, Batch, Cycle]:
+    """People whom a cycle of Wednesday's noon left so; what a mail brings is before its cost, of 1,000 micros."""
+    cycle, page = a_cycle(**changes), many(len(reasons))
+    found = replace(
+        decide_batch(page, cycle),
+        reason=np.array([NUMBER_OF[name] for name in reasons], dtype=np.uint8),
+        row_index_micros=np.array(index, dtype=np.int64),
+        row_value_micros=np.array(gross, dtype=np.int64) - 1_000,
+    )
+    return found, page, cycle
+
+
+def bids(*indices: int) -> list[int]:
+    return histogram(np.array(indices, dtype=np.int64), np.ones(len(indices), dtype=np.bool_)).tolist()
+
+
+def test_where_days_are_alike_today_s_bids_are_tomorrow_s() -> None:
+    page = a_crowd(600)
+    before, after = granted_of(page, 40)
+    engine = after.policy == ARMS.index("engine")
+    wanted = np.isin(
+        names(after.reason), ["revenue_opportunity", "exploration", "ghost", "daily_limit_reached", "below_shadow_price"]
+    )
+    assert (after.row_index_micros[wanted & engine] > 0).sum() > 100
+    told = bids(*after.row_index_micros[wanted & engine].tolist())
+    assert supply_of(after, page, a_cycle()).tolist() == told == supply_of(before, page, a_cycle()).tolist()
+    assert supply_of(after, page, a_cycle(bundle=week_of())).tolist() == told
+
+
+def test_who_would_bid_tomorrow_alone_is_counted_and_who_would_not_is_none() -> None:
+    """Known answers: a mail that brings 30,000 today brings 60,000 on a day worth twice as much, and 15,000 on one worth half."""
+    reasons = ["revenue_opportunity", "negative_long_term_value", "negative_long_term_value", "below_shadow_price"]
+    index, gross = [9_000, -4_000, -25_000, 20_000], [30_000, 30_000, 20_000, 30_000]
+    better = bidders(reasons, index, gross, bundle=week_of(wed=0.6, thu=1.2))
+    assert supply_of(*better).tolist() == bids(39_000, 26_000, 50_000)
+    poorer = bidders(reasons, index, gross, bundle=week_of(wed=1.2, thu=0.6))
+    assert supply_of(*poorer).tolist() == bids(5_000)
+    # Thursday has begun for who lives in Auckland: his tomorrow is Friday
+    there = replace(better[1], rows=many(4, zone=zone_number("Pacific/Auckland")).rows)
+    assert supply_of(better[0], there, better[2]).tolist() == bids(9_000 - 5_000, 20_000 - 5_000)
+
+
+def test_whom_nobody_looked_at_and_whom_rails_stopped_bid_nothing_tomorrow() -> None:
+    steep = week_of(wed=0.5, thu=2.0)
+    page = many(30)
+    for changes in ({"budget_left": 0}, {"controls": Controls(ghost_share=0, min_hours_between_emails=24 * 6)}):
+        cycle = a_cycle(bundle=steep, **changes)
+        skipped = decide_batch(page, cycle)
+        assert set(names(skipped.reason)) & {"daily_limit_reached", "too_soon_since_last_email"}
+        assert supply_of(skipped, page, cycle).sum() == 0
+    fixed = many(30, arm=FIXED)
+    cycle = a_cycle(bundle=steep)
+    assert supply_of(decide_batch(fixed, cycle), fixed, cycle).sum() == 0
+    assert supply_of(decide_batch(page, cycle), page, cycle).sum() == 30
 
 
 def test_what_earlier_pages_planned_to_a_provider_is_gone_for_later_ones() -> None:

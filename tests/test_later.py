@@ -26,7 +26,7 @@ from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import PROVIDERS, RECENT
 from revenue_engine.records.zones import ZONES
 from revenue_engine.snapshot import save_context, save_page
-from tests.core_cases import DAY, HOUR, NOW, OFFERS, PRIOR, T, a_context, a_page, a_row, an_offer, many, names, same
+from tests.core_cases import DAY, HOUR, NOW, OFFERS, PLAIN, PRIOR, T, a_context, a_page, a_row, an_offer, many, names, same
 
 CUT = {"daily_limit_reached", "velocity_limit", "provider_warm_up", "provider_rate"}
 SLOW = Controls(ghost_share=0.0, sends_per_minute=10)
@@ -85,6 +85,22 @@ def test_the_best_come_first_and_who_has_a_better_hour_waits_for_it() -> None:
     declared = page.column("peak_hour")[cut(after)] == 20
     assert (np.abs(evening[declared] - 20) <= 2).all()
     assert (at[~declared] <= T + 3 * HOUR).all()
+
+
+@pytest.mark.parametrize(("wednesday", "thursday"), [(1.0, 2.0), (2.0, 1.0), (2.0, 2.4), (2.4, 2.4), (0.5, 0.52)])
+def test_who_is_cut_is_put_off_to_a_better_day_where_it_is_worth_the_wait(wednesday: float, thursday: float) -> None:
+    """Today's index has today's share of the revenue already: a good day is no reason to wait for one that is as good, or less."""
+    hours = np.repeat([1.0, 1.0, wednesday, thursday, 1.0, 1.0, 1.0], 24)
+    bundle = replace(PLAIN, parts=replace(PLAIN.parts, hours=hours))
+    after, _ = played(many(400), a_context(controls=SLOW, budget_left=10_000, bundle=bundle))
+    at = after.next_decision_at[cut(after)]
+    assert len(at) == 250
+    tomorrow = [datetime.fromtimestamp(moment, UTC).weekday() == 3 for moment in at.tolist()]
+    # the wait until Thursday's first hour costs a fourteenth of the mails, and revenue is more than the index
+    assert set(tomorrow) == {thursday / wednesday > 1.1}
+    if thursday == wednesday:
+        plain, _ = played(many(400), a_context(controls=SLOW, budget_left=10_000))
+        assert (after.next_decision_at == plain.next_decision_at).all()
 
 
 def test_a_spent_day_promises_nothing_more_today_and_no_more_than_a_day_tomorrow() -> None:
