@@ -1,0 +1,52 @@
+"""What later mails are asked: the price of the same quarter of an hour, on average over a week's days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from revenue_engine.clock import cycle_id_at
+from revenue_engine.pacing.price import EDGES
+from revenue_engine.services.cycle_inputs import known_context
+from tests.e2e.house import ORG, START, House, house
+
+
+def ran(made: House, days_ago: int, *, minutes: int = 0, **report: object) -> None:
+    """A cycle of so many days before the first one."""
+    at = START + timedelta(minutes=minutes) - timedelta(days=days_ago)
+    made.w.control.finish_cycle(ORG, cycle_id_at(at), now=at, report=report)
+
+
+def asked(made: House, cycle_id: str) -> tuple[int, int | None]:
+    context = known_context(made.w, ORG, cycle_id)
+    assert context is not None
+    return context.price.lambda_micros, context.price.usual_micros
+
+
+def test_a_cycle_knows_its_own_price_and_the_mean_of_six_days_before() -> None:
+    bin = 100
+    with house(1, by_hand=True, max_daily_emails=1) as made:
+        # three bid there for a day of one mail
+        ran(made, 1, lambda_micros=1_000, supply={str(bin): 3})
+        for days_ago, micros in ((2, 2_000), (3, 3_000), (5, 0), (6, 7_000)):
+            ran(made, days_ago, lambda_micros=micros)
+        ran(made, 4, planned=9)  # as reports were before they told of prices
+        ran(made, 7, lambda_micros=10**6)  # today's weekday, a week ago: today's price is known
+        ran(made, 2, minutes=15, lambda_micros=10**6)  # another quarter of an hour
+        report = made.cycle()
+        today = int(EDGES[bin + 1]) - 1
+        assert asked(made, report["cycle_id"]) == (today, round((today + 1_000 + 2_000 + 3_000 + 0 + 7_000) / 6))
+        # the cycle tells it on
+        assert report["lambda_micros"] == today
+        item = made.w.control.cycle(ORG, report["cycle_id"])
+        assert item is not None and item["report"]["lambda_micros"] == today
+        # receipts keep the price that a mail had to beat
+        assert {receipt["lambda_micros"] for receipt in made.receipts()} == {today}
+
+
+def test_a_first_cycle_and_one_after_a_pause_ask_today_s_price() -> None:
+    with house(1, by_hand=True) as made:
+        first = made.cycle()
+        assert (asked(made, first["cycle_id"]), first["lambda_micros"]) == ((0, 0), 0)
+        made.w.control.skip_cycle(ORG, cycle_id_at(START + timedelta(minutes=15) - timedelta(days=1)), now=START, counting=())
+        second = made.cycle()
+        assert asked(made, second["cycle_id"]) == (0, 0)
