@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from revenue_engine import bundle as module
 from revenue_engine.bundle import MANIFEST, Bundle, Parts, dump, load, prior_bundle, seal
 from revenue_engine.errors import Refused
 from revenue_engine.learning.export import export
+from revenue_engine.pacing import curve
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction.cross_line import CrossLine
@@ -92,6 +94,26 @@ def test_what_was_not_learned_has_no_file() -> None:
 
 def test_the_prior_says_that_it_is_one() -> None:
     assert prior_bundle(NOW).manifest.prior
+
+
+def test_the_prior_knows_weekdays_and_leaves_hours_to_the_list() -> None:
+    prior = prior_bundle(NOW)
+    assert prior.hours.tolist() == curve.load((module.PRIOR_FOLDER / "hours.json").read_bytes()).tolist()
+    known = curve.week(prior.hours)
+    assert known.is_flat and known.prior.tobytes() == curve.week(curve.FLAT).prior.tobytes()
+    assert known.days.mean() == pytest.approx(1.0) and np.ptp(known.days) > 0.2  # worlds are busiest in the middle of the week
+    assert known.days.argmax() in (1, 2, 3)
+    # an org that has learned nothing else starts from them, and they are in its version
+    assert load(dump(prior)).hours.tobytes() == prior.hours.tobytes()
+    without = seal(
+        replace(prior.parts, hours=None),
+        trained_at=NOW,
+        code_version="",
+        prior=True,
+        data_fingerprint=prior.manifest.data_fingerprint,
+        metrics=prior.manifest.metrics,
+    )
+    assert without.version != prior.version
 
 
 def test_same_inputs_same_version_any_other_input_another() -> None:

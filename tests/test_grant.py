@@ -162,7 +162,7 @@ def bidders(reasons: Sequence[str], index: Sequence[int], gross: Sequence[int], 
 
 
 def bids(*indices: int) -> list[int]:
-    return histogram(np.array(indices, dtype=np.int64), np.ones(len(indices), dtype=np.bool_)).tolist()
+    return [*histogram(np.array(indices, dtype=np.int64), np.ones(len(indices), dtype=np.bool_)).tolist()]
 
 
 def test_where_days_are_alike_today_s_bids_are_tomorrow_s() -> None:

@@ -132,11 +132,11 @@ def test_which_hour_is_best_does_not_depend_on_weekdays(days: list[float], seed:
     hours = np.tile(1 + 0.5 * np.cos(2 * np.pi * (np.arange(24) - random.integers(24)) / 24), 7)
     page = many(40, hour_mails=(9,) * 8, hour_clicks=(1, 0, 0, 3, 0, 0, 1, 0), peak_hour=random.choice([-1, 20]))
     at, zones = MIDNIGHT + random.integers(0, 7 * DAY, 40), random.integers(0, len(ZONES), 40).astype(np.uint16)
-    asked = {"last_send_at": at - random.integers(DAY, 5 * DAY, 40), "gap_seconds": np.full(40, DAY), "controls": Controls()}
+    last = at - random.integers(DAY, 5 * DAY, 40)
 
     def best(population: Floats) -> list[int]:
-        moved: list[int] = best_moment(at, zones, taste_of(page, week(population)), **asked).tolist()
-        return moved
+        taste = taste_of(page, week(population))
+        return [*best_moment(at, zones, taste, last_send_at=last, gap_seconds=np.full(40, DAY), controls=Controls()).tolist()]
 
     assert best(hours * np.repeat(days, 24)) == best(hours)
 

@@ -22,10 +22,10 @@ CYCLE = "20260302T1400"
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[House]:
-    """A cycle over thirty people, half of whom the day's budget mails, and a day later another."""
+    """A cycle over thirty people, half of whom the day's budget mails on a Monday, and on Wednesday another: they wait for the better day."""
     with house(30, by_hand=True, max_daily_emails=15) as one:
         one.cycle()
-        one.run(24 * 60 - 15)
+        one.run(48 * 60 - 15)
         one.cycle()
         yield one
 

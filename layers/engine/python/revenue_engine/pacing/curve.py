@@ -156,4 +156,4 @@ def _kernel() -> Floats:
 
 
 _KERNEL = _kernel()
-_SAME_DAY = np.kron(np.eye(7), np.ones((24, 24)))
+_SAME_DAY = np.eye(7).repeat(24, axis=0).repeat(24, axis=1)
