@@ -22,7 +22,7 @@ CYCLE = "20260302T1400"
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[House]:
-    """A cycle over thirty people, half of whom the day's budget mails on a Monday, and on Wednesday another: they wait for the better day."""
+    """A cycle over thirty people, half of whom the day's budget mails on a Monday, and on Wednesday another: they wait for it."""
     with house(30, by_hand=True, max_daily_emails=15) as one:
         one.cycle()
         one.run(48 * 60 - 15)
