@@ -19,6 +19,7 @@ from revenue_engine.cycle import decide_batch
 from revenue_engine.grant import grant, supply_of
 from revenue_engine.learning.train import first_passed, train, train_habits
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, Posteriors, fold
+from revenue_engine.pacing.complaints import complaint_price
 from revenue_engine.pacing.price import mean_price, shadow_price
 from revenue_engine.prediction.segments import segment_of
 from revenue_engine.prospects import look
@@ -96,6 +97,8 @@ class Engine:
     def posteriors(self, seen: Observables, day: int, hour: int = 0) -> Posteriors:
         """By all it was told until this hour."""
         evidence = self.memory.evidence(since=max(day - EVIDENCE_DAYS, 0), until=day + 1)
+        evidence = list(evidence)
+        self._kappa = complaint_price(evidence, (START + timedelta(days=day)).date())
         return fold(evidence, self._catalogue(seen), self._bundle.rates, START + timedelta(days=day, hours=hour))
 
     def cycle(self, seen: Observables, day: int, hour: int, left: int, posteriors: Posteriors) -> Mailing:
@@ -155,7 +158,7 @@ class Engine:
         yesterday = [self._supply[day - 1, later] for later in self.hours if later >= hour and (day - 1, later) in self._supply]
         price = self._lambda[day, hour] = shadow_price(yesterday, left)
         others = [self._lambda[day - ago, hour] for ago in range(1, 7) if (day - ago, hour) in self._lambda]
-        return Price(price, usual_micros=mean_price(price, others))
+        return Price(price, usual_micros=mean_price(price, others), kappa_micros=self._kappa)
 
     def _cycle(self, memory: Memory, cycle: Cycle, seen: Observables, day: int, hour: int, left: int) -> Mailing:
         due = np.flatnonzero(seen.mailable & (self._due < cycle.now + self.around.total_seconds()))
