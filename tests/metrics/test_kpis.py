@@ -169,7 +169,7 @@ def test_conversion_rate_is_of_conversions_by_mail_per_clicked_mail() -> None:
 
 
 def test_complaints_are_over_mail_where_complaints_are_told_of() -> None:
-    counted = {"delivered": 30_000, "delivered#gmail": 20_000, "complaints": 4}
+    counted = {"delivered": 30_000, "delivered#gmail": 19_000, "delivered#icloud": 1_000, "complaints": 4}
     kpi = measured({TODAY: counted})["complaint_rate"]
     assert (kpi.value, kpi.met) == (Decimal("0.0004"), True)
     assert kpi.detail == {"complaints": 4, "delivered": 10_000, "not_told_of": 20_000}

@@ -67,6 +67,7 @@ class Engine:
         self._calendar = Calendar(setting)
         self._supply: dict[tuple[int, int], Ints] = {}
         self._lambda: dict[tuple[int, int], int] = {}
+        self._kappa = 0
 
     def mail(self, seen: Observables, day: int) -> Mailing:
         self.begin(seen, day)
@@ -93,12 +94,12 @@ class Engine:
             )
         if day > self._first_day and (day - self._first_day) % TRAINED_EVERY_DAYS == 0:
             self._train(self._memory, seen, day)
+        mailed = self._memory.evidence(since=max(day - EVIDENCE_DAYS, 0), until=day)
+        self._kappa = complaint_price(mailed, (START + timedelta(days=day)).date(), self._memory.heard_share)
 
     def posteriors(self, seen: Observables, day: int, hour: int = 0) -> Posteriors:
         """By all it was told until this hour."""
         evidence = self.memory.evidence(since=max(day - EVIDENCE_DAYS, 0), until=day + 1)
-        evidence = list(evidence)
-        self._kappa = complaint_price(evidence, (START + timedelta(days=day)).date())
         return fold(evidence, self._catalogue(seen), self._bundle.rates, START + timedelta(days=day, hours=hour))
 
     def cycle(self, seen: Observables, day: int, hour: int, left: int, posteriors: Posteriors) -> Mailing:

@@ -16,9 +16,10 @@ import numpy as np
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.learning.habits import WouldBe, hour_of
 from revenue_engine.learning.outcomes import CLICK_SECONDS
+from revenue_engine.records.causes import HEARD_PROVIDERS
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS, Evidence
-from revenue_engine.records.subscriber import topic_number
+from revenue_engine.records.subscriber import PROVIDERS, topic_number
 from revenue_engine.safety.anomalies import INSTANT_HOLD_SECONDS
 from workbench.simulation.study.engine import rows as packed
 from workbench.simulation.study.engine.catalogue import FIRST_NUMBER
@@ -118,6 +119,12 @@ class Memory:
             if self._changed[day]:
                 self._cells[day], self._changed[day] = self._cells_of(day), False
             yield from self._cells[day]
+
+    @property
+    def heard_share(self) -> float:
+        """Of the list, those whose mailbox providers tell of complaints."""
+        heard = [PROVIDERS.index(name) for name in sorted(HEARD_PROVIDERS)]
+        return float(np.isin(self.rows["provider"], heard).mean())
 
     def _cells_of(self, day: int) -> list[Evidence]:
         counts = [self._counts[name][day] for name in _NAMES]

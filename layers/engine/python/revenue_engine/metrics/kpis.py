@@ -13,6 +13,7 @@ from typing import Any
 
 from revenue_engine.clock import CYCLE, day_in
 from revenue_engine.metrics.amounts import Counts, attributed_to_mails, per, ratio, revenue_of, total
+from revenue_engine.records.causes import SILENT_PROVIDERS
 from revenue_engine.records.controls import Controls
 
 WINDOW_DAYS = 30  # with today
@@ -24,8 +25,6 @@ ACCURACY_MARGIN = Decimal("0.15")
 # (1.44 / 0.15)^2: below it even a perfect prediction is outside 15 % in more than 15 % of all periods, by the Poisson chance of
 # the number of conversions alone.
 ACCURACY_CONVERSIONS = 92
-# Providers that tell nobody of complaints: their mails belong below no complaint rate.
-SILENT_PROVIDERS = ("gmail",)
 
 REVENUE_PER_EMAIL_MICROS = Decimal(100_000)
 CONVERSION_RATE = Decimal("0.02")
@@ -149,7 +148,7 @@ def _conversion_rate(counted: Counts) -> Kpi:
 
 def _complaint_rate(counted: Counts) -> Kpi:
     """Over mail delivered where complaints are told of at all."""
-    silent = sum(counted.get(f"delivered#{provider}", 0) for provider in SILENT_PROVIDERS)
+    silent = sum(counted.get(f"delivered#{provider}", 0) for provider in sorted(SILENT_PROVIDERS))
     detail = {
         "complaints": counted.get("complaints", 0),
         "delivered": counted.get("delivered", 0) - silent,

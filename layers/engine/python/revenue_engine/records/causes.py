@@ -14,6 +14,7 @@ MARKS = {"offer": "@", "variant": "!", "segment": "^", "provider": "#"}
 
 # Gmail and iCloud run no feedback loop that SES hears of: their mails cannot be complained about as far as SES knows, so they do
 # not belong under the line of a complaint rate. Gmail's own figures come from Postmaster Tools (`intake.postmaster`).
+SILENT_PROVIDERS = frozenset({"gmail", "icloud"})
 HEARD_PROVIDERS = frozenset({"other", "yahoo", "outlook"})
 
 

@@ -1,6 +1,6 @@
 """What was observed of one arm in one segment on one day, and the segments' names.
 
-Deliveries, opens, unsubscribes and complaints count on their own UTC day; clicks and conversions on the UTC day *of the click*,
+Deliveries, opens, unsubscribes and complaints count on the UTC day of their mail; clicks and conversions on the UTC day *of the click*,
 so that a conversion always stands beside the click it came from and exposure can be weighted by the click's age.
 """
 

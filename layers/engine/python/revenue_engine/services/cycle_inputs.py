@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, Price, firs
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
+from revenue_engine.pacing.complaints import complaint_price
 from revenue_engine.pacing.price import BINS, mean_price, shadow_price
 from revenue_engine.pacing.warm_up import Room, room
 from revenue_engine.records.batch import Batch, decode
+from revenue_engine.records.causes import HEARD_PROVIDERS
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.subscriber import PROVIDERS, is_readable
@@ -33,6 +36,7 @@ from revenue_engine.snapshot import load_context, load_page, save_context, save_
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 20_000
+HEARD_DAYS = 28
 
 
 def known_context(w: Wiring, org: str, cycle_id: str) -> CycleContext | None:
@@ -80,7 +84,10 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=_price(recent, budget_left, _usual(w, org, now), zone=controls.zone, now=now),
+        price=replace(
+            _price(recent, budget_left, _usual(w, org, now), zone=controls.zone, now=now),
+            kappa_micros=complaint_price(evidence, now.date(), _heard_share(w, org, today)),
+        ),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
@@ -128,6 +135,14 @@ def _usual(w: Wiring, org: str, now: datetime) -> tuple[int, ...]:
     """Shadow prices of this quarter of an hour on the other six weekdays, as far as a cycle ran then."""
     before = (w.control.cycle(org, cycle_id_at(now - timedelta(days=n))) or {} for n in range(1, 7))
     return tuple(int(item["report"]["lambda_micros"]) for item in before if "lambda_micros" in item.get("report", {}))
+
+
+def _heard_share(w: Wiring, org: str, today: date) -> float:
+    """Of the mails delivered lately, those to mailbox providers that tell of complaints; all, where none was."""
+    names = {provider: f"delivered#{provider}" for provider in PROVIDERS}
+    days = w.counters.day_counters(org, today - timedelta(days=HEARD_DAYS), today, only=list(names.values()))
+    delivered = {provider: sum(day.get(name, 0) for day in days.values()) for provider, name in names.items()}
+    return sum(delivered[provider] for provider in HEARD_PROVIDERS) / sum(delivered.values()) if any(delivered.values()) else 1.0
 
 
 def _price(recent: Sequence[Item], budget_left: int, usual: Sequence[int], *, zone: str, now: datetime) -> Price:

@@ -57,6 +57,7 @@ class CycleReport:
     profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
     supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: who would bid at the same hour tomorrow
     lambda_micros: int = 0  # the shadow price it had
+    kappa_micros: int = 0  # and the price of a complaint
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
@@ -146,7 +147,8 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
 # --- one page ------------------------------------------------------------------------------------------------------------
 def _run_pages(w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport) -> None:
     """Velocity, providers and the hours to come bound the cycle, not its pages."""
-    taken, report.lambda_micros = NOTHING_TAKEN, cycle.context.price.lambda_micros
+    price, taken = cycle.context.price, NOTHING_TAKEN
+    report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
     for number, batch in enumerate(batches):
         taken = _run_page(w, cycle, number, batch, report, taken)
     hour = first_later_hour(cycle.now) // 3_600
