@@ -35,8 +35,8 @@ def with_taste(taste: float, strength: float, seed: int = 4) -> Dataset:
 
 def test_a_taste_of_the_list_is_learned_stored_and_served() -> None:
     data, prior = with_taste(20.0, 0.8), prior_bundle(NOW)
-    for served, funnel in ((None, None), (prior.parts.hours, prior.funnel)):
-        curve, figures = fit_hours(data, served, funnel)
+    for start, funnel in ((None, None), (prior.parts.hours, prior.funnel)):
+        curve, figures = fit_hours(data, start, funnel)
         assert curve is not None
         assert curve.reshape(7, 24).mean(axis=0).argmax() in (19, 20, 21)
         assert figures["hours_gain"] > 3 * figures["hours_gain_error"]
@@ -52,12 +52,23 @@ def test_a_list_without_a_taste_is_seldom_said_to_have_one_and_then_a_slight_one
     assert all(np.abs(curve - 1).max() < 0.15 for curve in found)
 
 
+def test_the_same_mails_night_after_night_move_the_curve_once() -> None:
+    data, champion = with_taste(20.0, 0.8), prior_bundle(NOW)
+    once = trained(data.old, data, champion=champion)[-1].bundle
+    again = trained(data.old, data, champion=once)[-1].bundle
+    assert again.hours.tobytes() == once.hours.tobytes() != champion.hours.tobytes()
+    # and a taste that is over is forgotten with its mails
+    flat = with_taste(0.0, 0.0)
+    after, never = (trained(flat.old, flat, champion=one)[-1].bundle for one in (once, champion))
+    assert after.hours.tobytes() == never.hours.tobytes() != once.hours.tobytes()
+
+
 def test_a_taste_that_is_over_is_not_believed() -> None:
     data, other = with_taste(20.0, 0.8), with_taste(8.0, 0.8)
     assert fit_hours(replace(data, test=other.test), None, None)[0] is None
 
 
-def test_a_served_curve_stays_until_the_newest_mails_speak_against_it() -> None:
+def test_the_curve_of_the_start_stays_until_the_newest_mails_speak_against_it() -> None:
     data, flat, other = with_taste(20.0, 0.8), with_taste(0.0, 0.0), with_taste(8.0, 0.8)
     curve, _ = fit_hours(data, None, None)
     assert curve is not None

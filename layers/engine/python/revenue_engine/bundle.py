@@ -227,6 +227,11 @@ def prior_bundle(now: datetime, *, code_version: str = "") -> Bundle:
     )
 
 
+def prior_hours() -> Floats:
+    """(168,) The hours of the week that everybody starts with."""
+    return _prior()[1]
+
+
 @cache
 def _prior() -> tuple[funnel.FunnelTables, Floats, dict[str, Any]]:
     about: dict[str, Any] = json.loads((PRIOR_FOLDER / "about.json").read_bytes())

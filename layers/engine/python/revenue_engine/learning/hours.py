@@ -17,15 +17,16 @@ from revenue_engine.prediction.funnel import FunnelTables
 _SALT = np.uint64(0x40_0125)
 
 
-def fit_hours(data: Dataset, served: Floats | None, funnel: FunnelTables | None) -> tuple[Floats | None, dict[str, float]]:
-    """The curve (168,) that is `served`, moved by all closed mails, where the old ones move it so that it surely tells the hours of the
-    test's clicks better; else the one that is served, unless it is surely worse than none; else None. And the figures of that.
+def fit_hours(data: Dataset, start: Floats | None, funnel: FunnelTables | None) -> tuple[Floats | None, dict[str, float]]:
+    """The curve (168,) that everybody starts with, moved by all closed mails, where the old ones move it so that it surely tells the
+    hours of the test's clicks better; else the start itself, unless it is surely worse than none; else None. And the figures of that.
 
-    Of each half of the people the other half's curve is asked: somebody who clicks often and is mailed at nine by chance makes nine look
-    good to whoever knows him. What mails would be clicked at any hour is what the `funnel` says, if there is one: on a poor day the
-    engine mails others, and in another state, than on a good one.
+    What is served by now plays no part: it has seen these mails, and moved by them once more would believe them twice. Of each half of
+    the people the other half's curve is asked: somebody who clicks often and is mailed at nine by chance makes nine look good to whoever
+    knows him. What mails would be clicked at any hour is what the `funnel` says, if there is one: on a poor day the engine mails others,
+    and in another state, than on a good one.
     """
-    before = FLAT if served is None else served
+    before = FLAT if start is None else start
     old, test = (_answers(part, funnel) for part in (data.old, data.test))
     tested = []
     for one in (True, False):
@@ -37,10 +38,10 @@ def fit_hours(data: Dataset, served: Floats | None, funnel: FunnelTables | None)
     if gain > ONE_SIDED * error:
         both = (np.concatenate([getattr(part, name) for part in (old, test)]) for name in Answers.__slots__)
         return population_curve(Answers(*both), before), figures
-    if served is None:
+    if start is None:
         return None, figures
-    gain, error = _gain(served, FLAT, test, data.test.person)
-    return (None if gain < -ONE_SIDED * error else served), figures | {"hours_served_gain": gain}
+    gain, error = _gain(start, FLAT, test, data.test.person)
+    return (None if gain < -ONE_SIDED * error else start), figures | {"hours_start_gain": gain}
 
 
 def _gain(curve: Floats, other: Floats, asked: Answers, person: Keys) -> tuple[float, float]:

@@ -4,7 +4,7 @@ same versions.
 Two bundles are made. `learned` has a funnel of the org's own mails, fitted to all but the newest fifth of them and judged on that; it
 starts from rates of the evidence before that fifth, and is served with those of today. `kept` is the champion's funnel, or none, on
 rates of today's evidence: rates are counts, shrunk towards the prior, so a small list may have them long before its mails can teach and
-judge trees. Both have the hours of the week in which people click (`learning.hours`), or the champion's where these are not believed.
+judge trees. Both have the hours of the week in which people click (`learning.hours`), or the prior's where these are not believed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from revenue_engine.bundle import Bundle, seal
+from revenue_engine.bundle import Bundle, prior_hours, seal
 from revenue_engine.errors import Refused
 from revenue_engine.learning.dataset import Dataset
 from revenue_engine.learning.gate import ONE_SIDED, Verdict, judge, judge_value
@@ -79,7 +79,9 @@ def train(
     counted, on_rates = _rates_verdict(rows, rates, categories, now)
     fingerprint = hashlib.sha256(orjson.dumps([rows, data.fingerprint if data else ""], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    hours, hours_figures = (champion.parts.hours, {}) if data is None else fit_hours(data, champion.parts.hours, champion.funnel)
+    hours, hours_figures = champion.parts.hours, dict[str, float]()
+    if data is not None:
+        hours, hours_figures = fit_hours(data, prior_hours(), champion.funnel)
 
     def made(name: str, learned: Mapping[str, Any], verdict: Verdict) -> Candidate:
         bundle = seal(
