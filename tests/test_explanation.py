@@ -179,6 +179,11 @@ def test_a_price_that_was_not_met_says_by_how_much() -> None:
     assert "50.000000 USD instead" in step(steps, "what would have changed it").detail
 
 
+def test_where_complaints_are_priced_the_index_says_so() -> None:
+    ((_, steps),) = decided(a_page([a_row(1)]), a_context(price=Price(0, "p", kappa_micros=1_250_000)))
+    assert step(steps, "index").detail.endswith("; price λ 0.000000 USD, of a complaint κ 1.250000 USD")
+
+
 def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
     record, steps = next(
         (record, steps)

@@ -33,6 +33,7 @@ def answer(page: Batch, flip: Flip, value: float) -> tuple[str, str | None]:
 CASES = {
     "cheap": a_context(),
     "priced": a_context(price=Price(20_000, "p")),
+    "complained": a_context(price=Price(0, "p", kappa_micros=10**12)),
     "dear": a_context(price=Price(50_000_000, "high")),
     "strict": a_context(controls=PLAIN.model_copy(update={"churn_risk_threshold": 1e-6})),
     "floor": a_context(controls=PLAIN.model_copy(update={"min_revenue_per_email_micros": 900_000_000})),
@@ -68,6 +69,24 @@ def test_a_skip_for_its_price_names_the_price_it_would_have_met_or_what_is_neare
     assert flip is not None and flip.becomes.startswith("offer ")
     near = context.price.lambda_micros * (1 - flip.share)
     assert index < context.price.lambda_micros and near < context.price.lambda_micros
+
+
+def test_a_skip_for_its_complaints_names_their_price_where_nothing_is_nearer() -> None:
+    """A trifle above the price at which the row's index is nothing."""
+    row, plain = many(1), a_context()
+    index = [
+        int(decide_batch(row, prepare(replace(plain, price=Price(0, "p", kappa_micros=kappa)))).row_index_micros[0])
+        for kappa in (10**9, 2 * 10**9)
+    ]
+    each = (
+        index[0] - index[1]
+    ) / 10**9  # of an index, for a micro of the price; a line from where a complaint costs more than its reader
+    turns_at = 10**9 + index[0] / each
+    flip = nearest_flip(row, replace(plain, price=Price(0, "p", kappa_micros=round(1.01 * turns_at))))
+    assert flip is not None
+    assert (flip.what, flip.after) == ("the price of a complaint κ", pytest.approx(turns_at, rel=1e-3))
+    unpriced = nearest_flip(row, plain)
+    assert unpriced is None or unpriced.what != "the price of a complaint κ", "where there is none it explains nothing"
 
 
 def test_a_mail_too_soon_names_the_gap_that_would_have_let_it_go() -> None:

@@ -8,6 +8,7 @@ from revenue_engine.aws.dynamo import commit
 from revenue_engine.pacing.complaints import complaint_price
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.services.cycle_inputs import known_context
+from revenue_engine.services.status import status
 from tests.e2e.house import ORG, START, House, house
 
 ARM = {"offer": "1001", "variant": "standard", "segment": "clicker"}
@@ -40,6 +41,7 @@ def test_a_list_beyond_its_budget_pays_for_complaints_and_says_what() -> None:
         item = made.w.control.cycle(ORG, report["cycle_id"])
         assert item is not None and item["report"]["kappa_micros"] == price
         assert {receipt["kappa_micros"] for receipt in made.receipts()} == {price}
+        assert status(made.w, ORG, now=made.now)["prices"] == {"lambda_micros": report["lambda_micros"], "kappa_micros": price}
 
 
 def test_the_same_complaints_among_mails_that_all_can_be_complained_about_are_within_it() -> None:

@@ -96,7 +96,7 @@ def test_the_status_is_of_today_in_the_orgs_zone(org: Org) -> None:
     assert said["breaker"] == {"state": "closed", "reason": None, "since": None, "judged_at": T, "human_needed": None}
     assert (said["findings"], said["stopped"], said["postmaster"]["newest_day"]) == ([], {}, None)
     assert said["champion"]["version"]
-    assert said["last_cycle"] is None
+    assert (said["last_cycle"], said["prices"]) == (None, {})
     assert ask(org, "GET", "status") == (200, said)
 
 

@@ -227,11 +227,14 @@ def _chosen(record: Mapping[str, Any]) -> list[Step]:
         if record.get(name) and not fixed  # which pays for no future
     ]
     terms = " ".join([expected, f"− cost {_money(record['cost_micros'], currency)}", *prices])
+    asked = f"price λ {_money(record['lambda_micros'], currency)}"
+    if record["kappa_micros"]:
+        asked += f", of a complaint κ {_money(record['kappa_micros'], currency)}"
     steps = [
         Step("offer and content", f"{record['offer']} ({record['offer_name']}), {record['content']}: “{record['subject_line']}”, {how}"),
         Step("propensity", f"{joint:.4f} = {parts}, ε {record['epsilon']:.4f}" if record["action"] == "send" else f"{joint:.4f}"),
         Step("predictions", f"{funnel}, payout {_money(record['payout_micros'], currency)}: revenue {expected}"),
-        Step("index", f"{terms} = {_money(record['index_micros'], currency)}; price λ {_money(record['lambda_micros'], currency)}"),
+        Step("index", f"{terms} = {_money(record['index_micros'], currency)}; {asked}"),
     ]  # fmt: skip
     if record["runner_up_offer"] is not None:
         behind = record["index_micros"] - record["runner_up_index_micros"]

@@ -99,8 +99,11 @@ def _flips(number: _Number, batch: Batch, before: str) -> Iterator[Flip]:
 def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
     context, controls = cycle.context, cycle.context.controls
 
-    def by_price(micros: float) -> Cycle:
-        return replace(cycle, context=replace(context, price=replace(context.price, lambda_micros=round(micros))))
+    def by_price(name: str) -> Callable[[float], Cycle]:
+        def changed(value: float) -> Cycle:
+            return replace(cycle, context=replace(context, price=replace(context.price, **{name: round(value)})))
+
+        return changed
 
     def by_control(name: str, whole: bool = True) -> Callable[[float], Cycle]:
         def changed(value: float) -> Cycle:
@@ -109,7 +112,9 @@ def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
 
         return changed
 
-    yield _Number("the price λ", context.price.lambda_micros, by_price)
+    yield _Number("the price λ", context.price.lambda_micros, by_price("lambda_micros"))
+    if context.price.kappa_micros:
+        yield _Number("the price of a complaint κ", context.price.kappa_micros, by_price("kappa_micros"))
     yield _Number("the cost of a mail", controls.cost_per_email_micros, by_control("cost_per_email_micros"))
     floor = "min_revenue_per_email_micros"
     yield _Number("the least revenue of a mail", controls.min_revenue_per_email_micros, by_control(floor))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
@@ -24,6 +25,7 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
     today = day_in(now, controls.zone)
     breaker = w.control.breaker(org) or {}
     counted = w.counters.day_counters(org, today, today).get(today, {})
+    last_cycle = w.control.last_cycle(org)
     return {
         "org": org,
         "currency": controls.currency,
@@ -32,7 +34,8 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "findings": (w.safety.look(org) or {}).get("findings", []),
         "stopped": _stopped(w, org, now),
         "postmaster": _postmaster(w, org, now),
-        "last_cycle": w.control.last_cycle(org),
+        "last_cycle": last_cycle,
+        "prices": _prices(w, org, last_cycle),
         "day": today.isoformat(),
         "budget": {"reserved": w.control.budget_reserved(org, today.isoformat()), "cap": controls.max_daily_emails},
         "goal": {
@@ -45,6 +48,13 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "profile_coverage": _profile(w, org, now),
         "training": {what: _training(w, org, what) for what in ("funnel", "value")},
     }
+
+
+def _prices(w: Wiring, org: str, last_cycle: Item | None) -> dict[str, int]:
+    """What the last cycle asked of a mail and for a complaint: they explain why less is mailed than could be."""
+    cycle_id = (last_cycle or {}).get("cycle_id")
+    report = ((w.control.cycle(org, cycle_id) or {}) if cycle_id else {}).get("report", {})
+    return {name: int(report[name]) for name in ("lambda_micros", "kappa_micros") if name in report}
 
 
 def _profile(w: Wiring, org: str, now: datetime) -> dict[str, float]:
