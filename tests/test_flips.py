@@ -84,7 +84,7 @@ def test_a_skip_for_its_complaints_names_their_price_where_nothing_is_nearer() -
     turns_at = 10**9 + index[0] / each
     flip = nearest_flip(row, replace(plain, price=Price(0, "p", kappa_micros=round(1.01 * turns_at))))
     assert flip is not None
-    assert (flip.what, flip.after) == ("the price of a complaint κ", pytest.approx(turns_at, rel=1e-3))
+    assert flip.what == "the price of a complaint κ" and flip.after == pytest.approx(turns_at, rel=1e-3)
     unpriced = nearest_flip(row, plain)
     assert unpriced is None or unpriced.what != "the price of a complaint κ", "where there is none it explains nothing"
 

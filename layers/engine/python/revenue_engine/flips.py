@@ -99,11 +99,11 @@ def _flips(number: _Number, batch: Batch, before: str) -> Iterator[Flip]:
 def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
     context, controls = cycle.context, cycle.context.controls
 
-    def by_price(name: str) -> Callable[[float], Cycle]:
-        def changed(value: float) -> Cycle:
-            return replace(cycle, context=replace(context, price=replace(context.price, **{name: round(value)})))
+    def by_price(micros: float) -> Cycle:
+        return replace(cycle, context=replace(context, price=replace(context.price, lambda_micros=round(micros))))
 
-        return changed
+    def by_complaints(micros: float) -> Cycle:
+        return replace(cycle, context=replace(context, price=replace(context.price, kappa_micros=round(micros))))
 
     def by_control(name: str, whole: bool = True) -> Callable[[float], Cycle]:
         def changed(value: float) -> Cycle:
@@ -112,9 +112,9 @@ def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
 
         return changed
 
-    yield _Number("the price λ", context.price.lambda_micros, by_price("lambda_micros"))
+    yield _Number("the price λ", context.price.lambda_micros, by_price)
     if context.price.kappa_micros:
-        yield _Number("the price of a complaint κ", context.price.kappa_micros, by_price("kappa_micros"))
+        yield _Number("the price of a complaint κ", context.price.kappa_micros, by_complaints)
     yield _Number("the cost of a mail", controls.cost_per_email_micros, by_control("cost_per_email_micros"))
     floor = "min_revenue_per_email_micros"
     yield _Number("the least revenue of a mail", controls.min_revenue_per_email_micros, by_control(floor))
