@@ -18,9 +18,11 @@ from revenue_engine.errors import Refused
 from revenue_engine.grant import grant
 from revenue_engine.pacing.warm_up import Room
 from revenue_engine.plans import mail_columns
+from revenue_engine.prediction.features import OFFER
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import Evidence
+from revenue_engine.records.offer import Creative
 from revenue_engine.snapshot import controls_version, load_context, load_page, save_context, save_page
 from tests.core_cases import HOUR, NOW, OFFERS, PRIOR, T, a_context, a_page, a_row, an_offer
 
@@ -59,6 +61,17 @@ def lines(raw: bytes) -> list[dict[str, Any]]:
 
 
 RECEIPTS = run()
+
+
+def test_a_stored_context_knows_how_personal_its_assets_are() -> None:
+    offer = an_offer(
+        7, creatives=(Creative("soft", "Shop", "News for {{first_name}}", "<p>{{ city }}, {{first_name}}</p> {{ offer_url }}"),)
+    )
+    context = a_context(offers=(offer,))
+    back = load_context(save_context(context), PRIOR)
+    assert prepare(back).arms.tobytes() == prepare(context).arms.tobytes()
+    assert prepare(back).arms[0, OFFER.index("personalisation")] == 1 - 0.5**4
+    assert "<p>" not in back.offers[0].creatives[0].html, "a body is no part of a decision"
 
 
 def test_stored_inputs_replay_to_the_stored_receipts_byte_for_byte() -> None:

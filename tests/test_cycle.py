@@ -95,6 +95,14 @@ def test_posteriors_of_another_catalogue_are_refused() -> None:
         a_cycle(posteriors=a_context(offers=OFFERS[:1]).posteriors)
 
 
+@pytest.mark.parametrize("kept", [0.0, np.nan])
+def test_a_posterior_that_is_no_rate_is_refused_and_not_spread_over_everybody(kept: float) -> None:
+    posteriors = a_context().posteriors
+    broken = replace(posteriors, kept=np.where(np.arange(len(posteriors.kept)) == 1, kept, posteriors.kept))
+    with pytest.raises(Refused, match="posteriors_broken"):
+        a_cycle(posteriors=broken)
+
+
 # --- rails --------------------------------------------------------------------------------------------------------------
 
 

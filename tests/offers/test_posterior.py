@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
+from revenue_engine.cycle import decide_batch
 from revenue_engine.offers.posterior import DRAWN_VARIANCE, exposure, fold, joint_draws
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay
 from revenue_engine.records.evidence import SEGMENTS, Evidence
-from tests.core_cases import NOW, OFFERS, an_offer
+from tests.core_cases import NOW, OFFERS, a_cycle, an_offer, many
 
 CLICKER = SEGMENTS.index("clicker")
 
@@ -120,6 +123,40 @@ def test_reversals_lower_what_an_offer_is_worth_and_late_ones_are_waited_for() -
     mature = fold([*old, row(90, clicks=4_000, conversions=200)], OFFERS, PRIOR_RATES, NOW)
     assert young.kept[0] == pytest.approx(taken.kept[0], abs=0.015)
     assert mature.kept[0] > taken.kept[0] + 0.015
+
+
+@pytest.mark.parametrize("good", [0, 90, 900])
+@pytest.mark.parametrize("back", [14, 26, 200])
+def test_a_day_taken_back_at_once_leaves_every_offer_worth_something(back: int, good: int) -> None:
+    """Sooner than any reversal is due (decisions/0017: an operator may confirm one in bulk)."""
+    rows = [row(2, clicks=2_000, reversed=back), replace(row(3, clicks=2_000, conversions=good), offer="102", variant="standard")]
+    posteriors = fold(rows, OFFERS, PRIOR_RATES, NOW)
+    assert (posteriors.mean > 0).all() and (posteriors.kept > 0).all()
+    assert posteriors.kept[0] < posteriors.kept[4], "whose conversions they were, first of all"
+    decisions = decide_batch(many(50), a_cycle(posteriors=posteriors))
+    assert (decisions.upper_micros > 0).all() and decisions.send.any()
+
+
+COUNTS = st.integers(0, 5_000)
+CELLS = st.lists(
+    st.builds(
+        lambda days, n, clicks, sold, back: replace(
+            row(days, clicks=clicks, conversions=sold, reversed=back), offer=OFFERS[n].offer
+        ),
+        *(st.integers(0, 179), st.integers(0, len(OFFERS) - 1), COUNTS, COUNTS, COUNTS),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=CELLS)
+def test_whatever_was_counted_every_posterior_is_a_rate_and_every_draw_a_number(rows: list[Evidence]) -> None:
+    posteriors = fold(rows, OFFERS, PRIOR_RATES, NOW)
+    assert ((posteriors.kept > 0) & (posteriors.kept <= 1)).all()
+    assert ((posteriors.mean > 0) & np.isfinite(posteriors.mean)).all()
+    cycle = a_cycle(posteriors=posteriors)
+    assert np.isfinite(cycle.factors).all() and np.isfinite(cycle.upper).all()
 
 
 def test_a_hidden_payout_is_the_observed_mean_in_whole_micros() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revenue_engine.pacing.complaints import BUDGET, MOST_EXCESS, PRIOR_COMPLAINTS, STEP, complaint_price
+from revenue_engine.pacing.complaints import BUDGET, KEPT_PER_WEEK, MOST_EXCESS, PRIOR_COMPLAINTS, STEP, complaint_price
 from revenue_engine.records.causes import HEARD_PROVIDERS, SILENT_PROVIDERS
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.subscriber import PROVIDERS
@@ -36,18 +36,25 @@ def test_complaints_within_the_budget_cost_nothing_beside_their_reader() -> None
     assert complaint_price(weekly(0.0, 0.0, BUDGET), TODAY, 1.0) == 0
 
 
-def test_ten_weeks_at_twice_the_budget_make_a_budget_s_worth_cost_all_that_a_mail_brings() -> None:
-    assert complaint_price(weekly(*[2 * BUDGET] * 10), TODAY, 1.0) * BUDGET == pytest.approx(MEAN, rel=1e-6)
-
-
 def test_the_price_is_the_recursion_s_and_never_below_nothing() -> None:
-    """Forgotten by four calm weeks: up by 0.1 and 0.05, down by 0.1 a week without complaints, not beyond nothing, and up once more."""
-    unit = MEAN / BUDGET
+    """Up by what a week is above the budget, down likewise, fading by half in eight weeks."""
+    unit, kept = MEAN / BUDGET, 0.5 ** (1 / 8)
     rates = [2 * BUDGET, 1.5 * BUDGET]
-    assert complaint_price(weekly(*rates), TODAY, 1.0) == pytest.approx(0.15 * unit, rel=1e-6)
-    assert complaint_price(weekly(*rates, 0.0), TODAY, 1.0) == pytest.approx(0.05 * unit, rel=1e-6)
+    after = kept * STEP + STEP / 2
+    assert complaint_price(weekly(*rates), TODAY, 1.0) == pytest.approx(after * unit, rel=1e-6)
+    assert complaint_price(weekly(*rates, 0.0), TODAY, 1.0) == pytest.approx((kept * after - STEP) * unit, rel=1e-5)
     assert complaint_price(weekly(*rates, 0.0, 0.0, 0.0, 0.0), TODAY, 1.0) == 0
-    assert complaint_price(weekly(*rates, 0.0, 0.0, 0.0, 0.0, 2 * BUDGET), TODAY, 1.0) == pytest.approx(0.1 * unit, rel=1e-6)
+    assert complaint_price(weekly(*rates, 0.0, 0.0, 0.0, 0.0, 2 * BUDGET), TODAY, 1.0) == pytest.approx(STEP * unit, rel=1e-6)
+
+
+def test_weeks_without_mail_halve_the_price_in_eight() -> None:
+    weeks = [mailed(57 + 3, MANY, round(2 * BUDGET * MANY)), mailed(1, 0, 0)]
+    assert complaint_price(weeks, TODAY, 1.0) == pytest.approx(STEP / 2 * MEAN / BUDGET, rel=1e-6)
+
+
+def test_a_list_that_goes_on_at_twice_the_budget_has_a_price_that_mails_at_the_budget_cannot_pay() -> None:
+    price = complaint_price(weekly(*[2 * BUDGET] * 20), TODAY, 1.0)
+    assert MEAN < price * BUDGET < STEP / (1 - KEPT_PER_WEEK) * MEAN
 
 
 def test_one_bad_week_is_one_bad_week() -> None:
@@ -59,7 +66,7 @@ def test_a_small_list_s_complaint_is_no_verdict() -> None:
     price = complaint_price(weekly(1 / 500, deliveries=500), TODAY, 1.0)
     believed = (PRIOR_COMPLAINTS + 1) / (PRIOR_COMPLAINTS / BUDGET + 500)
     assert price == round(STEP * (believed / BUDGET - 1) * MEAN / BUDGET)
-    assert price < 0.02 * MEAN / BUDGET
+    assert price < 0.03 * MEAN / BUDGET
 
 
 def test_where_half_of_the_mails_can_be_complained_about_half_the_complaints_are_as_many() -> None:

@@ -115,6 +115,14 @@ def test_offers_have_their_money_their_tone_and_their_asset() -> None:
     assert [1 << int(number) for number in table[:, OFFER.index("category")]] == [topic_mask(["finance"]), topic_mask(["health"])]
 
 
+def test_a_numbered_asset_has_its_tone() -> None:
+    asset = Creative("", "Shop", "News", "<p></p>")
+    one = np.ones(3)
+    table = offer_features(one, one, one, ["soft", "soft-2", "discount-12"], ["finance"] * 3, [asset] * 3)
+    assert table[:, OFFER.index("is_soft")].tolist() == [1, 1, 0]
+    assert table[:, OFFER.index("is_discount")].tolist() == [0, 0, 1]
+
+
 def test_buying_is_read_from_what_the_row_keeps() -> None:
     year = 365 * DAY
     steady = 4 / 90 * 90 / np.log(2) * (1 - 2 ** (-365 / 90))  # four a quarter for a year, as the counter then stands

@@ -34,7 +34,7 @@ def test_a_list_beyond_its_budget_pays_for_complaints_and_says_what() -> None:
         for days_ago in (3, 10, 17):
             was_mailed(made, days_ago, complaints=60, conversion_micros=2_000_000_000, gmail=40_000, icloud=10_000, yahoo=50_000)
         report = made.cycle()
-        evidence = [parse_evidence(item) for item in made.w.offers.evidence(ORG, since_day="2026-01-01")]
+        evidence = [parse_evidence(item) for item in made.w.offers.evidence(ORG, since_day="2025-09-01")]
         price = complaint_price(evidence, START.date(), 0.5)
         assert price > 0
         assert (asked(made, report["cycle_id"]), report["kappa_micros"]) == (price, price)
@@ -50,6 +50,14 @@ def test_the_same_complaints_among_mails_that_all_can_be_complained_about_are_wi
         assert made.cycle()["kappa_micros"] == 0
         was_mailed(made, 4, complaints=0, conversion_micros=0, gmail=100_000)
         assert made.cycle()["kappa_micros"] == 0, "45 of 100,000 that are heard of"
+
+
+def test_after_a_pause_the_mails_before_it_still_say_who_tells_of_complaints() -> None:
+    with house(1, by_hand=True) as made:
+        for days_ago in (60, 67):
+            was_mailed(made, days_ago, complaints=60, conversion_micros=2_000_000_000, gmail=90_000, yahoo=10_000)
+        evidence = [parse_evidence(item) for item in made.w.offers.evidence(ORG, since_day="2025-09-01")]
+        assert made.cycle()["kappa_micros"] == complaint_price(evidence, START.date(), 0.1) > 0
 
 
 def test_a_first_cycle_has_no_price_of_complaints() -> None:

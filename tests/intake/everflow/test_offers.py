@@ -12,7 +12,7 @@ import pytest
 
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow import OfferDetail, OfferImport, content_hash, parse_offer_detail, parse_offers
-from revenue_engine.records.offer import Cap, Creative, ineligible_reason
+from revenue_engine.records.offer import Cap, Creative, ineligible_reason, offer_document, offer_of, tone_of
 from tests.shared_data import shared_path
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -331,7 +331,7 @@ def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
         ({"email_from": "Deals\r\nBcc: x@y.example"}, "email_from", "control_character"),
         ({"html_code": "x" * 60_001}, "html_code", "too_long"),
         ({"variant": "shouting"}, "variant", "unknown_variant"),
-        ({"variant": "standard"}, "variant", "duplicate_variant"),
+        ({"html_code": "x" * 60_001, "variant": "soft"}, "html_code", "too_long"),
     ],
 )
 def test_a_bad_creative_is_left_out_with_a_remark_and_the_offer_stays(changes: dict[str, Any], field: str, reason: str) -> None:
@@ -400,8 +400,42 @@ def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:
 def test_a_known_asset_keeps_its_variant_against_a_new_one_listed_before_it() -> None:
     known = replace(one(), creatives=(Creative("standard", "Deals", "Hi", "<a>", asset="2"),))
     got = detail(known, r_creatives=mails(mail(1), mail(2)))
-    assert [(c.variant, c.asset) for c in got.offer.creatives] == [("standard", "2")]
-    assert [w.reason for w in got.remarks] == ["duplicate_variant"]
+    assert [(c.variant, c.asset) for c in got.offer.creatives] == [("standard", "2"), ("standard-2", "1")]
+    again = detail(got.offer, r_creatives=mails(mail(3), mail(1), mail(2))).offer
+    assert {c.asset: c.variant for c in again.creatives} == {"2": "standard", "1": "standard-2", "3": "standard-3"}
+    # who leaves makes room, and nobody moves
+    left = detail(again, r_creatives=mails(mail(3), mail(1), mail(4))).offer
+    assert {c.asset: c.variant for c in left.creatives} == {"1": "standard-2", "3": "standard-3", "4": "standard"}
+
+
+def test_subject_lines_of_one_tone_are_arms_of_their_own() -> None:
+    entries = [{**EMAIL, "variant": tone, "email_subject": f"{tone} {n}"} for n in (1, 2, 3) for tone in ("soft", "urgency")]
+    got = one(r_creatives={"entries": entries})
+    assert [(c.variant, c.subject) for c in got.creatives] == [
+        *(("soft", "soft 1"), ("urgency", "urgency 1")),
+        *(("soft-2", "soft 2"), ("urgency-2", "urgency 2")),
+        *(("soft-3", "soft 3"), ("urgency-3", "urgency 3")),
+    ]
+    assert {tone_of(c.variant) for c in got.creatives} == {"soft", "urgency"}
+    assert offer_of(offer_document(got)) == got
+
+
+@pytest.mark.parametrize(
+    ("entries", "kept", "remarks"),
+    [
+        ([EMAIL] * 14, 12, {"relationship.creatives[12]": "too_many_assets", "relationship.creatives[13]": "too_many_assets"}),
+        ([{**EMAIL, "html_code": "x" * 59_000}] * 6, 5, {"relationship.creatives[5].html_code": "too_many_bytes"}),
+        (
+            [{**EMAIL, "network_offer_creative_id": 7}] * 2,
+            1,
+            {"relationship.creatives[1].network_offer_creative_id": "duplicate_asset"},
+        ),
+    ],
+)
+def test_what_an_offer_has_no_room_for_is_left_out_by_name(entries: list[Any], kept: int, remarks: dict[str, str]) -> None:
+    got = imported(changed(r_creatives={"entries": entries}))
+    assert len(got.offers[0].creatives) == kept
+    assert {w.field: w.reason for w in got.warnings} == remarks
 
 
 def test_a_network_asset_that_is_withdrawn_or_paused_goes() -> None:

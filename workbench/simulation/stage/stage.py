@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from revenue_engine.records.offer import tone_of
 from workbench.local.plane import Plane
 from workbench.local.ses_recorder import Mail
 from workbench.simulation import events
@@ -72,7 +73,9 @@ class Stage:
         received = open_mail(mail)
         part, row = self._home[received.address]
         day, hour, past = part.clock.read(received.at)
-        who, offer, tone, at_hour = (np.array([n]) for n in (row, offer_of(received.offer), TONES.index(received.variant), hour))
+        who, offer, tone, at_hour = (
+            np.array([n]) for n in (row, offer_of(received.offer), TONES.index(tone_of(received.variant)), hour)
+        )
         try:
             facts = part.world.mail(day, Mailing(who, offer, tone, at_hour, np.array([past])))
         except ValueError as refused:

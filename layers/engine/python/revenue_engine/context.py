@@ -108,7 +108,8 @@ def first_later_hour(now: int) -> int:
 def prepare(context: CycleContext) -> Cycle:
     """Work a context out.
 
-    Raises Refused("posteriors_mismatch") when the posteriors were folded for another catalogue (D5).
+    Raises Refused (D5): "posteriors_mismatch" when the posteriors were folded for another catalogue, "posteriors_broken" when one of
+    them is no rate above nothing, for what is not a number would be so for every reader who may get that arm.
     """
     book = make_book(
         context.offers,
@@ -120,6 +121,8 @@ def prepare(context: CycleContext) -> Cycle:
     )
     if book.arms != context.posteriors.arms:
         raise Refused("posteriors_mismatch")
+    if not (np.isfinite(context.posteriors.mean) & (context.posteriors.mean > 0)).all():
+        raise Refused("posteriors_broken")
     rates = context.bundle.rates
     arms = [(offer, variant, book.offers[o].category) for (offer, variant), o in zip(book.arms, book.offer_of_arm, strict=True)]
     p_click = table(rates.click_level, rates.click_ratio, arms)

@@ -19,6 +19,7 @@ from revenue_engine.context import CycleContext, Price
 from revenue_engine.errors import Refused
 from revenue_engine.offers.posterior import Posteriors
 from revenue_engine.pacing.warm_up import Room
+from revenue_engine.prediction.features import merge_fields
 from revenue_engine.records.batch import ROW_DTYPE, Batch
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.offer import Offer, offer_document, offer_of
@@ -44,7 +45,7 @@ def load_page(raw: bytes) -> Batch:
 
 
 def save_context(context: CycleContext) -> bytes:
-    """The context as JSON. Of creatives the bodies are left out: no decision reads them, and `content_hash` names them. The bundle is
+    """The context as JSON. Of creatives' bodies merge fields alone are kept, and `content_hash` names them. The bundle is
     named by its version, under which it lies unchanged."""
     posteriors = context.posteriors
     return orjson.dumps(
@@ -152,4 +153,6 @@ def _bundle(version: str, bundle_of: Finder) -> Bundle:
 
 
 def _offer_document(offer: Offer) -> dict[str, Any]:
-    return offer_document(replace(offer, creatives=tuple(replace(creative, html="") for creative in offer.creatives)))
+    """Of a body its merge fields: no decision reads more of it (`features.personalisation`)."""
+    creatives = (replace(creative, html=merge_fields(creative.html)) for creative in offer.creatives)
+    return offer_document(replace(offer, creatives=tuple(creatives)))

@@ -145,10 +145,14 @@ def _by_arm(arm: list[int], clicks: list[int], weight: Exposure, arms: int) -> F
 
 
 def _kept(offer: Positions, weight: Exposure, offers: int) -> Floats:
-    """Expected share of conversions that are not taken back, (O,): Beta posterior means, the prior's own mean the org's."""
-    back, due = (np.asarray(np.bincount(offer, of, offers), dtype=np.float64) for of in (weight.reversed, weight.reversible))
+    """Expected share of conversions that are not taken back, (O,), above 0: Beta posterior means, the prior's own mean the org's.
+
+    What came back was due, however early it came: an advertiser who takes all of a day back the next morning is ahead of every delay.
+    """
+    back, by_now = (np.asarray(np.bincount(offer, of, offers), dtype=np.float64) for of in (weight.reversed, weight.reversible))
+    due = np.maximum(by_now, back)
     org = back.sum() / (REVERSAL_STRENGTH + due.sum())
-    return np.asarray(1.0 - np.minimum((REVERSAL_STRENGTH * org + back) / (REVERSAL_STRENGTH + due), 1.0))
+    return np.asarray(1.0 - (REVERSAL_STRENGTH * org + back) / (REVERSAL_STRENGTH + due))
 
 
 def _mean_payouts(rows: list[Evidence]) -> dict[str, int]:

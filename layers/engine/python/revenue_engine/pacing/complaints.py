@@ -1,10 +1,12 @@
 """What a complaint costs beside the loss of its reader: κ, the price of the complaint budget that all mails share.
 
 The budget is a rate, so its price is found as λ is, from what was done (dual ascent; Nedić and Ozdaglar, "Approximate primal solutions and
-rate analysis for dual subgradient methods", SIAM J. Optim. 19, 2009): week by week κ rises while the rate of complaints, as believed at its
-end, is above the budget, and falls while it is below, never under nothing. The index charges a mail its chance of a complaint times κ, or
-the reader's worth once more where that is dearer. Its unit is what makes a budget's worth of complaints cost a mail's mean revenue: at that
-price mails at the budget earn nothing. Worked out anew from the weeks on record, so that a retry and a replay come to the same.
+rate analysis for dual subgradient methods", SIAM J. Optim. 19, 2009): week by week κ rises by how far the rate of complaints, as believed,
+was above the budget, and falls while it is below, never under nothing. And it fades: a list that mails little for its complaints has few
+mails to show that these are over. The index charges a mail its chance of a complaint times κ, or the reader's worth once more where that is
+dearer; a mail that is complained about less than the budget allows gets nothing back for it, for then harmless mails would be sent to make
+room for others. Its unit is what makes a budget's worth of complaints cost a mail's mean revenue: at that price mails at the budget earn
+nothing. Worked out anew from the weeks on record, so that a retry and a replay come to the same.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import numpy as np
 from revenue_engine.records.evidence import Evidence
 
 BUDGET = 0.0005  # complaints a mail that can be complained about: the specification's KPI of 0.05 %
-STEP = 0.1  # of the unit, in a week at twice the budget: ten such weeks price mails at the budget at all they bring
+STEP = 0.15  # of the unit, in a week at twice the budget
+KEPT_PER_WEEK = 0.5**0.125  # half of the price has faded in eight weeks
 PRIOR_COMPLAINTS = 4.0  # at the budget, in 8,000 mails: a small list's single complaint is no verdict
 MOST_EXCESS = 2.0  # in budgets: one bad week is one bad week
 
@@ -45,5 +48,5 @@ def complaint_price(evidence: Iterable[Evidence], today: date, heard_share: floa
     price = 0.0
     for came, mails in zip(complaints, deliveries, strict=True):
         rate = (PRIOR_COMPLAINTS + came) / (PRIOR_COMPLAINTS / budget + mails)
-        price = max(price + STEP * unit * min(rate / budget - 1.0, MOST_EXCESS), 0.0)
+        price = max(KEPT_PER_WEEK * price + STEP * unit * min(rate / budget - 1.0, MOST_EXCESS), 0.0)
     return round(price)

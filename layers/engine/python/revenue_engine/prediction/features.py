@@ -20,7 +20,7 @@ import numpy.typing as npt
 from revenue_engine.arrays import Floats
 from revenue_engine.prediction.segments import DAY, engagement_score, faded, segment_of
 from revenue_engine.records.batch import Batch
-from revenue_engine.records.offer import VARIANTS, Creative
+from revenue_engine.records.offer import VARIANTS, Creative, tone_of
 from revenue_engine.records.subscriber import HALF_LIFE_DAYS, SCHEMA, UNKNOWN, topic_mask, topic_number
 from revenue_engine.records.zones import ZONES
 
@@ -150,7 +150,7 @@ def offer_features(
     the mask of topics), and how personal the asset is; (A,) each."""
     dollars = payout_micros / 1e6
     columns = (dollars, click_ratio, conversions_per_click, dollars * conversions_per_click)
-    tones = [[float(variant == known) for variant in variants] for known in VARIANTS]
+    tones = [[float(tone_of(variant) == known) for variant in variants] for known in VARIANTS]
     told = [[_category(category) for category in categories], [personalisation(one.subject, one.html) for one in creatives]]
     return np.stack([np.asarray(column, dtype=np.float32) for column in (*columns, *tones, *told)], axis=1)
 
@@ -160,6 +160,11 @@ def personalisation(subject: str, html: str) -> float:
     """How much of an asset is about its reader, 0 to 1: one less a half to the power of his merge fields, those of the subject twice."""
     of_subject, of_body = ({name for name in _FIELDS.findall(text) if name != "offer_url"} for text in (subject, html))
     return 1.0 - 0.5 ** (2 * len(of_subject) + len(of_body))
+
+
+def merge_fields(html: str) -> str:
+    """The merge fields of a body alone: to `personalisation` the same as the whole of it."""
+    return " ".join(f"{{{{{name}}}}}" for name in sorted(set(_FIELDS.findall(html))))
 
 
 def _category(name: str) -> int:

@@ -138,11 +138,14 @@ def _usual(w: Wiring, org: str, now: datetime) -> tuple[int, ...]:
 
 
 def _heard_share(w: Wiring, org: str, today: date) -> float:
-    """Of the mails delivered lately, those to mailbox providers that tell of complaints; all, where none was."""
+    """Of the mails delivered lately, or before a pause, those to mailbox providers that tell of complaints; all, where none ever was."""
     names = {provider: f"delivered#{provider}" for provider in PROVIDERS}
-    days = w.counters.day_counters(org, today - timedelta(days=HEARD_DAYS), today, only=list(names.values()))
-    delivered = {provider: sum(day.get(name, 0) for day in days.values()) for provider, name in names.items()}
-    return sum(delivered[provider] for provider in HEARD_PROVIDERS) / sum(delivered.values()) if any(delivered.values()) else 1.0
+    for days in (HEARD_DAYS, EVIDENCE_DAYS):
+        counted = w.counters.day_counters(org, today - timedelta(days=days), today, only=list(names.values())).values()
+        delivered = {provider: sum(day.get(name, 0) for day in counted) for provider, name in names.items()}
+        if any(delivered.values()):
+            return sum(delivered[provider] for provider in HEARD_PROVIDERS) / sum(delivered.values())
+    return 1.0
 
 
 def _price(recent: Sequence[Item], budget_left: int, usual: Sequence[int], *, zone: str, now: datetime) -> Price:

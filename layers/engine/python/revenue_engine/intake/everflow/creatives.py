@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel
 
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow.exact import WholeNumber
-from revenue_engine.records.offer import VARIANTS, Creative
+from revenue_engine.records.offer import VARIANTS, Creative, tone_of
 
-_MAX = {"email_from": 100, "email_subject": 250, "html_code": 60_000}  # five bodies stay below DynamoDB's 400 KB an item
+_MAX = {"email_from": 100, "email_subject": 250, "html_code": 60_000}
+MOST_BYTES = 300_000  # of an offer's bodies: they stay below DynamoDB's 400 KB an item
+MOST_ASSETS = 12  # of an offer: every one is an arm that has to be tried
 
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
@@ -37,10 +41,11 @@ class RawCreative(BaseModel):
 def read_creatives(
     entries: Sequence[RawCreative], *, known: Sequence[Creative] = ()
 ) -> tuple[tuple[Creative, ...], tuple[BadInput, ...]]:
-    """The usable e-mail creatives, one a variant, and why others were left out.
+    """The usable e-mail creatives, an arm each, and why others were left out.
 
-    Other types and inactive ones are none of our business. What the operator has said stays: a known asset keeps its variant before
-    a new one may take it, and his own assets (those without a number) stay in their place.
+    Other types and inactive ones are none of our business. Several of one tone are subject lines and bodies to be tried against each
+    other: the first has the tone's name, the others a number behind it. What the operator has said stays: a known asset keeps its
+    variant before a new one may take it, and his own assets (those without a number) stay in their place.
     """
     creatives = {creative.variant: creative for creative in known if not creative.asset}
     variants = {creative.asset: creative.variant for creative in known if creative.asset}
@@ -50,19 +55,36 @@ def read_creatives(
         where = f"relationship.creatives[{index}]"
         try:
             creative = _creative(entry, where, variants.get(entry.asset, ""))
-            if creative.variant in creatives:
-                raise BadInput(f"{where}.variant", "duplicate_variant")
-            creatives[creative.variant] = creative
+            _fits(creative, creatives.values(), where)
+            variant = _free(creative.variant, creatives)
+            creatives[variant] = replace(creative, variant=variant)
         except BadInput as bad:
             left_out.append(bad)
     return tuple(creatives.values()), tuple(left_out)
 
 
+def _fits(creative: Creative, others: Collection[Creative], where: str) -> None:
+    """Raises BadInput: `duplicate_asset`, `too_many_assets`, or `too_many_bytes` of all of them."""
+    if creative.asset and any(other.asset == creative.asset for other in others):
+        raise BadInput(f"{where}.network_offer_creative_id", "duplicate_asset", creative.asset)
+    if len(others) >= MOST_ASSETS:
+        raise BadInput(where, "too_many_assets", f"{MOST_ASSETS} an offer at the most")
+    if sum(len(one.html.encode()) for one in (creative, *others)) > MOST_BYTES:
+        raise BadInput(f"{where}.html_code", "too_many_bytes", f"{MOST_BYTES} of all assets of an offer at the most")
+
+
+def _free(variant: str, taken: Container[str]) -> str:
+    """The variant, or its tone with the first number that no other has."""
+    names = itertools.chain([variant], (f"{tone_of(variant)}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
 def _creative(entry: RawCreative, where: str, known_variant: str) -> Creative:
     name = entry.name.strip().lower()
-    variant = entry.variant or known_variant or (name if name in VARIANTS else "standard")
-    if variant not in VARIANTS:
-        raise BadInput(f"{where}.variant", "unknown_variant", variant[:20])
+    tone = entry.variant or tone_of(known_variant) or (name if name in VARIANTS else "standard")
+    if tone not in VARIANTS:
+        raise BadInput(f"{where}.variant", "unknown_variant", tone[:20])
+    variant = known_variant if tone_of(known_variant) == tone else tone
     for field, limit in _MAX.items():
         value: str = getattr(entry, field)
         if not value.strip():
