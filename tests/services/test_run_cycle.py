@@ -408,7 +408,7 @@ def test_every_receipt_has_every_field_of_the_decision_record() -> None:
         fields = {name for group in RECORD.values() for name in group}
         for receipt in receipts:
             assert fields <= receipt.keys()
-            assert (receipt["lambda_micros"], receipt["price_version"]) == (0, "no-supply")
+            assert (receipt["lambda_micros"], receipt["price_version"]) == (0, "no-supply/complaints-2026-03-01")
             assert 0 < receipt["propensity_joint"] <= 1
             if receipt["action"] == "skip":
                 assert (receipt["propensity_joint"], receipt["off_policy_support"], receipt["offer"]) == (1.0, False, None)

@@ -43,6 +43,19 @@ def test_a_cycle_knows_its_own_price_and_the_mean_of_six_days_before() -> None:
         assert {receipt["lambda_micros"] for receipt in made.receipts()} == {today}
 
 
+def test_after_a_day_of_an_outage_the_day_before_it_tells_what_will_come() -> None:
+    bin = 100
+    with house(1, by_hand=True, max_daily_emails=1) as made:
+        ran(made, 2, supply={str(bin): 3})
+        ran(made, 2, minutes=15, supply={str(bin + 60): 9})
+        ran(made, 1, minutes=15, supply={})  # which ran, and found nobody: nobody is awaited
+        ran(made, 3, minutes=30, supply={str(bin + 90): 9})  # too long ago
+        report = made.cycle()
+        assert asked(made, report["cycle_id"])[0] == int(EDGES[bin + 1]) - 1
+        first, last = (cycle_id_at(START - timedelta(days=2)), cycle_id_at(START + timedelta(minutes=15) - timedelta(days=1)))
+        assert {receipt["price_version"] for receipt in made.receipts()} == {f"supply-{first}-{last}/complaints-2026-03-01"}
+
+
 def test_a_first_cycle_and_one_after_a_pause_ask_today_s_price() -> None:
     with house(1, by_hand=True) as made:
         first = made.cycle()

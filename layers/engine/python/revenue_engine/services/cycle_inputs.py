@@ -5,30 +5,25 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
-
-import numpy as np
+from datetime import datetime, timedelta
 
 from revenue_engine import __version__
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import CYCLE, cycle_began, cycle_id_at, day_in, epoch_seconds, from_epoch, midnight
-from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, Price, first_later_hour
+from revenue_engine.clock import CYCLE, cycle_began, day_in, epoch_seconds, from_epoch
+from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, first_later_hour
 from revenue_engine.errors import Refused
 from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
-from revenue_engine.pacing.complaints import complaint_price
-from revenue_engine.pacing.price import BINS, mean_price, shadow_price
 from revenue_engine.pacing.warm_up import Room, room
 from revenue_engine.records.batch import Batch, decode
-from revenue_engine.records.causes import HEARD_PROVIDERS
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.subscriber import PROVIDERS, is_readable
 from revenue_engine.safety.stops import standing, stopped_names
 from revenue_engine.services.models import champion, finder
+from revenue_engine.services.prices import price_now
 from revenue_engine.services.velocity import look
 from revenue_engine.services.warm_up import allowances, counter_of
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
@@ -36,7 +31,6 @@ from revenue_engine.snapshot import load_context, load_page, save_context, save_
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 20_000
-HEARD_DAYS = 28
 
 
 def known_context(w: Wiring, org: str, cycle_id: str) -> CycleContext | None:
@@ -84,10 +78,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=replace(
-            _price(recent, budget_left, _usual(w, org, now), zone=controls.zone, now=now),
-            kappa_micros=complaint_price(evidence, now.date(), _heard_share(w, org, today)),
-        ),
+        price=price_now(w, org, recent, evidence, budget_left, zone=controls.zone, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
@@ -129,38 +120,6 @@ def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
             usual[epoch_seconds(began) // 3_600 % 24] += int(report.get("planned", 0))
         put_off.update({int(hour): int(n) for hour, n in report.get("later", {}).items()})
     return tuple(max(usual[hour % 24], put_off[hour]) for hour in range(first, first + LATER_HOURS))
-
-
-def _usual(w: Wiring, org: str, now: datetime) -> tuple[int, ...]:
-    """Shadow prices of this quarter of an hour on the other six weekdays, as far as a cycle ran then."""
-    before = (w.control.cycle(org, cycle_id_at(now - timedelta(days=n))) or {} for n in range(1, 7))
-    return tuple(int(item["report"]["lambda_micros"]) for item in before if "lambda_micros" in item.get("report", {}))
-
-
-def _heard_share(w: Wiring, org: str, today: date) -> float:
-    """Of the mails delivered lately, or before a pause, those to mailbox providers that tell of complaints; all, where none ever was."""
-    names = {provider: f"delivered#{provider}" for provider in PROVIDERS}
-    for days in (HEARD_DAYS, EVIDENCE_DAYS):
-        counted = w.counters.day_counters(org, today - timedelta(days=days), today, only=list(names.values())).values()
-        delivered = {provider: sum(day.get(name, 0) for day in counted) for provider, name in names.items()}
-        if any(delivered.values()):
-            return sum(delivered[provider] for provider in HEARD_PROVIDERS) / sum(delivered.values())
-    return 1.0
-
-
-def _price(recent: Sequence[Item], budget_left: int, usual: Sequence[int], *, zone: str, now: datetime) -> Price:
-    """What the rest of the day bids for what is left of the budget, as the same hours of yesterday tell; and what a day asks on average."""
-    day_ends = midnight(day_in(now, zone) + timedelta(days=1), zone)
-    first, last = (cycle_id_at(at - timedelta(days=1)) for at in (now, day_ends - timedelta(seconds=1)))
-    supply = []
-    for item in (item for item in recent if f"cycle#{first}" <= item["sk"] <= f"cycle#{last}"):
-        counts = np.zeros(BINS, dtype=np.int64)
-        for bin, n in item.get("report", {}).get("supply", {}).items():
-            counts[int(bin)] = n
-        supply.append(counts)
-    price = shadow_price(supply, budget_left)
-    version = f"supply-{first}-{last}" if supply else "no-supply"
-    return Price(price, version, usual_micros=mean_price(price, usual))
 
 
 def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:
