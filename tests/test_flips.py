@@ -7,13 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from revenue_engine.bundle import Bundle, seal
 from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.flips import Flip, nearest_flip
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
+from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.reasons import REASONS
-from tests.core_cases import HOUR, T, a_context, a_page, a_row, many
+from tests.core_cases import HOUR, NOW, T, a_context, a_page, a_row, many
+from tests.core_cases import PLAIN as PLAIN_BUNDLE
 
 PLAIN = Controls(ghost_share=0.0)
 
@@ -71,22 +75,69 @@ def test_a_skip_for_its_price_names_the_price_it_would_have_met_or_what_is_neare
     assert index < context.price.lambda_micros and near < context.price.lambda_micros
 
 
-def test_a_skip_for_its_complaints_names_their_price_where_nothing_is_nearer() -> None:
-    """A trifle above the price at which the row's index is nothing."""
-    row, plain = many(1), a_context()
+def turns_at(row: Batch, context: CycleContext) -> float:
+    """The price of a complaint at which the row's index is nothing: a line from where a complaint costs more than its reader."""
+    high = 10**12
     index = [
-        int(decide_batch(row, prepare(replace(plain, price=Price(0, "p", kappa_micros=kappa)))).row_index_micros[0])
-        for kappa in (10**9, 2 * 10**9)
+        int(decide_batch(row, prepare(replace(context, price=Price(0, "p", kappa_micros=kappa)))).row_index_micros[0])
+        for kappa in (high, 2 * high)
     ]
-    each = (
-        index[0] - index[1]
-    ) / 10**9  # of an index, for a micro of the price; a line from where a complaint costs more than its reader
-    turns_at = 10**9 + index[0] / each
-    flip = nearest_flip(row, replace(plain, price=Price(0, "p", kappa_micros=round(1.01 * turns_at))))
+    return high + index[0] / ((index[0] - index[1]) / high)
+
+
+def with_hazards(*, unsubscribe: float, complaint: float) -> Bundle:
+    """The plain bundle, everybody's chances of leaving these."""
+    own = {"unsubscribe_hazard": unsubscribe, "complaint_hazard": complaint}
+    rates = PRIOR_RATES.model_copy(update={name: dict.fromkeys(SEGMENTS, chance) for name, chance in own.items()})
+    parts = replace(PLAIN_BUNDLE.parts, rates=rates)
+    return seal(parts, trained_at=NOW, code_version="test", prior=True, data_fingerprint="", metrics={})
+
+
+@pytest.mark.parametrize("times", [1.01, 2.0])
+def test_who_complains_and_nothing_else_is_mailed_with_fewer_complaints_or_a_lower_price_of_them(times: float) -> None:
+    """The index charges chance times price: half of one is half of the other."""
+    row, plain = many(1), a_context(bundle=with_hazards(unsubscribe=1e-9, complaint=1e-6))
+    kappa = round(times * turns_at(row, plain))
+    flip = nearest_flip(row, replace(plain, price=Price(0, "p", kappa_micros=kappa)))
+    assert flip is not None and flip.becomes.startswith("offer ")
+    assert flip.what in ("the chance that a mail makes people leave, times", "the price of a complaint κ")
+    assert flip.after / flip.before == pytest.approx(1 / times, rel=2e-3)
+
+
+def test_the_chance_of_leaving_is_that_of_complaining_too() -> None:
+    """Who only complains, and costs no more by it than his own worth twice: mailed where he complains less, and no sooner."""
+    row, loose = many(1), PLAIN.model_copy(update={"complaint_risk_threshold": 0.5, "churn_risk_threshold": 1.0})
+    flip = nearest_flip(row, a_context(bundle=with_hazards(unsubscribe=1e-9, complaint=0.0013), controls=loose))
+    assert flip is not None and flip.what == "the chance that a mail makes people leave, times"
+    for times, reason in ((flip.after, "revenue_opportunity"), (flip.short_of, "negative_long_term_value")):
+        other = a_context(bundle=with_hazards(unsubscribe=1e-9 * times, complaint=0.0013 * times), controls=loose)
+        assert REASONS[int(decide_batch(row, prepare(other)).reason[0])] == reason
+
+
+def test_where_complaints_have_no_price_it_explains_nothing() -> None:
+    unpriced = nearest_flip(many(1), a_context())
+    assert unpriced is None or unpriced.what != "the price of a complaint κ"
+
+
+def test_a_payout_that_would_send_is_found_below_the_payout_that_closes_its_offer() -> None:
+    row, context = many(1), a_context(price=Price(200_000, "p"))
+    flip = nearest_flip(row, context)
+    assert flip is not None and flip.what == "the payout of offer 102"
+    assert flip.before < flip.after < context.controls.max_payout_micros
+    assert answer(row, flip, flip.after) == ("revenue_opportunity", "102")
+    low = a_context(price=Price(200_000, "p"), controls=PLAIN.model_copy(update={"max_payout_micros": 2 * 25_000_000}))
+    other = nearest_flip(row, low)
+    assert other is not None and other.what == "the price λ", "no payout that is allowed is enough"
+
+
+def test_one_mail_a_week_more_is_named_though_three_more_are_too_much_risk() -> None:
+    sent = tuple(T - hours * HOUR for hours in (90, 130, 160))
+    row = a_page([a_row(1, sends=1_000.0, last_send_at=sent[0], recent_sends=(*sent, *(0,) * 5))])
+    context = a_context(controls=PLAIN.model_copy(update={"churn_risk_threshold": 0.02, "max_emails_per_subscriber_per_week": 3}))
+    flip = nearest_flip(row, context)
     assert flip is not None
-    assert flip.what == "the price of a complaint κ" and flip.after == pytest.approx(turns_at, rel=1e-3)
-    unpriced = nearest_flip(row, plain)
-    assert unpriced is None or unpriced.what != "the price of a complaint κ", "where there is none it explains nothing"
+    assert (flip.what, flip.before, flip.after) == ("the mails in seven days", 3, 4)
+    assert answer(row, flip, 3)[0] == "subscriber_frequency_limit" and answer(row, flip, 7)[0] == "high_churn_risk"
 
 
 def test_a_mail_too_soon_names_the_gap_that_would_have_let_it_go() -> None:

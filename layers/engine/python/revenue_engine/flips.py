@@ -1,10 +1,11 @@
 """The nearest change of one number that turns a decision round, found by deciding again.
 
 Nothing is approximated: what is changed is changed in what the cycle decided by, and the row goes through `decide_batch` again, with the
-same draws. Of each number the value is found between which and its neighbour the answer changes (bisection), and of all numbers that
-is nearest which moves by the smallest share of the larger of its old and new value.
+same draws. Each number goes away from its value step by step until the answer turns (it may turn back further out: an offer that pays
+more than is allowed is closed, more mails a week are more risk), then the value is found between which and its neighbour it does
+(bisection). Of all numbers that is nearest which moves by the smallest share of the larger of its old and new value.
 
-Looked at are what a mail must beat (λ, the floor, what a mail costs), what leaving costs (the hazard of it), the offer's payout, the
+Looked at are what a mail must beat (λ, the floor, what a mail costs), what leaving costs (the hazards of it), the offer's payout, the
 runner-up's, and the limits of the rails. What no number moves (an arm, a stop, the hour, the budget) `explanation` names by itself.
 """
 
@@ -22,7 +23,9 @@ from revenue_engine.records.subscriber import RECENT
 
 _FARTHEST = 1_000.0  # times as much: what is further away explains nothing
 _FINEST = 1e-6  # of a number that is not whole, as a share
-_FROM_ZERO = 1e9  # micros; where a number that was 0 is looked for
+_FROM_ZERO = 1e9  # micros; at least so far a sum is looked for, that of 0 too
+_STEPS = 6  # of one ratio, to either end
+_FEW = 16  # whole numbers that are all looked at
 _YEAR_HOURS = 8_760
 
 
@@ -41,7 +44,7 @@ class Flip:
     @property
     def share(self) -> float:
         """How far away it is, of the larger of both values."""
-        return abs(self.after - self.before) / max(abs(self.after), abs(self.before))
+        return _apart(self.after, self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,20 @@ class _Number:
     money: bool = True
     most: float | None = None  # the farthest that is looked at; None: _FARTHEST times as much
 
+    def ways(self) -> Iterator[list[float]]:
+        """Up and down: values further and further away, the last of them the end."""
+        most = max(self.value * _FARTHEST, _FROM_ZERO) if self.most is None else max(self.most, self.value)
+        start = self.value or most / _FARTHEST
+        for end, last in ((float(most), most), (0.0, start / _FARTHEST)):
+            if end == self.value:
+                continue
+            if self.whole and abs(end - self.value) <= _FEW:
+                to = 1 if end > self.value else -1
+                yield [float(value) for value in range(int(self.value) + to, int(end) + to, to)]
+            else:
+                steps = [start * (last / start) ** (n / _STEPS) for n in range(1, _STEPS)]
+                yield [*(float(round(value)) if self.whole else value for value in steps), end]
+
 
 def nearest_flip(batch: Batch, context: CycleContext) -> Flip | None:
     """Of the one row of a batch; None where no number turns its decision round alone.
@@ -61,8 +78,12 @@ def nearest_flip(batch: Batch, context: CycleContext) -> Flip | None:
     """
     cycle = prepare(context)
     before = _outcome(batch, cycle)
-    found = [flip for number in _numbers(batch, cycle) for flip in _flips(number, batch, before)]
-    return min(found, key=lambda flip: flip.share, default=None)
+    nearest: Flip | None = None
+    for number in _numbers(batch, cycle):
+        for way in number.ways():
+            found = _first(number, way, batch, before, within=float("inf") if nearest is None else nearest.share)
+            nearest = found or nearest
+    return nearest
 
 
 def _outcome(batch: Batch, cycle: Cycle) -> str:
@@ -72,28 +93,41 @@ def _outcome(batch: Batch, cycle: Cycle) -> str:
     return REASONS[int(decisions.reason[0])] if arm == NONE else f"offer {cycle.book.arms[arm][0]}"
 
 
-def _flips(number: _Number, batch: Batch, before: str) -> Iterator[Flip]:
-    """Above its value and below it."""
+def _first(number: _Number, way: list[float], batch: Batch, before: str, *, within: float) -> Flip | None:
+    """The first turn on the way, None where there is none or it is no nearer than `within`, a share."""
     mailed = before.startswith("offer ")
 
     def turned(value: float) -> str | None:
         after = _outcome(batch, number.changed(value))
         return after if after != before and (mailed or after.startswith("offer ")) else None
 
-    most = number.most if number.most is not None else number.value * _FARTHEST if number.value else _FROM_ZERO
-    for end in (most, 0.0):
-        if end == number.value or turned(end) is None:
-            continue
-        same, other = number.value, end
-        while abs(other - same) > (1.0 if number.whole else _FINEST * abs(number.value)):
-            middle = (same + other) / 2
-            middle = float(round(middle)) if number.whole else middle
-            if middle in (same, other):
-                break
-            same, other = (middle, other) if turned(middle) is None else (same, middle)
-        becomes = turned(other)
-        assert becomes is not None
-        yield Flip(number.what, number.money, number.value, other, same, becomes, number.changed)
+    same = number.value
+    for other in way:
+        if _apart(number.value, same) >= within:
+            return None
+        if turned(other) is not None:
+            break
+        same = other
+    else:
+        return None
+    while abs(other - same) > (1.0 if number.whole else _FINEST * abs(number.value)):
+        if _apart(number.value, same) >= within:
+            return None
+        middle = (same + other) / 2
+        middle = float(round(middle)) if number.whole else middle
+        if middle in (same, other):
+            break
+        same, other = (middle, other) if turned(middle) is None else (same, middle)
+    if _apart(number.value, other) >= within:
+        return None
+    becomes = turned(other)
+    assert becomes is not None
+    return Flip(number.what, number.money, number.value, other, same, becomes, number.changed)
+
+
+def _apart(one: float, other: float) -> float:
+    """The difference as a share of the larger."""
+    return abs(one - other) / max(abs(one), abs(other)) if one != other else 0.0
 
 
 def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
@@ -136,16 +170,20 @@ def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
     for offer in offers or dict.fromkeys(offer.offer for offer in context.offers):
         payout = next(of.payout_micros for of in context.offers if of.offer == offer)
         if payout:
-            yield _Number(f"the payout of offer {offer}", payout, _by_payout(context, offer))
+            # one that pays more is closed, and says nothing of what lies between
+            yield _Number(f"the payout of offer {offer}", payout, _by_payout(context, offer), most=controls.max_payout_micros)
 
 
 def _by_hazard(cycle: Cycle) -> Callable[[float], Cycle]:
-    """All hazards of leaving, times this; chances end at 1."""
+    """All hazards of leaving, opting out and complaining, times this; chances end at 1."""
     context, rates = cycle.context, cycle.context.bundle.rates
 
     def changed(times: float) -> Cycle:
-        hazards = {segment: min(chance * times, 1.0) for segment, chance in rates.unsubscribe_hazard.items()}
-        parts = replace(context.bundle.parts, rates=rates.model_copy(update={"unsubscribe_hazard": hazards}))
+        hazards = {
+            name: {segment: min(chance * times, 1.0) for segment, chance in getattr(rates, name).items()}
+            for name in ("unsubscribe_hazard", "complaint_hazard")
+        }
+        parts = replace(context.bundle.parts, rates=rates.model_copy(update=hazards))
         return replace(cycle, context=replace(context, bundle=replace(context.bundle, parts=parts)))
 
     return changed
