@@ -79,12 +79,16 @@ def test_what_trouble_took_is_given_back_when_it_is_over_and_no_more_than_that()
 @pytest.mark.parametrize(
     ("delivery", "found"),
     [
-        (Delivery(10_000, 1, 90, 300), None),
-        (Delivery(10_000, 25, 0, 0), "complaints"),
-        (Delivery(2_000, 0, 60, 0), "bounces"),
-        (Delivery(2_000, 0, 0, 180), "deferrals"),
-        (Delivery(0, 0, 0, 2), None),
-        (Delivery(50, 1, 1, 0), None),
+        (Delivery(10_000, 10_000, 1, 90, 300), None),
+        (Delivery(10_000, 10_000, 25, 0, 0), "complaints"),
+        (Delivery(10_000, 10_000, 5, 0, 0), None),
+        (Delivery(10_000, 1_000, 5, 0, 0), "complaints"),  # of a thousand mails that could be complained about
+        (Delivery(2_000, 2_000, 0, 60, 0), "bounces"),
+        (Delivery(2_000, 200, 0, 25, 0), None),
+        (Delivery(2_000, 2_000, 0, 0, 180), "deferrals"),
+        (Delivery(2_000, 200, 0, 0, 110), None),
+        (Delivery(0, 0, 0, 0, 2), None),
+        (Delivery(50, 50, 1, 1, 0), None),
     ],
 )
 def test_trouble_is_half_a_limit_of_the_breaker_s_and_no_chance(delivery: Delivery, found: str | None) -> None:

@@ -78,4 +78,14 @@ def test_bounces_brake(org: Org) -> None:
     commit(org.w.counters.counting(org.name, NOW - timedelta(hours=2), {"bounces": 60}, zone="UTC", shard_by="b"))
     assert seen(org, Controls()) == 75
     kept = org.w.control.velocity(org.name)
-    assert kept is not None and kept["trouble"] == "bounces"
+    assert kept is not None and kept.get("trouble") == "bounces"
+
+
+@pytest.mark.parametrize(("heard", "then"), [(1_000, 75), (10_000, 100)])
+def test_complaints_brake_by_the_mails_that_can_be_complained_about(org: Org, heard: int, then: int) -> None:
+    """Five of a thousand are half a percent, however many more went to providers that tell of none."""
+    at, counted = NOW - timedelta(hours=2), {"sent": 10_000, "heard": heard, "complaints": 5}
+    commit(org.w.counters.counting(org.name, at, counted, zone="UTC", shard_by="c"))
+    assert seen(org, Controls()) == then
+    kept = org.w.control.velocity(org.name)
+    assert kept is not None and kept.get("trouble") == ("complaints" if then < 100 else None)

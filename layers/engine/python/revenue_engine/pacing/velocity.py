@@ -55,6 +55,7 @@ class Delivery:
     """What mailbox providers said of the window's mails."""
 
     sent: int
+    heard: int  # of them, those a complaint about which would be heard of (`records.causes`)
     complaints: int
     bounces: int
     deferred: int  # soft bounces and delays
@@ -79,13 +80,14 @@ class Verdict:
 
 
 def trouble(delivery: Delivery, controls: Controls) -> str | None:
-    """What ails delivery, surely and not by chance: half a limit of the breaker's, so that slower comes before stopped."""
-    for name, events, limit in (
-        ("complaints", delivery.complaints, controls.max_complaint_rate / 2),
-        ("bounces", delivery.bounces, controls.max_bounce_rate / 2),
-        ("deferrals", delivery.deferred, DEFERRED),
+    """What ails delivery, surely and not by chance: half a limit of the breaker's and of the same mails, so that slower comes before
+    stopped."""
+    for name, events, mails, limit in (
+        ("complaints", delivery.complaints, delivery.heard, controls.max_complaint_rate / 2),
+        ("bounces", delivery.bounces, delivery.sent, controls.max_bounce_rate / 2),
+        ("deferrals", delivery.deferred, delivery.sent, DEFERRED),
     ):
-        if events >= FEWEST and poisson_at_least(events, limit * delivery.sent) < TAIL:
+        if events >= FEWEST and poisson_at_least(events, limit * mails) < TAIL:
             return name
     return None
 

@@ -21,7 +21,8 @@ from revenue_engine.services.pace import known_velocity
 log = logging.getLogger(__name__)
 
 _PREDICTED = ("predicted_clicks_millionths", "predicted_conversions_millionths")
-_HOURLY = (*_PREDICTED, "clicked_mails", "mailed_conversions", "sent", "complaints", "bounces", "soft_bounces", "delivery_delays")
+_DELIVERY = ("sent", "heard", "complaints", "bounces", "soft_bounces", "delivery_delays")
+_HOURLY = (*_PREDICTED, "clicked_mails", "mailed_conversions", *_DELIVERY)
 _DAILY = (*_PREDICTED, "clicked_mails", "conversions%engine", "conversions%fixed")
 _DAY = 86_400.0
 
@@ -89,6 +90,7 @@ def _seen(
     )
     delivery = Delivery(
         sent=_total(window, "sent"),
+        heard=_total(window, "heard"),
         complaints=_total(window, "complaints"),
         bounces=_total(window, "bounces"),
         deferred=_total(window, "soft_bounces", "delivery_delays"),
