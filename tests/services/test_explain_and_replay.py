@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.errors import BadInput
 from revenue_engine.services.explain import explain_decisions
 from revenue_engine.services.replay import replay_cycle
@@ -66,6 +67,32 @@ def test_a_subscribers_decisions_are_explained_newest_first(made: House) -> None
     assert len(explain_decisions(made.w, ORG, subscriber, last=1)) == 1
     document = json.loads(command(made, "explain", subscriber, "--json").output)
     assert [one["record"] for one in document] == [one.record for one in found]
+
+
+def test_all_offers_of_a_decision_are_shown_with_what_is_known_of_them(made: House) -> None:
+    mailed = next(r for r in made.receipts() if r["mailed"])
+    cell = {"offer": mailed["offer"], "variant": mailed["content"], "segment": mailed["segment"]}
+    for day in ("2026-03-01", "2026-03-31"):
+        counted = {"deliveries": 50, "clicks": 4}
+        commit([made.w.offers.adding_evidence(ORG, day=day, **cell, amounts=counted)])
+    (one,) = json.loads(command(made, "explain", mailed["send_id"], "--offers", "--json").output)
+    offers = {of["offer"]: of for of in one["offers"]}
+    assert set(offers) == {offer.offer for offer in made.w.offers.catalogue(ORG)}
+    own = offers[mailed["offer"]]
+    assert own["propensity"] == pytest.approx(mailed["propensity_offer"]) and own["ineligible"] is None
+    scores = [of["expected"]["score_micros"] for of in one["offers"] if of["ineligible"] is None]
+    assert scores == sorted(scores, reverse=True)
+    (known,) = (of for of in one["stats"] if (of["offer"], of["variant"]) == (mailed["offer"], mailed["content"]))
+    assert known["segment"] == mailed["segment"]
+    assert (known["total_deliveries"], known["total_clicks"], known["click_rate"]) == (50, 4, 0.08), (
+        "what came after it is no part"
+    )
+    shown = command(made, "explain", mailed["send_id"], "--offers")
+    assert shown.exit_code == 0
+    for word in ("best first", "of topics", "exposure", "EPM", mailed["offer_name"]):
+        assert word in shown.output
+    assert "best first" not in command(made, "explain", mailed["send_id"]).output
+    assert "@" not in shown.output  # P4
 
 
 def test_what_is_neither_send_nor_subscriber_is_said_so(made: House) -> None:

@@ -9,8 +9,9 @@ import click
 
 from revenue_engine.aws.items import Item
 from revenue_engine.services.explain import explain_decisions
+from revenue_engine.services.ranked import ranked_offers
 from revenue_engine.services.replay import replay_cycle
-from workbench.cli import display
+from workbench.cli import display, offer_tables
 from workbench.cli.connection import Connection
 
 _OUTCOMES = ("delivered_at", "first_human_open_at", "first_human_click_at", "bounced_at", "complained_at", "unsubscribed_at")
@@ -19,21 +20,27 @@ _OUTCOMES = ("delivered_at", "first_human_open_at", "first_human_click_at", "bou
 @click.command()
 @click.argument("name", metavar="SEND_OR_SUBSCRIBER")
 @click.option("--last", type=click.IntRange(1, 100), default=3, show_default=True, help="Of a subscriber: how many decisions.")
+@click.option("--offers", is_flag=True, help="Also all offers for the reader, best first, and what is known of each.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
-def explain(connection: Connection, name: str, last: int, as_json: bool) -> None:
+def explain(connection: Connection, name: str, last: int, offers: bool, as_json: bool) -> None:
     """Why a mail was sent, or somebody was not mailed: every check with its value, the choice, and what would have changed it."""
     found = explain_decisions(connection.wiring, connection.org, name, last=last)
+    ranked = [ranked_offers(connection.wiring, connection.org, one) if offers else None for one in found]
     if as_json:
-        click.echo(json.dumps([{"record": one.record, "steps": [asdict(step) for step in one.steps]} for one in found], indent=2))
+        documents = [{"record": one.record, "steps": [asdict(step) for step in one.steps]} for one in found]
+        added = [{} if one is None else asdict(one) for one in ranked]
+        click.echo(json.dumps([one | more for one, more in zip(documents, added, strict=True)], indent=2))
         return
     if not found:
         click.echo(f"{name} has not been decided yet")
-    for one in found:
+    for one, more in zip(found, ranked, strict=True):
         rows = [(step.what, step.verdict, step.detail) for step in one.steps]
         if one.send is not None:
             rows.append(("what became of it", one.send["state"].lower(), _became(one.send)))
         display.table(f"{one.record['subscriber']}: {one.record['action']}", ("step", "", "on record"), rows)
+        if more is not None:
+            offer_tables.show(more, one.record)
 
 
 @click.command()

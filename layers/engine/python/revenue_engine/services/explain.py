@@ -12,6 +12,7 @@ import orjson
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_id_at, from_epoch
+from revenue_engine.context import CycleContext
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.explanation import Step, explain
 from revenue_engine.flips import nearest_flip
@@ -23,11 +24,13 @@ from revenue_engine.snapshot import load_context, load_page
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One decision, its steps, and the outbox row of its mail, if there is one."""
+    """One decision, its steps, the outbox row of its mail, if there is one, and what it was decided by."""
 
     record: dict[str, Any]
     steps: tuple[Step, ...]
     send: Item | None
+    alone: Batch  # the reader's row, as the cycle saw it
+    context: CycleContext
 
 
 def explain_decisions(w: Wiring, org: str, name: str, *, last: int) -> list[Explained]:
@@ -71,7 +74,7 @@ def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Expla
     alone = Batch(batch.subscriber[own], batch.rows[own], batch.decided_at[own])
     steps = explain(record, row, decided_by, lambda: nearest_flip(alone, decided_by))
     send = w.sends.get(record["send_id"]) if record["send_id"] else None
-    return Explained(record, steps, send), int(batch.decided_at[record["row"]])
+    return Explained(record, steps, send, alone, decided_by), int(batch.decided_at[record["row"]])
 
 
 def records(w: Wiring, org: str, cycle_id: str) -> Iterator[dict[str, Any]]:
