@@ -54,7 +54,7 @@ class _Number:
     changed: Callable[[float], Cycle]
     whole: bool = True
     money: bool = True
-    most: float | None = None  # the farthest that is looked at; None: _FARTHEST times as much
+    most: float | None = None  # the farthest that is looked at; None: _FARTHEST times as much, or _FROM_ZERO
 
     def ways(self) -> Iterator[list[float]]:
         """Up and down: values further and further away, the last of them the end."""
@@ -163,7 +163,8 @@ def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
         ("the least engagement", "min_engagement_score"),
     ):
         yield _Number(what, getattr(controls, name), by_control(name, whole=False), whole=False, money=False, most=1.0)
-    yield _Number("the chance that a mail makes people leave, times", 1.0, _by_hazard(cycle), whole=False, money=False)
+    leaving = "the chance that a mail makes people leave, times"
+    yield _Number(leaving, 1.0, _by_hazard(cycle), whole=False, money=False, most=_FARTHEST)
     decisions = decide_batch(batch, cycle)
     arms = (int(decisions.arm[0]), int(decisions.runner_up[0]))
     offers = dict.fromkeys(cycle.book.arms[arm][0] for arm in arms if arm != NONE)
