@@ -90,6 +90,8 @@ def _plan(key: bytes, subscriber: str, offer: str, number: int) -> PlannedSend:
         "predicted_revenue_micros": 50_000,
         "p_click": 0.05,
         "p_conversion": 0.1,
+        "content_hash": "c",
+        "listed_payout_micros": 0,
     }
     return PlannedSend(
         org=ORG, cycle_id="20260304T1000", budget_day=day, decision_id=decision, subscriber=subscriber, offer=offer,

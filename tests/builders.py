@@ -167,6 +167,8 @@ class Org:
         return ids.address_hash(self.w.parameters.address_key(self.name), address)
 
     def plan(self, subscriber: str, *, offer: str = "1042", decision: str = "d1", **changes: Any) -> PlannedSend:
+        known = self.w.offers.get(self.name, offer)
+        contents = {creative.variant: creative.content_hash for creative in known.creatives} if known else {}
         plan = PlannedSend(
             org=self.name,
             cycle_id=CYCLE,
@@ -179,6 +181,8 @@ class Org:
             campaign=f"20260304-{offer}-standard",
             segment="new",
             topic=0,
+            content_hash=contents.get("standard", ""),
+            listed_payout_micros=known.payout_micros or 0 if known else 0,
             provider="other",
             policy="engine",
             approval_id="",

@@ -157,10 +157,26 @@ def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) ->
         "valid_until": 1_772_640_000,
         "sends": 3,
         "predicted_revenue_micros": 123_456,
+        "groups": [
+            {
+                "offer": "1042",
+                "offer_name": "Loans",
+                "variant": "soft",
+                "subject": "Any time",
+                "segment": "quiet",
+                "sends": 2,
+                "predicted_revenue_micros": 99_000,
+            }
+        ],
     }
     org.w.control.put_approval(org.name, "p1", facts)
+    org.w.control.note_reasons(org.name, "p1", ["new_offer", "unusual_volume"])
     listed = run("approvals", "list").stdout
-    assert "p1" in listed and "waiting" in listed and "0.12 USD" in listed
+    assert "p1" in listed and "waiting" in listed and "0.12 USD" in listed and "new_offer" in listed
+    shown = run("approvals", "show", "p1").stdout
+    for word in ("1042 Loans", "soft", "Any time", "quiet", "0.09 USD", "and 1 more", "not routine: new_offer, unusual_volume"):
+        assert word in shown
+    assert run("approvals", "show", "p2").stderr.startswith("Error: plan: unknown (p2")
     assert run("approvals", "reject", "p1").stdout == "rejected\n"
     again = run("approvals", "approve", "p1")
     assert again.exit_code == 1

@@ -16,8 +16,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from revenue_engine.aws import names
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import cycle_id_at
 from revenue_engine.intake.subscribers_csv import read_subscribers
 from revenue_engine.records.offer import Creative, Offer
 from revenue_engine.services.catalogue import import_offers
@@ -97,6 +99,20 @@ class House:
         records = [line.record for line in read_subscribers(lines, mapping={}) if line.record is not None]
         assert len(records) == count
         return import_subscribers(self.w, ORG, records, now=self.now, random_bytes=self._random.randbytes)
+
+    def routine(self, *, mails: int = 1_000, clicks: int = 5) -> None:
+        """Yesterday everything of the catalogue was clicked, and the day before a cycle mailed so many."""
+        day = f"{self.now - timedelta(days=1):%Y-%m-%d}"
+        arms = [(offer.offer, creative.variant) for offer in self.w.offers.catalogue(ORG) for creative in offer.creatives]
+        amounts = {"deliveries": 20 * clicks, "clicks": clicks}
+        commit(
+            [
+                self.w.offers.adding_evidence(ORG, day=day, offer=offer, variant=variant, segment="new", amounts=amounts)
+                for offer, variant in arms
+            ]
+        )
+        before = self.now - timedelta(days=2)
+        self.w.control.finish_cycle(ORG, cycle_id_at(before), now=before, report={"planned": mails})
 
     def run(self, minutes: float) -> None:
         """Let time pass."""

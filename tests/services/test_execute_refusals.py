@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.offer import Creative
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import send_messages
 from tests.builders import DAY, HTML, NOW, Org, an_offer
 
 T = epoch_seconds(NOW)
@@ -184,6 +185,46 @@ OFFERS: dict[str, dict[str, Any]] = {
 def test_an_offer_that_may_not_run_now_is_not_mailed(org: Org, reason: str) -> None:
     org.w.offers.put(org.name, an_offer(**OFFERS[reason]))
     assert refused(org, org.plan(org.add_person())) == reason
+
+
+CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
+    "another subject": ("content_changed", {"creatives": (Creative("standard", "Daily Deals", "Act now", HTML),)}),
+    "another sender's name": (
+        "content_changed",
+        {"creatives": (Creative("standard", "Deals", "An offer for {{ first_name }}", HTML),)},
+    ),
+    "another body": (
+        "content_changed",
+        {"creatives": (Creative("standard", "Daily Deals", "An offer for {{ first_name }}", HTML.replace("Go", "Win")),)},
+    ),
+    "a lower payout": ("payout_fell", {"payout_micros": 10_000}),
+    "a payout that is no longer listed": ("payout_fell", {"payout_micros": None}),
+    "another currency": ("currency_not_converted", {"currency": "JPY"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_what_is_no_longer_what_was_decided_is_not_mailed(org: Org, change: str) -> None:
+    reason, changes = CHANGED[change]
+    plan = org.plan(org.add_person())
+    org.w.offers.put(org.name, an_offer(**changes))
+    assert refused(org, plan) == reason
+
+
+def test_what_pays_more_or_is_renamed_is_still_what_was_decided(org: Org) -> None:
+    plans = [org.plan(org.add_person()), org.plan(org.add_person(), listed_payout_micros=0)]
+    org.w.offers.put(org.name, an_offer(name="Another name", payout_micros=40_000_000, content_hash="other"))
+    assert org.execute(plans).outcomes == {"sent": 2}
+
+
+def test_a_message_queued_before_plans_knew_their_content_is_dropped_by_name(org: Org) -> None:
+    plan = org.plan(org.add_person())
+    facts = {name: value for name, value in asdict(plan).items() if name not in ("content_hash", "listed_payout_micros")}
+    shared = {name: facts.pop(name) for name in ("org", "cycle_id", "approval_id")}
+    body = json.dumps(shared | {"rows": 1, "columns": {name: [value] for name, value in facts.items()}})
+    (old,) = send_messages.decode(body)
+    assert (old.send_id, old.offer, old.campaign) == (plan.send_id, plan.offer, plan.campaign)
+    assert refused(org, old) == "content_unknown"
 
 
 def test_an_offer_nobody_knows_is_not_mailed(org: Org) -> None:

@@ -152,6 +152,7 @@ def test_a_retry_of_a_cycle_whose_mails_have_left_mails_nobody_again(monkeypatch
 
 def test_an_approval_that_died_before_its_plan_was_queued_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     with house(5, autonomy="approval", by_hand=True, auto_approve_under_micros=10**9) as made:
+        made.routine()
         made.judge()
         with monkeypatch.context() as patch:
             _calls(patch, Queue, "_send_batch", survive=0, error=RuntimeError("injected"))

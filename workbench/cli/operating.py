@@ -151,13 +151,42 @@ def approvals_list(connection: Connection) -> None:
             p["sends"],
             format_micros(p["predicted_revenue_micros"], currency),
             from_epoch(p["valid_until"]),
+            ", ".join(p.get("not_routine", ())),
         )
-        for p in approving.listed(connection.wiring, connection.org)
+        for p in approving.listed(connection.wiring, connection.org, now=connection.now())
     ]
     if not rows:
         click.echo("no plans")
         return
-    display.table("", ("plan", "status", "sends", "predicted revenue", "valid until"), rows)
+    display.table("", ("plan", "status", "sends", "predicted revenue", "valid until", "not routine"), rows, whole=("plan",))
+
+
+@approvals.command("show")
+@click.argument("plan")
+@click.pass_obj
+def approvals_show(connection: Connection, plan: str) -> None:
+    """What a plan would mail, to whom, and why it has not approved itself."""
+    found = connection.wiring.control.approval(connection.org, plan)
+    if found is None:
+        raise BadInput("plan", "unknown", plan[:60])
+    currency, groups = connection.wiring.parameters.controls(connection.org).currency, found.get("groups", [])
+    rows = [
+        (
+            f"{g['offer']} {g['offer_name']}",
+            g["variant"],
+            g["subject"],
+            g["segment"],
+            g["sends"],
+            format_micros(g["predicted_revenue_micros"], currency),
+        )
+        for g in groups
+    ]
+    display.table("", ("offer", "variant", "subject", "segment", "sends", "predicted revenue"), rows)
+    others = found["sends"] - sum(g["sends"] for g in groups)
+    if others:
+        click.echo(f"and {others} more in smaller groups")
+    if found.get("not_routine"):
+        click.echo(f"not routine: {', '.join(found['not_routine'])}")
 
 
 @approvals.command("approve")

@@ -45,7 +45,7 @@ def load_page(raw: bytes) -> Batch:
 
 
 def save_context(context: CycleContext) -> bytes:
-    """The context as JSON. Of creatives' bodies merge fields alone are kept, and `content_hash` names them. The bundle is
+    """The context as JSON. Of creatives' bodies merge fields alone are kept, and `html_hash` names them. The bundle is
     named by its version, under which it lies unchanged."""
     posteriors = context.posteriors
     return orjson.dumps(
@@ -154,5 +154,5 @@ def _bundle(version: str, bundle_of: Finder) -> Bundle:
 
 def _offer_document(offer: Offer) -> dict[str, Any]:
     """Of a body its merge fields: no decision reads more of it (`features.personalisation`)."""
-    creatives = (replace(creative, html=merge_fields(creative.html)) for creative in offer.creatives)
+    creatives = (creative.without_body(merge_fields(creative.html)) for creative in offer.creatives)
     return offer_document(replace(offer, creatives=tuple(creatives)))

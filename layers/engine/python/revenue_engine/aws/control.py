@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -238,9 +238,9 @@ class Control(CycleRecords):
         """One plan's facts: `status` waiting | approved | rejected, `valid_until`."""
         return self.table.get(org, f"approval#{approval_id}")
 
-    def approvals(self, org: str) -> list[Item]:
-        """All plans still on record."""
-        return list(self._range(org, "approval#"))
+    def approvals(self, org: str, day: date | None = None) -> list[Item]:
+        """All plans still on record, or those of the cycles of a UTC day."""
+        return self._range(org, f"approval#{day:%Y%m%d}" if day else "approval#")
 
     def decide_approval(self, org: str, approval_id: str, *, status: str, by: str, now: int) -> bool:
         """Approves or rejects a plan that still waits. False when it does not, or is too old."""
@@ -255,6 +255,19 @@ class Control(CycleRecords):
         except ConditionFailed:
             return False
         return True
+
+    def note_reasons(self, org: str, approval_id: str, reasons: Sequence[str]) -> None:
+        """Why a plan that waits has not approved itself; nothing when it no longer waits."""
+        expression = changes(
+            set_={"not_routine": list(reasons)},
+            condition="#status = :waiting",
+            names={"#status": "status"},
+            values={":waiting": "waiting"},
+        )
+        try:
+            self.table.update(org, f"approval#{approval_id}", expression)
+        except ConditionFailed:
+            return
 
     def note_queued(self, org: str, approval_id: str, *, at: int) -> None:
         """An approved plan lies in the queue."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +29,23 @@ class Creative:
     subject: str
     html: str
     asset: str = ""  # Everflow's network_offer_creative_id; "" = the operator's own file brought it, no sync takes it away
+    html_hash: str = (
+        ""  # of a body that was left out, as of a stored cycle's creatives: the body's SHA-256; "" = the body is here
+    )
+
+    @property
+    def content_hash(self) -> str:
+        """Tells what a reader would see from anything else: 16 hex digits of a SHA-256 over from name, subject and body."""
+        seen = (self.from_name, self.subject, self.html_hash or _sha256(self.html))
+        return _sha256(json.dumps(seen))[:16]
+
+    def without_body(self, fields: str) -> Creative:
+        """The same, with its merge fields and the hash of the body in its place."""
+        return replace(self, html=fields, html_hash=self.html_hash or _sha256(self.html))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

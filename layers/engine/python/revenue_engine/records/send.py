@@ -43,6 +43,8 @@ class PlannedSend:
     campaign: str
     segment: str
     topic: int  # of the offer's category (`topic_number`)
+    content_hash: str  # of the creative as it was decided on (`Creative.content_hash`); "" = planned before anybody noted it
+    listed_payout_micros: int  # per conversion, as the offer listed it then; 0 = it lists none
     provider: str
     policy: str  # engine | fixed
     approval_id: str  # "" unless the plan waited for a person

@@ -14,10 +14,22 @@ from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.services import send_messages
 from revenue_engine.services.pace import in_force
 
+NO_ROOM = "no_room_now"
 
-def listed(w: Wiring, org: str) -> list[Item]:
-    """Every plan on record: `approval_id`, `status`, `valid_until`, `sends`, `predicted_revenue_micros`."""
-    return w.control.approvals(org)
+
+def listed(w: Wiring, org: str, *, now: datetime) -> list[Item]:
+    """Every plan on record: `approval_id`, `status`, `valid_until`, `sends`, `predicted_revenue_micros`, and while it waits `not_routine`
+    (why it has not approved itself) and `groups`: its mails by offer, variant and segment, the most numerous first."""
+    return [plan if _waits(plan, now) else _without_groups(plan) for plan in w.control.approvals(org)]
+
+
+def _waits(plan: Item, now: datetime) -> bool:
+    return bool(plan["status"] == "waiting" and plan["valid_until"] > epoch_seconds(now))
+
+
+def _without_groups(plan: Item) -> Item:
+    """A month of plans is a long list: of what is decided the groups are read one plan at a time."""
+    return {name: value for name, value in plan.items() if name != "groups"}
 
 
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
@@ -41,7 +53,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         return 0
     if known["status"] == "waiting":
         if room <= w.control.budget_reserved(org, quarter) or controls.max_daily_emails <= w.control.budget_reserved(org, day):
-            raise Refused("no_room_now", "the day's budget is used up, or these minutes are taken: the plan still waits")
+            raise Refused(NO_ROOM, "the day's budget is used up, or these minutes are taken: the plan still waits")
         if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
             return 0
     elif known["status"] != "approved":

@@ -21,6 +21,7 @@ from revenue_engine.records.offer import Offer, ineligible_reason, may_go_to
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.records.subscriber import country_code
 from revenue_engine.safety.claim import may_claim
+from revenue_engine.safety.decided import changed_reason
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,9 @@ class Composer:
             return reason
         if not may_go_to(offer, country_code(row.country)):
             return "country_excluded"
-        if all(creative.variant != plan.variant for creative in offer.creatives):
-            return "no_approved_creative"
+        reason = changed_reason(plan, offer, currency=self.controls.currency)
+        if reason is not None:
+            return reason
         return None if self.controls.sender.complete else "sender_incomplete"
 
     def _advertiser_says_no(self, offer: Offer, address: str, now: datetime) -> str | None:

@@ -49,7 +49,7 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
                 queued = anomaly_desk.queue_decision(w, org, _key(request), verdict=verdict, by=_who(request), now=now)
                 return _done(queued, "nothing by that key waits")
             case ("GET", ["approvals"]):
-                return _json(200, {"approvals": approvals.listed(w, org)})
+                return _json(200, {"approvals": approvals.listed(w, org, now=now)})
             case ("POST", ["approvals", approval_id, "approve"]):
                 return _json(200, {"queued": approvals.approve(w, org, approval_id, by=_who(request), now=now)})
             case ("POST", ["approvals", approval_id, "reject"]):

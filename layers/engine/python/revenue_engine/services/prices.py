@@ -37,7 +37,7 @@ def price_now(
         price,
         f"{told_by}/complaints-{now.date() - timedelta(days=1)}",
         usual_micros=mean_price(price, _usual(w, org, now)),
-        kappa_micros=complaint_price(evidence, now.date(), _heard_share(w, org, day_in(now, zone))),
+        kappa_micros=complaint_price(evidence, now.date(), heard_share(w, org, day_in(now, zone))),
     )
 
 
@@ -69,7 +69,7 @@ def _usual(w: Wiring, org: str, now: datetime) -> tuple[int, ...]:
     return tuple(int(item["report"]["lambda_micros"]) for item in before if "lambda_micros" in item.get("report", {}))
 
 
-def _heard_share(w: Wiring, org: str, today: date) -> float:
+def heard_share(w: Wiring, org: str, today: date) -> float:
     """Of the mails delivered lately, or before a pause, those to mailbox providers that tell of complaints; all, where none ever was."""
     names = {provider: f"delivered#{provider}" for provider in PROVIDERS}
     for days in (HEARD_DAYS, EVIDENCE_DAYS):

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,12 +28,12 @@ from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.reasons import REASONS
-from revenue_engine.records.send import PlannedSend
 from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.safety.claim import gate
-from revenue_engine.services import approvals, send_messages
+from revenue_engine.services import send_messages
 from revenue_engine.services.cycle_inputs import known_context, pages, stored_context, written_pages
 from revenue_engine.services.gate import breaker_facts
+from revenue_engine.services.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -147,23 +147,25 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
 # --- one page ------------------------------------------------------------------------------------------------------------
 def _run_pages(w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport) -> None:
     """Velocity, providers and the hours to come bound the cycle, not its pages."""
-    price, taken = cycle.context.price, NOTHING_TAKEN
+    price, taken, waiting = cycle.context.price, NOTHING_TAKEN, Waiting(w, cycle)
     report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
     for number, batch in enumerate(batches):
-        taken = _run_page(w, cycle, number, batch, report, taken)
+        taken = _run_page(w, cycle, number, batch, report, taken, waiting)
+    waiting.decide()
     hour = first_later_hour(cycle.now) // 3_600
     report.providers.update(dict(zip(PROVIDERS, taken.mails, strict=True)))
     report.later.update({str(hour + h): n for h, n in enumerate(taken.later) if n})
 
 
-def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport, taken: Taken) -> Taken:
+def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport, taken: Taken, waiting: Waiting) -> Taken:
     """Every step may be repeated: the reservation is remembered, receipts overwrite themselves, claims refuse a second mail."""
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
     wanted = places(decisions, cycle, taken)
-    granted = wanted
-    if context.autonomy is not Autonomy.APPROVAL:  # a plan that waits reserves on approval
+    if context.autonomy is Autonomy.APPROVAL:  # a plan that waits reserves on approval: no more than there would be then
+        granted = min(wanted, max(0, context.budget_left - sum(taken.mails)))
+    else:
         granted = w.control.reserve(
             org,
             day_in(context.now, context.controls.zone).isoformat(),
@@ -178,7 +180,7 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     _record(w, cycle, number, batch, decisions, granted, taken)
     planned = planned_sends(decisions, cycle, send_ids(w, org)) if decisions.mail.any() else []
     if context.autonomy is Autonomy.APPROVAL:
-        decisions = _wait_for_approval(w, cycle, number, decisions, planned)
+        decisions = waiting.add(number, decisions, planned)
     else:
         w.sends_queue.send(send_messages.messages(planned))
     _move_due_times(w, cycle, decisions)
@@ -213,36 +215,6 @@ def send_ids(w: Wiring, org: str) -> audit.SendIds:
     """The names of an org's mails. Raises Refused without the tracking key."""
     key = w.parameters.tracking_key(org)
     return lambda subscriber, decision_id: ids.send_id(key, org=org, subscriber=subscriber, decision_id=decision_id)
-
-
-def _wait_for_approval(
-    w: Wiring, cycle: Cycle, number: int, decisions: Decisions, planned: list[tuple[int, PlannedSend]]
-) -> Decisions:
-    """The page's plan waits for a person; its people are due again when it expires."""
-    if not planned:
-        return decisions
-    context = cycle.context
-    approval_id = f"{context.cycle_id}-{number:04d}"
-    valid_until = cycle.now + context.controls.approval_valid_hours * 3_600
-    plans = [replace(plan, approval_id=approval_id, budget_day="") for _, plan in planned]
-    predicted = sum(plan.predicted_revenue_micros for plan in plans)
-    body = gzip.compress(send_messages.encode(plans).encode(), mtime=0)
-    w.decisions.put(f"plans/{context.org}/{approval_id}.json.gz", body)
-    w.control.put_approval(
-        context.org,
-        approval_id,
-        {
-            "approval_id": approval_id,
-            "status": "waiting",
-            "valid_until": valid_until,
-            "sends": len(plans),
-            "predicted_revenue_micros": predicted,
-            "expires_at": valid_until + _STATE_DAYS * 86_400,
-        },
-    )
-    if predicted < context.controls.auto_approve_under_micros:
-        approvals.approve(w, context.org, approval_id, by="auto_approve_under", now=context.now)
-    return replace(decisions, next_decision_at=np.where(decisions.mail, valid_until, decisions.next_decision_at))
 
 
 def _move_due_times(w: Wiring, cycle: Cycle, decisions: Decisions) -> None:

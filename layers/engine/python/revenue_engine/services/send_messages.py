@@ -15,13 +15,21 @@ ROWS_PER_MESSAGE = 500
 _COLUMNS = tuple(f.name for f in fields(PlannedSend))
 # The same for every row of a message: written once.
 _SHARED = ("org", "cycle_id", "approval_id")
+# The same for every row of one arm: written once an arm, and rows have its number.
+_OF_ARM = ("offer", "variant", "campaign", "topic", "content_hash", "listed_payout_micros")
+_OF_ROW = tuple(name for name in _COLUMNS if name not in (*_SHARED, *_OF_ARM))
+# What was queued before plans knew their content has no arms: execute drops it by name.
+_NOTHING_KNOWN = {"content_hash": [""], "listed_payout_micros": [0]}
 
 
 def encode(plans: Sequence[PlannedSend]) -> str:
     """One message body. All plans share org, cycle and approval."""
     body: dict[str, Any] = {name: getattr(plans[0], name) for name in _SHARED}
     body["rows"] = len(plans)
-    body["columns"] = {name: [getattr(plan, name) for plan in plans] for name in _COLUMNS if name not in _SHARED}
+    keys = [tuple(getattr(plan, name) for name in _OF_ARM) for plan in plans]
+    number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+    body["arms"] = {name: [key[i] for key in number] for i, name in enumerate(_OF_ARM)}
+    body["columns"] = {name: [getattr(plan, name) for plan in plans] for name in _OF_ROW} | {"arm": [number[key] for key in keys]}
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -29,8 +37,12 @@ def decode(body: str) -> list[PlannedSend]:
     """The plans of a message body."""
     document = json.loads(body)
     shared = {name: document[name] for name in _SHARED}
-    columns = document["columns"]
-    return [PlannedSend(**shared, **{name: columns[name][i] for name in columns}) for i in range(document["rows"])]
+    columns, arms = document["columns"], document.get("arms", _NOTHING_KNOWN)
+    arm = columns.pop("arm", [0] * document["rows"])
+    return [
+        PlannedSend(**shared, **{name: arms[name][arm[i]] for name in arms}, **{name: columns[name][i] for name in columns})
+        for i in range(document["rows"])
+    ]
 
 
 def messages(planned: Iterable[tuple[int, PlannedSend]]) -> list[Message]:

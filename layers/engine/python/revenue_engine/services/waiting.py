@@ -1,0 +1,119 @@
+"""A cycle's plans under autonomy = approval: each page's waits for a person; at the cycle's end all of them approve themselves, or none."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import numpy as np
+
+from revenue_engine.approval_risk import Known, Planned, why_not_routine
+from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import day_in
+from revenue_engine.context import Cycle
+from revenue_engine.errors import Refused
+from revenue_engine.pacing.complaints import BUDGET
+from revenue_engine.plans import groups
+from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import approvals, send_messages
+from revenue_engine.services.prices import heard_share
+
+_KEPT_SECONDS = 30 * 86_400
+_RECENT_DAYS = 3  # UTC days, today's among them
+
+
+@dataclass
+class Waiting:
+    """What one cycle has planned so far. Every step may be repeated."""
+
+    w: Wiring
+    cycle: Cycle
+    approval_ids: list[str] = field(default_factory=list)
+    decisions: list[Decisions] = field(default_factory=list)  # the mails alone
+
+    def add(self, page: int, decisions: Decisions, planned: list[tuple[int, PlannedSend]]) -> Decisions:
+        """The page's plan waits for a person; its people are due again when it expires."""
+        if not planned:
+            return decisions
+        context = self.cycle.context
+        approval_id = f"{context.cycle_id}-{page:04d}"
+        valid_until = self.cycle.now + context.controls.approval_valid_hours * 3_600
+        plans = [replace(plan, approval_id=approval_id, budget_day="") for _, plan in planned]
+        body = gzip.compress(send_messages.encode(plans).encode(), mtime=0)
+        self.w.decisions.put(f"plans/{context.org}/{approval_id}.json.gz", body)
+        mails = decisions.take(np.flatnonzero(decisions.mail))
+        self.w.control.put_approval(
+            context.org,
+            approval_id,
+            {
+                "approval_id": approval_id,
+                "status": "waiting",
+                "valid_until": valid_until,
+                "sends": len(plans),
+                "predicted_revenue_micros": int(mails.expected_revenue_micros.sum()),
+                "groups": groups(mails, self.cycle),
+                "expires_at": valid_until + _KEPT_SECONDS,
+            },
+        )
+        self.approval_ids.append(approval_id)
+        self.decisions.append(mails)
+        return replace(decisions, next_decision_at=np.where(decisions.mail, valid_until, decisions.next_decision_at))
+
+    def decide(self) -> None:
+        """At the cycle's end: its plans approve themselves, or are kept with the reasons why a person has to look."""
+        if not self.approval_ids:
+            return
+        context = self.cycle.context
+        reasons = why_not_routine(self._planned(), self._known(), under_micros=context.controls.auto_approve_under_micros)
+        for approval_id in self.approval_ids:
+            self._approve(approval_id, reasons)
+
+    def _approve(self, approval_id: str, reasons: tuple[str, ...]) -> None:
+        context = self.cycle.context
+        if not reasons:
+            try:
+                approvals.approve(self.w, context.org, approval_id, by="auto_approve_under", now=context.now)
+            except Refused as refused:
+                if refused.reason != approvals.NO_ROOM:
+                    raise
+                reasons = (refused.reason,)
+        if reasons:
+            self.w.control.note_reasons(context.org, approval_id, reasons)
+
+    def _planned(self) -> Planned:
+        arms = np.concatenate([mails.arm for mails in self.decisions])
+        return Planned(
+            mails=np.bincount(arms, minlength=len(self.cycle.book.arms)).astype(np.int64),
+            complaints=float(sum(mails.complaint_risk.sum() for mails in self.decisions)),
+            predicted_revenue_micros=int(sum(mails.expected_revenue_micros.sum() for mails in self.decisions)),
+        )
+
+    def _known(self) -> Known:
+        w, context = self.w, self.cycle.context
+        # rates of complaints are over all mails, the budget is of those that can be complained about
+        heard = heard_share(w, context.org, day_in(context.now, context.controls.zone)) or 1.0
+        return Known(
+            clicks=context.posteriors.clicks,
+            offer_of_arm=self.cycle.book.offer_of_arm,
+            usual_mails=self._usual_mails(),
+            anything_stopped=bool(w.safety.stops(context.org, now=self.cycle.now)),
+            breaker=(w.control.breaker(context.org) or {}).get("state", ""),
+            complaint_budget=BUDGET * heard,
+        )
+
+    def _usual_mails(self) -> tuple[int, ...]:
+        """Of the cycles that have ended within the last days, the mails they planned; what nobody approved of them was never let go."""
+        org, kept_back = self.cycle.context.org, Counter[str]()
+        days = [self.cycle.context.now.date() - timedelta(days=n) for n in range(_RECENT_DAYS)]
+        for plan in (plan for day in days for plan in self.w.control.approvals(org, day)):
+            if plan["status"] != "approved":
+                kept_back[plan["approval_id"].rpartition("-")[0]] += plan["sends"]
+        cycles = [
+            (item["sk"].removeprefix("cycle#"), item.get("report", {}))
+            for day in days
+            for item in self.w.control.cycles(org, day)
+        ]
+        return tuple(int(report["planned"]) - kept_back[name] for name, report in cycles if "planned" in report)
