@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,11 +18,11 @@ from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
 from revenue_engine.grant import grant
 from revenue_engine.pacing.warm_up import Room
-from revenue_engine.plans import mail_columns
+from revenue_engine.plans import MOST_GROUPS, groups, mail_columns
 from revenue_engine.prediction.features import OFFER
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
-from revenue_engine.records.evidence import Evidence
+from revenue_engine.records.evidence import SEGMENTS, Evidence
 from revenue_engine.records.offer import Creative
 from revenue_engine.snapshot import controls_version, load_context, load_page, save_context, save_page
 from tests.core_cases import HOUR, NOW, OFFERS, PRIOR, T, a_context, a_page, a_row, an_offer
@@ -107,6 +108,22 @@ def test_a_context_keeps_everything_a_decision_reads() -> None:
     assert (back.posteriors.shape == CONTEXT.posteriors.shape).all()
     assert back.posteriors.spread == CONTEXT.posteriors.spread
     assert [replace(o, creatives=()) for o in back.offers] == [replace(o, creatives=()) for o in CONTEXT.offers]
+
+
+def test_a_context_names_what_readers_would_see_without_the_bodies() -> None:
+    stored = save_context(CONTEXT)
+    back = load_context(stored, PRIOR)
+    assert b"<p>Hello" not in stored
+    before, after = ([c.content_hash for o in context.offers for c in o.creatives] for context in (CONTEXT, back))
+    assert before == after
+    assert all(len(content) == 16 for content in before)
+    creative = CONTEXT.offers[0].creatives[0]
+    seen = {"from_name": "Another", "subject": "Another", "html": "Another"}
+    others = {replace(creative, **{name: value}).content_hash for name, value in seen.items()}
+    assert len(others | {creative.content_hash}) == 4
+    assert replace(creative, variant="other", asset="9").content_hash == creative.content_hash
+    # as engines before stored it
+    assert replace(creative, html="").content_hash == ""
 
 
 def test_a_context_of_before_prices_had_a_week_decides_by_today_s_alone() -> None:
@@ -254,6 +271,23 @@ def test_the_mails_of_a_page_are_its_mailed_rows_by_minute_and_provider() -> Non
             ("predicted_revenue_micros", "expected_revenue_micros"),
         ):
             assert columns[column][i] == record[field]
+
+
+def test_a_plan_s_mails_are_grouped_by_arm_and_segment_and_the_most_numerous_groups_are_kept() -> None:
+    offers = [an_offer(number, variants=("standard", "soft", "urgency")) for number in range(101, 111)]
+    cycle = prepare(replace(a_context(offers=offers), budget_left=1_000))
+    decisions = grant(decide_batch(PAGE, cycle), PAGE, cycle, 1_000)
+    mails = decisions.take(np.flatnonzero(decisions.mail))
+    counted = Counter(zip(mails.arm.tolist(), mails.segment.tolist(), strict=True))
+    assert len(counted) > MOST_GROUPS
+    found = groups(mails, cycle)
+    assert [group["sends"] for group in found] == sorted(counted.values(), reverse=True)[:MOST_GROUPS]
+    for group in found:
+        arm = cycle.book.arms.index((group["offer"], group["variant"]))
+        inside = (mails.arm == arm) & (mails.segment == SEGMENTS.index(group["segment"]))
+        assert group["sends"] == inside.sum()
+        assert group["predicted_revenue_micros"] == mails.expected_revenue_micros[inside].sum()
+        assert group["subject"] == f"Subject {group['variant']} {group['offer']}"
 
 
 def test_in_shadow_there_are_receipts_and_no_mails() -> None:

@@ -165,7 +165,7 @@ def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) ->
                 "subject": "Any time",
                 "segment": "quiet",
                 "sends": 2,
-                "predicted_revenue_micros": 99_000,
+                "predicted_revenue_micros": 90_000,
             }
         ],
     }

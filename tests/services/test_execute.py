@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -404,3 +405,6 @@ def test_messages_hold_one_minute_and_provider_and_at_most_five_hundred_rows(org
         inside = send_messages.decode(message.body)
         assert len(inside) <= 500
         assert len({plan.provider for plan in inside}) == 1
+        assert len(message.body) < 256 * 1024
+        arms = json.loads(message.body)["arms"]  # what an offer's mails share is written once
+        assert [len(values) for values in arms.values()] == [1] * len(arms)

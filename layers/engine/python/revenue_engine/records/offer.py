@@ -35,7 +35,10 @@ class Creative:
 
     @property
     def content_hash(self) -> str:
-        """Tells what a reader would see from anything else: 16 hex digits of a SHA-256 over from name, subject and body."""
+        """Tells what a reader would see from anything else: 16 hex digits of a SHA-256 over from name, subject and body. "" where nobody
+        knows the body: cycles were once stored without a trace of it."""
+        if not (self.html or self.html_hash):
+            return ""
         seen = (self.from_name, self.subject, self.html_hash or _sha256(self.html))
         return _sha256(json.dumps(seen))[:16]
 
