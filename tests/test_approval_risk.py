@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_what_was_seen_before_in_such_numbers_and_is_worth_less_than_the_bound_i
     assert why_not_routine(PLANNED, KNOWN, under_micros=1_000) == ()
 
 
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "an offer that nobody ever clicked": ({}, {"clicks": np.array([1.0, 0.0, 0.0])}, ("new_offer",)),
     "a variant nobody clicked of an offer that was clicked": ({"mails": np.array([2, 1, 2])}, {}, ("new_variant",)),
     "one mail more than any cycle": ({"mails": np.array([4, 0, 2])}, {}, ("unusual_volume",)),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names, observe
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.items import Item
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
@@ -39,6 +40,12 @@ def another_variant(made: House) -> None:
     )
 
 
+def mostly_gmail(made: House) -> None:
+    """Who complains is heard of in four mails of ten: the prior's rate over all of them is more of those."""
+    delivered = {"delivered#gmail": 60, "delivered#other": 40}
+    commit(list(made.w.counters.counting(ORG, made.now, delivered, zone="UTC", shard_by="x")))
+
+
 def test_a_routine_plan_under_the_bound_approves_itself() -> None:
     with house(2, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH) as made:
         made.routine()
@@ -51,6 +58,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "an offer without history": (another_offer, "new_offer"),
     "a variant without history": (another_variant, "new_variant"),
     "something is stopped": (stopped, "something_stopped"),
+    "more complaints than the budget": (mostly_gmail, "complaints_above_budget"),
     "more mails than any cycle of late": (lambda made: made.people(3, first=50), "unusual_volume"),
 }
 
@@ -105,16 +113,24 @@ def test_the_bound_is_of_a_cycle_s_pages_together(monkeypatch: pytest.MonkeyPatc
             assert len(made.mails) == (20 if status == "approved" else 0)
 
 
-def alarms(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Their names, as they are counted."""
     heard: list[str] = []
     count = observe.count
-    monkeypatch.setattr(observe, "count", lambda name, org, value=1: (heard.append(name), count(name, org, value))[1])
+
+    def counted(name: str, org: str, value: float = 1) -> None:
+        count(name, org, value)
+        heard.append(name)
+
+    monkeypatch.setattr(observe, "count", counted)
     return heard
 
 
-def test_a_cycle_plans_no_more_than_is_left_of_the_day_over_all_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cycle_plans_no_more_than_is_left_of_the_day_over_all_its_pages(
+    monkeypatch: pytest.MonkeyPatch, metrics: list[str]
+) -> None:
     monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 10)
-    heard = alarms(monkeypatch)
     with house(40, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH, max_daily_emails=8) as made:
         made.routine()
         report = made.cycle()
@@ -122,13 +138,14 @@ def test_a_cycle_plans_no_more_than_is_left_of_the_day_over_all_its_pages(monkey
         assert report["reasons"]["daily_limit_reached"] == 32
         assert len(made.mails) == made.reserved() == 8
         assert min(person["next_decision_at"] for person in made.everybody()) > epoch_seconds(made.now)
-        assert names.METRIC_CYCLE_REFUSED not in heard
+        assert names.METRIC_CYCLE_REFUSED not in metrics
 
 
-def test_where_there_is_no_room_any_more_a_plan_waits_and_the_cycle_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_room_any_more_a_plan_waits_and_the_cycle_is_whole(
+    monkeypatch: pytest.MonkeyPatch, metrics: list[str]
+) -> None:
     """Between the plan and its approval somebody else has taken what was left."""
     monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 10)
-    heard = alarms(monkeypatch)
     with house(30, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH, max_daily_emails=30) as made:
         made.routine()
         put = made.w.control.put_approval
@@ -146,7 +163,7 @@ def test_where_there_is_no_room_any_more_a_plan_waits_and_the_cycle_is_whole(mon
         assert [(plan["status"], plan["not_routine"]) for plan in plans(made)] == [("waiting", ["no_room_now"])] * 3
         assert made.mails == []
         assert {person["next_decision_at"] for person in made.everybody()} == {plan["valid_until"] for plan in plans(made)}
-        assert names.METRIC_CYCLE_REFUSED not in heard
+        assert names.METRIC_CYCLE_REFUSED not in metrics
 
 
 def test_a_person_sees_what_a_plan_would_mail_and_to_whom() -> None:
