@@ -276,8 +276,8 @@ def test_money_of_two_currencies_is_never_added_up(org: Org) -> None:
 
 
 def test_an_offer_in_another_currency_has_its_evidence_in_that_one(org: Org) -> None:
-    org.w.offers.put(org.name, an_offer(currency="EUR"))
     plan = org.mailed()
+    org.w.offers.put(org.name, an_offer(currency="EUR"))
     booked(org, arrival(org, plan, currency=None), arrival(org, plan, transaction_id="t2", currency="USD", payout_micros=3))
     for message in org.drained(names.ENGAGEMENT_QUEUE_URL):
         engage_message(org.w, message, now=LATER)
