@@ -29,9 +29,7 @@ class Creative:
     subject: str
     html: str
     asset: str = ""  # Everflow's network_offer_creative_id; "" = the operator's own file brought it, no sync takes it away
-    html_hash: str = (
-        ""  # of a body that was left out, as of a stored cycle's creatives: the body's SHA-256; "" = the body is here
-    )
+    html_hash: str = ""  # SHA-256 of a body that was left out, as in a stored cycle; "" = the body is here
 
     @property
     def content_hash(self) -> str:
