@@ -41,14 +41,27 @@ def test_twice_the_best_of_seven_days_and_never_less_than_the_start(delivered: l
         (days(1_000, 0), days(40, 30), 500),
         (days(1_000, 0), days(900, 0, 0), 2_000),  # the day before yesterday is over
         (days(40, 0), days(30, 0), 20),
-        (days(0, 0), days(0, 25), 1),
+        (days(0, 0), days(0, 25), 50),  # nobody knows it: of the start
+        (days(5_000, 0, 0, 300), days(0, 0, 0, 25), 2_500),  # on a Monday, of Friday
+        (days(5_000, 5_000, 0, 0, 0), days(0, 2_000, 0, 0, 0), 2_500),  # and it stays so over a weekend
+        (days(5_000, 2_400, 0), days(2_000, 0, 0), 4_800),  # what it took before was too much, what it took since was not
         ([0], [25], 50),
     ],
 )
-def test_a_provider_that_defers_gets_half_of_yesterday(delivered: list[int], deferred: list[int], allowed: int) -> None:
+def test_a_provider_that_defers_gets_half_of_what_it_had_and_grows_from_there(
+    delivered: list[int], deferred: list[int], allowed: int
+) -> None:
     assert daily_allowance(delivered, deferred, start=100) == allowed
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=DAYS + 1, max_size=DAYS + 1), st.integers(10, 10**5))
 def test_a_provider_that_takes_everything_never_gets_more_than_twice_what_it_knows(delivered: list[int], start: int) -> None:
     assert start <= daily_allowance(delivered, QUIET, start=start) <= max(start, 2 * max(delivered))
+
+
+def test_after_deferrals_it_takes_as_long_to_come_back_as_it_takes_to_grow() -> None:
+    delivered, deferred, given = [5_000] * 7, [0] * 6 + [2_000], []
+    for _ in range(4):
+        given.append(daily_allowance([*delivered, 0], [*deferred, 0], start=100))
+        delivered, deferred = [*delivered, given[-1]], [*deferred, 0]
+    assert given == [2_500, 5_000, 10_000, 20_000]

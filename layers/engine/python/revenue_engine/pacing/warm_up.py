@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 DAYS = 7  # that a provider remembers
 GROWTH = 2.0  # of the best of those days
-DEFERRED_SHARE, LEAST_DEFERRED = 0.05, 20  # of yesterday's and today's mails: the provider wants less
+DEFERRED_SHARE, LEAST_DEFERRED = 0.05, 20  # of a day's mails and those of the day before: the provider wants less
 CYCLES_OF_DAY = 16  # a day's mails leave in four hours at the fastest: in no leap within the day either
 
 
@@ -41,9 +41,19 @@ def daily_allowance(delivered: Sequence[int], deferred: Sequence[int], *, start:
     start
         What a provider that does not know us gets.
     """
-    before = delivered[:-1][-DAYS:]
-    recent = sum(deferred[-2:])
-    if recent >= LEAST_DEFERRED and recent > DEFERRED_SHARE * (sum(delivered[-2:]) + recent):
-        yesterday = before[-1] if before else start
-        return max(1, yesterday // 2)
-    return max(start, math.ceil(GROWTH * max(before, default=0)))
+    took, put_off = list(delivered[-DAYS - 1 :]), list(deferred[-DAYS - 1 :])
+    before = took[:-1]
+    refused = [day for day in range(len(took)) if _wants_less(took, put_off, day)]
+    if not refused:
+        return max(start, math.ceil(GROWTH * max(before, default=0)))
+    # what it took on a day of deferrals was too much: half of it, and from there as from anew
+    mailed = [mails for mails in before[: refused[-1] + 1] if mails]
+    halved = max(1, (mailed[-1] if mailed else start) // 2)
+    return max(halved, math.ceil(GROWTH * max(before[refused[-1] + 1 :], default=0)))
+
+
+def _wants_less(took: Sequence[int], put_off: Sequence[int], day: int) -> bool:
+    """Of the mails of a day and the one before, too many were put off, and some on that day itself."""
+    recent = slice(max(day - 1, 0), day + 1)
+    late = sum(put_off[recent])
+    return put_off[day] > 0 and late >= LEAST_DEFERRED and late > DEFERRED_SHARE * (sum(took[recent]) + late)
