@@ -76,7 +76,7 @@ def test_a_creative_without_a_subject_is_a_warning_only(run: Run, org: Org, tmp_
     assert (result.exit_code, result.stdout) == (0, "offers: 5 created\n")
     assert "warning: " in result.stderr and "email_subject: missing" in result.stderr
     offer = org.w.offers.get(org.name, "1001")
-    assert offer is not None and [c.variant for c in offer.creatives] == ["standard", "urgency"]
+    assert offer is not None and [c.variant for c in offer.creatives] == ["standard-1", "urgency-3"]
 
 
 def test_an_advertisers_opt_outs_are_found_in_every_form(run: Run, org: Org, tmp_path: Path) -> None:

@@ -236,8 +236,8 @@ def test_the_operators_slot_and_variants_survive_and_so_do_creatives_of_his_own(
     assert synced.sub_slot == "sub5"
     assert {c.variant: (c.asset, c.subject) for c in synced.creatives} == {
         "discount": ("", "Ours"),
-        "soft": ("2", "New"),
-        "standard": ("3", "An offer for {{ first_name }}"),
+        "soft-2": ("2", "New"),
+        "standard-3": ("3", "An offer for {{ first_name }}"),
     }  # asset 1, which the network has withdrawn, is gone
 
 

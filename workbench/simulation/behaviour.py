@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from revenue_engine.records.offer import tone_of
 from revenue_engine.records.subscriber import provider_of
 from workbench.simulation.draws import between, chance, exponential, lognormal, uniform
 from workbench.simulation.people import Person
@@ -136,7 +137,8 @@ def _liking(person: Person, category: str) -> float:
 
 
 def _variant(person: Person, variant: str) -> float:
-    return _VARIANT[variant] + (1.0 * person.price_sensitivity if variant == "discount" else 0.0)
+    tone = tone_of(variant)
+    return _VARIANT[tone] + (1.0 * person.price_sensitivity if tone == "discount" else 0.0)
 
 
 def _logistic(logit: float) -> float:

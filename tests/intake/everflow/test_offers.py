@@ -393,19 +393,26 @@ def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:
     assert {c.variant: (c.asset, c.subject) for c in got.creatives} == {
         "soft": ("", "Ours"),
         "urgency": ("2", "Newer"),
-        "standard": ("1", "Hi"),
+        "standard-1": ("1", "Hi"),
     }
 
 
 def test_a_known_asset_keeps_its_variant_against_a_new_one_listed_before_it() -> None:
     known = replace(one(), creatives=(Creative("standard", "Deals", "Hi", "<a>", asset="2"),))
     got = detail(known, r_creatives=mails(mail(1), mail(2)))
-    assert [(c.variant, c.asset) for c in got.offer.creatives] == [("standard", "2"), ("standard-2", "1")]
+    assert [(c.variant, c.asset) for c in got.offer.creatives] == [("standard", "2"), ("standard-1", "1")]
     again = detail(got.offer, r_creatives=mails(mail(3), mail(1), mail(2))).offer
-    assert {c.asset: c.variant for c in again.creatives} == {"2": "standard", "1": "standard-2", "3": "standard-3"}
-    # who leaves makes room, and nobody moves
-    left = detail(again, r_creatives=mails(mail(3), mail(1), mail(4))).offer
-    assert {c.asset: c.variant for c in left.creatives} == {"1": "standard-2", "3": "standard-3", "4": "standard"}
+    assert {c.asset: c.variant for c in again.creatives} == {"2": "standard", "1": "standard-1", "3": "standard-3"}
+
+
+def test_no_asset_ever_gets_another_s_name_whoever_rests_and_comes_back() -> None:
+    """A name has evidence and stops: neither may pass to who comes next, nor be shaken off by a rest."""
+    offer, names = replace(one(), creatives=()), dict[str, set[str]]()
+    for listed in ((11, 12), (11, 13), (13,), (12, 11, 13), (14,), (13, 12), (11, 12)):
+        offer = detail(offer, r_creatives=mails(*(mail(asset) for asset in listed))).offer
+        for creative in offer.creatives:
+            names.setdefault(creative.asset, set()).add(creative.variant)
+    assert names == {str(asset): {f"standard-{asset}"} for asset in (11, 12, 13, 14)}
 
 
 def test_subject_lines_of_one_tone_are_arms_of_their_own() -> None:
@@ -413,8 +420,8 @@ def test_subject_lines_of_one_tone_are_arms_of_their_own() -> None:
     got = one(r_creatives={"entries": entries})
     assert [(c.variant, c.subject) for c in got.creatives] == [
         *(("soft", "soft 1"), ("urgency", "urgency 1")),
-        *(("soft-2", "soft 2"), ("urgency-2", "urgency 2")),
-        *(("soft-3", "soft 3"), ("urgency-3", "urgency 3")),
+        *(("soft-b", "soft 2"), ("urgency-b", "urgency 2")),
+        *(("soft-c", "soft 3"), ("urgency-c", "urgency 3")),
     ]
     assert {tone_of(c.variant) for c in got.creatives} == {"soft", "urgency"}
     assert offer_of(offer_document(got)) == got
@@ -449,7 +456,7 @@ def test_a_network_asset_that_is_withdrawn_or_paused_goes() -> None:
 
 def test_members_of_ours_are_not_the_networks_to_give_and_an_asset_has_a_number() -> None:
     got = detail(r_creatives=mails(mail(1, variant="aggressive"), {**EMAIL, "name": "soft"}), sub_slot="sub9").offer
-    assert (got.sub_slot, [(c.variant, c.asset) for c in got.creatives]) == ("sub1", [("standard", "1")])
+    assert (got.sub_slot, [(c.variant, c.asset) for c in got.creatives]) == ("sub1", [("standard-1", "1")])
     assert [w.reason for w in detail(r_creatives=mails({**EMAIL, "name": "soft"})).remarks] == [
         "creative_without_number",
         "no_approved_creative",

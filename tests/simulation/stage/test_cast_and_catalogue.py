@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from revenue_engine.intake.everflow import parse_offer_detail, parse_offers
-from revenue_engine.records.offer import ineligible_reason
+from revenue_engine.records.offer import ineligible_reason, tone_of
 from revenue_engine.records.subscriber import provider_of
 from workbench.cli.files import subscribers_of
 from workbench.simulation.everflow import OFFERS, RUNNABLE, EverflowApi
@@ -64,7 +64,7 @@ def test_every_offer_is_one_of_everflows(world: World) -> None:
         assert caps == {window: int(limit) for window, limit in known.items() if np.isfinite(limit)}
         gone = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=int(offers.expires[index]))
         assert offer.live_until == (gone if offers.expires[index] < HORIZON else None)
-        assert sorted(creative.variant for creative in offer.creatives) == sorted(TONES)
+        assert sorted(tone_of(creative.variant) for creative in offer.creatives) == sorted(TONES)
         assert all(creative.html.count("{{ offer_url }}") == 3 for creative in offer.creatives)
         assert ineligible_reason(offer, now=NOW) is None
         assert not offer.countries

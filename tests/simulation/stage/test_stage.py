@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from revenue_engine.aws import clients, names, wiring
+from revenue_engine.records.offer import tone_of
 from revenue_engine.records.subscriber import provider_of
 from tests.simulation.worlds.policies import HOT
 from workbench.cli.demo_scene import ORG, Scene, prepare
@@ -94,7 +95,7 @@ def arrays(played: Played) -> tuple[World, Facts]:
     read = [clocks[row].read(mail.at) for row, mail in zip(rows, played.mails, strict=True)]
     assert {moment[0] for moment in read} == {0}
     offers = [offer_of(mail.offer) for mail in played.mails]
-    tones = [TONES.index(mail.variant) for mail in played.mails]
+    tones = [TONES.index(tone_of(mail.variant)) for mail in played.mails]
     hours, past = [moment[1] for moment in read], [moment[2] for moment in read]
     return world, world.mail(0, Mailing(*map(np.array, (rows, offers, tones, hours, past))))
 

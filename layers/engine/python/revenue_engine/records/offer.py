@@ -12,11 +12,11 @@ from typing import Any
 from revenue_engine.clock import parse_iso
 
 # The specification's content variations; a variant exists for an offer only as an approved asset (spec flaw 21).
-VARIANTS = ("standard", "aggressive", "soft", "discount", "urgency")  # tones; a second asset of one is `soft-2`
+VARIANTS = ("standard", "aggressive", "soft", "discount", "urgency")  # tones; an asset of Everflow's is `soft-12`, by its number
 
 
 def tone_of(variant: str) -> str:
-    """Of an arm: assets of one tone are told apart by a number behind it."""
+    """Of an arm: assets of one tone are told apart by what stands behind it."""
     return variant.partition("-")[0]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+import string
 from collections.abc import Collection, Container, Sequence
 from dataclasses import replace
 
@@ -44,8 +44,9 @@ def read_creatives(
     """The usable e-mail creatives, an arm each, and why others were left out.
 
     Other types and inactive ones are none of our business. Several of one tone are subject lines and bodies to be tried against each
-    other: the first has the tone's name, the others a number behind it. What the operator has said stays: a known asset keeps its
-    variant before a new one may take it, and his own assets (those without a number) stay in their place.
+    other. An asset is named by its tone and its own number (`soft-12`), so that none ever gets the name of another, with its evidence
+    and its stops: it may rest for a while and come back. What the operator has said stays: a known asset keeps its variant, and his own
+    assets (those without a number: `soft`, `soft-b`, …) stay in their place.
     """
     creatives = {creative.variant: creative for creative in known if not creative.asset}
     variants = {creative.asset: creative.variant for creative in known if creative.asset}
@@ -56,8 +57,8 @@ def read_creatives(
         try:
             creative = _creative(entry, where, variants.get(entry.asset, ""))
             _fits(creative, creatives.values(), where)
-            variant = _free(creative.variant, creatives)
-            creatives[variant] = replace(creative, variant=variant)
+            name = _free(creative, creatives)
+            creatives[name] = replace(creative, variant=name)
         except BadInput as bad:
             left_out.append(bad)
     return tuple(creatives.values()), tuple(left_out)
@@ -73,10 +74,11 @@ def _fits(creative: Creative, others: Collection[Creative], where: str) -> None:
         raise BadInput(f"{where}.html_code", "too_many_bytes", f"{MOST_BYTES} of all assets of an offer at the most")
 
 
-def _free(variant: str, taken: Container[str]) -> str:
-    """The variant, or its tone with the first number that no other has."""
-    names = itertools.chain([variant], (f"{tone_of(variant)}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if name not in taken)
+def _free(creative: Creative, taken: Container[str]) -> str:
+    """Its variant, where no other asset has it; else its tone and its own number, or the next letter."""
+    tone = tone_of(creative.variant)
+    others = [f"{tone}-{creative.asset}"] if creative.asset else [f"{tone}-{letter}" for letter in string.ascii_lowercase[1:]]
+    return next(name for name in (creative.variant, *others) if name not in taken)
 
 
 def _creative(entry: RawCreative, where: str, known_variant: str) -> Creative:
@@ -84,7 +86,7 @@ def _creative(entry: RawCreative, where: str, known_variant: str) -> Creative:
     tone = entry.variant or tone_of(known_variant) or (name if name in VARIANTS else "standard")
     if tone not in VARIANTS:
         raise BadInput(f"{where}.variant", "unknown_variant", tone[:20])
-    variant = known_variant if tone_of(known_variant) == tone else tone
+    variant = known_variant if tone_of(known_variant) == tone else f"{tone}-{entry.asset}" if entry.asset else tone
     for field, limit in _MAX.items():
         value: str = getattr(entry, field)
         if not value.strip():
