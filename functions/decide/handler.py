@@ -11,5 +11,5 @@ from revenue_engine.services.run_cycle import run_cycle
 
 @observe.logger.inject_lambda_context
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    lease_seconds = context.get_remaining_time_in_millis() // 1000 + 1
-    return run_cycle(wiring.current(), org=event["org"], now=utc_now(), lease_seconds=lease_seconds).as_dict()
+    remaining = context.get_remaining_time_in_millis
+    return run_cycle(wiring.current(), org=event["org"], now=utc_now(), remaining_millis=remaining).as_dict()

@@ -74,6 +74,14 @@ class CycleRecords:
         """The attempt failed: the next one need not wait for the lease to run out."""
         self.table.update(org, f"cycle#{cycle_id}", changes(remove=["lease_until"]))
 
+    def note_pages(self, org: str, cycle_id: str, *, ran: int) -> None:
+        """The cycle's first `ran` pages are queued and their people moved: `pages_ran` of the item that a lease returns."""
+        self.table.update(org, f"cycle#{cycle_id}", changes(set_={"pages_ran": ran}))
+
+    def give_up_cycle(self, org: str) -> None:
+        """The unfinished cycle stays so: it has no end on record, for it has none."""
+        self.table.update(org, "last_cycle", changes(remove=["unfinished"]))
+
     def finish_cycle(
         self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any], counting: Sequence[dict[str, Any]] = ()
     ) -> None:

@@ -124,18 +124,23 @@ def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
 
 def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:
     """The pages that an attempt has written, in their order."""
-    for key in w.decisions.keys(_prefix(cycle)):
+    for key in page_keys(w, cycle.context.org, cycle.context.cycle_id):
         yield load_page(w.decisions.get(key) or b"")
 
 
-def _prefix(cycle: Cycle) -> str:
-    return f"cycles/{cycle.context.org}/{cycle.context.cycle_id}/page-"
+def page_keys(w: Wiring, org: str, cycle_id: str) -> list[str]:
+    """Where they lie, in their order: a cycle without any has decided nobody."""
+    return w.decisions.keys(_prefix(org, cycle_id))
+
+
+def _prefix(org: str, cycle_id: str) -> str:
+    return f"cycles/{org}/{cycle_id}/page-"
 
 
 def pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
     """First the pages a dead attempt has written, then what is due beside them."""
     seen: set[str] = set()
-    written = 0
+    written, prefix = 0, _prefix(cycle.context.org, cycle.context.cycle_id)
     for batch in written_pages(w, cycle) if resumed else ():
         written += 1
         seen.update(batch.subscriber.tolist())
@@ -147,7 +152,7 @@ def pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
         batch = decode(
             [item["subscriber"] for item in due], [item["row"] for item in due], [item.get("decided_at", 0) for item in due]
         )
-        batch = load_page(w.decisions.put_once(f"{_prefix(cycle)}{number:04d}.npz", save_page(batch)))
+        batch = load_page(w.decisions.put_once(f"{prefix}{number:04d}.npz", save_page(batch)))
         seen.update(batch.subscriber.tolist())
         yield batch
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ import numpy as np
 
 from revenue_engine import audit, ids
 from revenue_engine.aws import names, observe
+from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, first_later_hour, prepare
@@ -31,14 +33,17 @@ from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.safety.claim import gate
 from revenue_engine.services import send_messages
-from revenue_engine.services.cycle_inputs import known_context, pages, stored_context, written_pages
+from revenue_engine.services.cycle_inputs import known_context, page_keys, pages, stored_context, written_pages
 from revenue_engine.services.gate import breaker_facts
 from revenue_engine.services.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 WRITERS = 8  # due times are written side by side: the calls wait on the network
+NEXT_PAGE_MILLIS = 120_000  # what an invocation must have left to begin another page: it would be killed in the middle of it
 _STATE_DAYS = 30
+
+RemainingMillis = Callable[[], int]  # of the invocation, until it is killed
 
 
 @dataclass
@@ -58,17 +63,19 @@ class CycleReport:
     supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: who would bid at the same hour tomorrow
     lambda_micros: int = 0  # the shadow price it had
     kappa_micros: int = 0  # and the price of a complaint
+    out_of_time: bool = False  # it began no further page: who else was due is so in the next cycle
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
         return asdict(self) | {name: dict(getattr(self, name)) for name in ("providers", "later", "reasons", "supply")}
 
 
-def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> CycleReport:
+def run_cycle(w: Wiring, *, org: str, now: datetime, remaining_millis: RemainingMillis) -> CycleReport:
     """Decides everybody whose time has come. What is missing or stale means no mail, its own reason and a metric (D5).
 
     The lease ends with the invocation that holds it: given back when it fails, run out when it is killed, so that the retry
-    within the same quarter of an hour goes on where it stopped (D6).
+    within the same quarter of an hour goes on where it stopped (D6). Raises TimeoutError when the time is up before what an earlier
+    attempt has begun is done, or before the cycle could begin: the retry goes on there.
     """
     report = CycleReport(cycle_id_at(now))
     try:
@@ -80,8 +87,8 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
             w.control.skip_cycle(org, report.cycle_id, now=now, counting=off)
             return report
         _refuse_unless_closed(w, org, autonomy, now)
-        _finish_dead_cycle(w, org, report.cycle_id, now=now, lease_seconds=lease_seconds)
-        lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=lease_seconds)
+        _finish_dead_cycle(w, org, report.cycle_id, now=now, remaining_millis=remaining_millis)
+        lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=_lease_seconds(remaining_millis))
         if lease is None:
             report.outcome = "leased_or_done"
             return report
@@ -89,7 +96,8 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
         return _refused(report, org, refused)
     try:
         cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, now))
-        _run_pages(w, cycle, pages(w, cycle, resumed=lease["attempts"] > 1), report)
+        batches = pages(w, cycle, resumed=lease["attempts"] > 1)
+        _run_pages(w, cycle, batches, report, ran=_pages_ran(lease), remaining_millis=remaining_millis)
         completed = w.counters.counting(
             org, now, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
         )
@@ -103,28 +111,52 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, lease_seconds: int) -> Cycl
     return report
 
 
-def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, lease_seconds: int) -> None:
+def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, remaining_millis: RemainingMillis) -> None:
     """A cycle that died with all its retries has reserved budget and written pages: its pages are run to their end, once (D6).
 
-    Only on the org day that pays for them. What cannot be finished is given up, with an alarm: it must not keep this cycle from running.
-    Raises Refused("dead_cycle_leased") while the lease of somebody who died finishing it runs: this cycle begun, nobody would know of it.
+    Only on the org day that pays for them. What is refused is given up, with an alarm: it must not keep this cycle from running. Any
+    other error may be gone at the next attempt, which goes on there; at the day's end at the latest the dead cycle is given up.
+    Raises Refused("dead_cycle_leased") while the lease of somebody who died finishing it runs: this cycle begun, nobody would know of
+    it. Raises TimeoutError when too little time is left for this cycle.
     """
     unfinished = (w.control.last_cycle(org) or {}).get("unfinished")
     if unfinished is None or unfinished == current:
         return
-    if w.control.lease_cycle(org, unfinished, now=now, seconds=lease_seconds) is None:
+    zone = w.parameters.controls(org).zone
+    lease = w.control.lease_cycle(org, unfinished, now=now, seconds=_lease_seconds(remaining_millis))
+    if lease is None:
         raise Refused("dead_cycle_leased", unfinished)
     report = CycleReport(unfinished, outcome="finished_late")
     try:
+        if not page_keys(w, org, unfinished):
+            w.control.give_up_cycle(org)  # it was refused, or died before it had decided anybody
+            return
+        if day_in(cycle_began(unfinished), zone) != day_in(now, zone):
+            raise Refused("another_day", "what it has reserved was that day's")
         context = known_context(w, org, unfinished)
-        zone = w.parameters.controls(org).zone
-        if context is not None and day_in(context.now, zone) == day_in(now, zone):
-            cycle = prepare(context)
-            _run_pages(w, cycle, written_pages(w, cycle), report)
+        if context is None:
+            raise Refused("context_missing")
+        cycle = prepare(context)
+        _run_pages(w, cycle, written_pages(w, cycle), report, ran=_pages_ran(lease), remaining_millis=remaining_millis)
         w.control.finish_cycle(org, unfinished, now=now, report=report.as_dict())
-    except Exception:
-        log.exception("cycle %s is given up", unfinished)
+    except Refused as refused:
+        log.exception("cycle %s is given up: %s", unfinished, refused.reason)
         observe.count(names.METRIC_CYCLE_REFUSED, org)
+        w.control.give_up_cycle(org)
+    except BaseException:
+        w.control.release_cycle(org, unfinished)
+        raise
+    if remaining_millis() < NEXT_PAGE_MILLIS:
+        raise TimeoutError(f"{unfinished} is finished, and {current} not begun")
+
+
+def _lease_seconds(remaining_millis: RemainingMillis) -> int:
+    return remaining_millis() // 1_000 + 1
+
+
+def _pages_ran(lease: Item) -> int:
+    """Of the cycle's first pages, by earlier attempts."""
+    return int(lease.get("pages_ran", 0))
 
 
 def _refused(report: CycleReport, org: str, refused: Refused) -> CycleReport:
@@ -145,20 +177,37 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
 
 
 # --- one page ------------------------------------------------------------------------------------------------------------
-def _run_pages(w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport) -> None:
-    """Velocity, providers and the hours to come bound the cycle, not its pages."""
-    price, taken, waiting = cycle.context.price, NOTHING_TAKEN, Waiting(w, cycle)
+def _run_pages(
+    w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport, *, ran: int, remaining_millis: RemainingMillis
+) -> None:
+    """Velocity, providers and the hours to come bound the cycle, not its pages. `ran`: the first pages that only have to be counted.
+
+    Raises TimeoutError when the time is up with pages left that an attempt has written, and may have reserved budget for.
+    """
+    context, price, taken, waiting = cycle.context, cycle.context.price, NOTHING_TAKEN, Waiting(w, cycle)
     report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
-    for number, batch in enumerate(batches):
-        taken = _run_page(w, cycle, number, batch, report, taken, waiting)
+    following = iter(batches)
+    for number in itertools.count():
+        if remaining_millis() < NEXT_PAGE_MILLIS:
+            if number < len(page_keys(w, context.org, context.cycle_id)):
+                raise TimeoutError(f"{context.cycle_id}: pages from {number} on are left to the next attempt")
+            report.out_of_time = True
+            log.warning("%s: no time for a page after %d", context.cycle_id, number)
+            break
+        batch = next(following, None)
+        if batch is None:
+            break
+        taken = _run_page(w, cycle, number, batch, report, taken, waiting, number < ran)
     waiting.decide()
     hour = first_later_hour(cycle.now) // 3_600
     report.providers.update(dict(zip(PROVIDERS, taken.mails, strict=True)))
     report.later.update({str(hour + h): n for h, n in enumerate(taken.later) if n})
 
 
-def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport, taken: Taken, waiting: Waiting) -> Taken:
-    """Every step may be repeated: the reservation is remembered, receipts overwrite themselves, claims refuse a second mail."""
+def _run_page(
+    w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport, taken: Taken, waiting: Waiting, ran: bool
+) -> Taken:
+    """Every step may be repeated: the reservation is remembered, receipts must be the same, claims refuse a second mail."""
     context = cycle.context
     org, cycle_id = context.org, context.cycle_id
     decisions = decide_batch(batch, cycle)
@@ -181,9 +230,11 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
     planned = planned_sends(decisions, cycle, send_ids(w, org)) if decisions.mail.any() else []
     if context.autonomy is Autonomy.APPROVAL:
         decisions = waiting.add(number, decisions, planned)
-    else:
+    elif not ran:
         w.sends_queue.send(send_messages.messages(planned))
-    _move_due_times(w, cycle, decisions)
+    if not ran:
+        _move_due_times(w, cycle, decisions)
+        w.control.note_pages(org, cycle_id, ran=number + 1)
     report.pages += 1
     report.decided += len(decisions)
     report.profile += coverage(batch)
@@ -195,7 +246,11 @@ def _run_page(w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleR
 
 
 def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decisions, granted: int, taken: Taken) -> None:
-    """Receipts before the first claim: a mail whose decision is not on record cannot exist (D1)."""
+    """Receipts before the first claim: a mail whose decision is not on record cannot exist (D1).
+
+    Raises Refused("decided_otherwise") when an earlier attempt has recorded other decisions, those of another engine or library: its
+    mails may be on their way, and what is on record stays.
+    """
     org, cycle_id, now = cycle.context.org, cycle.context.cycle_id, cycle.context.now
     lines = audit.receipts(
         decisions,
@@ -208,7 +263,10 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
         send_id=send_ids(w, org) if decisions.mail.any() else None,
     )
     key = f"decisions/{org}/{now:%Y-%m-%d}/{cycle_id}/page-{number:04d}.ndjson.gz"
-    w.decisions.put(key, gzip.compress(lines, compresslevel=6, mtime=0))
+    body = gzip.compress(lines, compresslevel=6, mtime=0)
+    recorded = w.decisions.put_once(key, body)
+    if recorded != body and gzip.decompress(recorded) != lines:
+        raise Refused("decided_otherwise", key)
 
 
 def send_ids(w: Wiring, org: str) -> audit.SendIds:
