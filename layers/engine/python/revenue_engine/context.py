@@ -73,6 +73,8 @@ class CycleContext:
     spoken_for: tuple[
         int, ...
     ] = ()  # (LATER_HOURS,) mails that each hour from `first_later_hour` on will carry anyway; none known: ()
+    # (P,) mails of another cycle that ended within this one's quarter of an hour, late: they leave in the same minutes; none: ()
+    taken_before: tuple[int, ...] = ()
     rooms: Mapping[str, Room] = field(default_factory=dict)  # by mailbox provider; no limit of its own for one that is not named
     let_through_share: float = 1.0  # of people; less while the breaker is half open
 

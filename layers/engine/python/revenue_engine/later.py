@@ -15,7 +15,7 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Ints
 from revenue_engine.clock import day_in, epoch_seconds, midnight
-from revenue_engine.context import LATER_HOURS, Cycle, first_later_hour
+from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, first_later_hour
 from revenue_engine.cycle import rhythm_at, today_of, when_next
 from revenue_engine.draws import Stream, uniforms
 from revenue_engine.offers.choice import Positions
@@ -43,6 +43,15 @@ class Taken:
 
     mails: tuple[int, ...] = (0,) * len(PROVIDERS)  # (P,) planned for the cycle itself
     later: tuple[int, ...] = (0,) * LATER_HOURS  # (H,) people whom they have put off to each hour
+
+    @classmethod
+    def at_first(cls, context: CycleContext) -> Taken:
+        """Before the first page: the mails of another cycle that leave in the same minutes."""
+        return cls(context.taken_before or cls().mails)
+
+    def by_pages(self, context: CycleContext) -> tuple[int, ...]:
+        """(P,) mails without that other cycle's, which has paid for them."""
+        return _sum(self.mails, -np.array(context.taken_before or 0, dtype=np.int64))
 
     def and_then(self, decisions: Decisions, cycle: Cycle) -> Taken:
         """With what one more page took, as `grant` leaves it."""
@@ -128,7 +137,12 @@ def _places(decisions: Decisions, cycle: Cycle, taken: Taken) -> Places:
         hour=np.maximum(60 * controls.sends_per_minute - spoken_for, 0),
         provider_hour=np.repeat(np.array(by_hour, dtype=np.int64)[:, None], LATER_HOURS, axis=1),
         day_ends=np.array(day_ends),
-        day=np.array([0 if spent else max(context.budget_left - int(mine.sum()), 0), *[controls.max_daily_emails] * (_DAYS - 1)]),
+        day=np.array(
+            [
+                0 if spent else max(context.budget_left - int(mine.sum()) + sum(context.taken_before), 0),
+                *[controls.max_daily_emails] * (_DAYS - 1),
+            ]
+        ),
         provider_day=np.array([np.maximum(left, 0), *[of_day] * (_DAYS - 1)], dtype=np.int64).T,
     )
 

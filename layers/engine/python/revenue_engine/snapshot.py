@@ -75,6 +75,7 @@ def save_context(context: CycleContext) -> bytes:
             "stopped_segments": list(context.stopped_segments),
             "stopped_providers": list(context.stopped_providers),
             "spoken_for": context.spoken_for,
+            "taken_before": context.taken_before,
             "rooms": {provider: asdict(room) for provider, room in context.rooms.items()},
             "let_through_share": context.let_through_share,
             "numpy": np.__version__,  # whose samplers drew: other versions may draw otherwise (NEP 19)
@@ -118,6 +119,7 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
             stopped_segments=tuple(document["stopped_segments"]),
             stopped_providers=tuple(document["stopped_providers"]),
             spoken_for=tuple(document["spoken_for"]),
+            taken_before=tuple(document.get("taken_before", ())),  # engines before knew of none
             rooms={provider: Room(**room) for provider, room in document["rooms"].items()},
             let_through_share=document["let_through_share"],
         )

@@ -69,6 +69,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     reserved = w.control.budget_reserved(org, today.isoformat())
     budget_left = max(0, controls.max_daily_emails - reserved)
     recent = _recent(w, org, now)
+    beside = _planned_beside(w, org, cycle_id)
     return CycleContext(
         org=org,
         cycle_id=cycle_id,
@@ -86,18 +87,29 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         stopped_segments=stopped_names(stops, "segment"),
         stopped_providers=stopped_names(stops, "provider"),
         spoken_for=_spoken_for(recent, now),
-        rooms=_rooms(w, org, controls, now),
+        taken_before=tuple(int(beside.get(provider, 0)) for provider in PROVIDERS) if beside else (),
+        rooms=_rooms(w, org, controls, now, beside=bool(beside)),
         let_through_share=controls.trickle_share if half_open else 1.0,
     )
 
 
-def _rooms(w: Wiring, org: str, controls: Controls, now: datetime) -> dict[str, Room]:
+def _planned_beside(w: Wiring, org: str, cycle_id: str) -> dict[str, int]:
+    """By mailbox provider, the mails of another cycle that has ended since this one's quarter of an hour began."""
+    last = w.control.last_cycle(org) or {}
+    if last.get("cycle_id", cycle_id) == cycle_id or last["done_at"] < epoch_seconds(cycle_began(cycle_id)):
+        return {}
+    planned: dict[str, int] = (w.control.cycle(org, last["cycle_id"]) or {}).get("report", {}).get("providers", {})
+    return planned
+
+
+def _rooms(w: Wiring, org: str, controls: Controls, now: datetime, *, beside: bool) -> dict[str, Room]:
     """What each mailbox provider still takes today: its allowance, less what has left, and what the last cycle has planned and may not
-    have left yet. Execute keeps the same counters, and has the last word."""
+    have left yet; `beside`: that is counted as taken. Execute keeps the same counters, and has the last word."""
     today = day_in(now, controls.zone)
     last = (w.control.last_cycle(org) or {}).get("cycle_id")
     fresh = last is not None and cycle_began(last) > now - 2 * CYCLE and day_in(cycle_began(last), controls.zone) == today
-    planned = ((w.control.cycle(org, last) or {}).get("report", {}) if fresh and last else {}).get("providers", {})
+    known = last if fresh and not beside else None
+    planned = ((w.control.cycle(org, known) or {}) if known else {}).get("report", {}).get("providers", {})
     return {
         provider: room(allowance, w.control.reserved(org, counter_of(today, provider)) + int(planned.get(provider, 0)))
         for provider, allowance in allowances(w, org, controls, day=today, providers=PROVIDERS).items()

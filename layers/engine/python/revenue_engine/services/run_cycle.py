@@ -22,7 +22,7 @@ from revenue_engine.clock import cycle_began, cycle_id_at, day_in, epoch_seconds
 from revenue_engine.context import Cycle, first_later_hour, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
-from revenue_engine.grant import NOTHING_TAKEN, grant, places, supply_of
+from revenue_engine.grant import grant, places, supply_of
 from revenue_engine.later import Taken
 from revenue_engine.plans import planned_sends
 from revenue_engine.prediction.profile import Coverage, coverage
@@ -184,7 +184,7 @@ def _run_pages(
 
     Raises TimeoutError when the time is up with pages left that an attempt has written, and may have reserved budget for.
     """
-    context, price, taken, waiting = cycle.context, cycle.context.price, NOTHING_TAKEN, Waiting(w, cycle)
+    context, price, taken, waiting = cycle.context, cycle.context.price, Taken.at_first(cycle.context), Waiting(w, cycle)
     report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
     following = iter(batches)
     for number in itertools.count():
@@ -200,7 +200,7 @@ def _run_pages(
         taken = _run_page(w, cycle, number, batch, report, taken, waiting, number < ran)
     waiting.decide()
     hour = first_later_hour(cycle.now) // 3_600
-    report.providers.update(dict(zip(PROVIDERS, taken.mails, strict=True)))
+    report.providers.update(dict(zip(PROVIDERS, taken.by_pages(context), strict=True)))
     report.later.update({str(hour + h): n for h, n in enumerate(taken.later) if n})
 
 
@@ -213,7 +213,7 @@ def _run_page(
     decisions = decide_batch(batch, cycle)
     wanted = places(decisions, cycle, taken)
     if context.autonomy is Autonomy.APPROVAL:  # a plan that waits reserves on approval: no more than there would be then
-        granted = min(wanted, max(0, context.budget_left - sum(taken.mails)))
+        granted = min(wanted, max(0, context.budget_left - sum(taken.by_pages(context))))
     else:
         granted = w.control.reserve(
             org,

@@ -1,0 +1,186 @@
+"""What a cycle that died leaves to others: its record stands, its pages are run to their end, and it keeps nobody waiting for ever."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from revenue_engine import grant
+from revenue_engine.aws.control import Control
+from revenue_engine.aws.queues import Queue
+from revenue_engine.aws.subscribers import Subscribers
+from revenue_engine.errors import Refused
+from revenue_engine.services import cycle_inputs, run_cycle
+from tests.e2e.house import ORG, House, house
+
+FIRST = "20260302T1400"
+DAY = 24 * 60
+
+
+def _raising(error: BaseException) -> Callable[..., Any]:
+    def dies(*args: Any, **named: Any) -> Any:
+        raise error
+
+    return dies
+
+
+def _dead(made: House, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """The first cycle fails there in all its attempts."""
+    made.judge()
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, _raising(RuntimeError("injected")))
+        for _ in range(3):
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+
+
+def _unfinished(made: House) -> str | None:
+    return (made.w.control.last_cycle(ORG) or {}).get("unfinished")
+
+
+# --- another engine decides between two attempts -------------------------------------------------------------------------
+def test_a_deploy_between_two_attempts_mails_nobody_beside_those_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = run_cycle.decide_batch
+
+    def the_other_way_round(*args: Any) -> Any:
+        decisions = real(*args)
+        worth = np.where(decisions.row_index_micros > 0, 10**9 - decisions.row_index_micros, decisions.row_index_micros)
+        return replace(decisions, row_index_micros=worth, rank=~decisions.rank)
+
+    with house(30, by_hand=True, max_daily_emails=10) as made:
+        _dead(made, monkeypatch, run_cycle, "_move_due_times")
+        monkeypatch.setattr(run_cycle, "decide_batch", the_other_way_round)
+        made.run(1)
+        assert made.cycle(minutes=14)["outcome"] == "decided_otherwise"
+        on_record = {r["send_id"] for r in made.receipts(FIRST) if r["mailed"]}
+        assert {mail.send_id for mail in made.mails} == on_record
+        assert len(made.mails) == made.reserved() == 10
+        assert made.cycle()["outcome"] == "completed"  # the dead one is given up
+        assert "is given up: decided_otherwise" in "\n".join(made.plane.executor.log)
+        assert (len(made.mails), made.reserved(), _unfinished(made)) == (10, 10, None)
+
+
+# --- time ------------------------------------------------------------------------------------------------------------------
+def test_a_cycle_begins_no_page_that_it_may_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 4)
+    with house(10, by_hand=True) as made:
+        made.judge()
+
+        def remaining() -> int:
+            return 600_000 - 250_000 * len(made.w.decisions.keys(f"decisions/{ORG}/"))
+
+        report = run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=remaining)
+        assert (report.outcome, report.out_of_time, report.pages, report.decided) == ("completed", True, 2, 8)
+        kept = (made.w.control.cycle(ORG, FIRST) or {})["report"]
+        assert kept["out_of_time"] is True
+        made.watch(15)
+        rest = made.cycle()
+        assert (rest["outcome"], rest["out_of_time"], rest["decided"]) == ("completed", False, 2)
+        assert len({r["subscriber"] for r in made.receipts()}) == len(made.receipts()) == len(made.mails) == 10
+
+
+def test_a_cycle_that_is_killed_again_and_again_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every attempt has time for six people, and a page has four: what has run is not run again."""
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 4)
+    monkeypatch.setattr(run_cycle, "WRITERS", 1)
+    real, left = Subscribers.set_next_decision, {"n": 0}
+
+    def slow(*args: Any, **named: Any) -> bool:
+        left["n"] -= 1
+        if left["n"] < 0:
+            raise KeyboardInterrupt
+        return real(*args, **named)
+
+    with house(14, by_hand=True) as made:
+        with monkeypatch.context() as patch:
+            patch.setattr(Subscribers, "set_next_decision", slow)
+            patch.setattr(Control, "release_cycle", lambda *args: None)  # killed: nobody is left to do it
+            ended = []
+            for _ in range(5):
+                made.judge()
+                left["n"] = 6
+                try:
+                    ended.append(made.plane.invoke("decide", {"org": ORG})["outcome"])
+                except KeyboardInterrupt:
+                    ended.append("killed")
+                made.watch(15)
+        assert ended == ["killed", "killed", "completed", "completed", "completed"]
+        assert len({r["subscriber"] for r in made.receipts()}) == len(made.receipts()) == 14
+        assert len(made.mails) == made.reserved() == 14
+
+
+def test_a_dead_cycle_takes_no_more_of_the_next_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(5, by_hand=True) as made:
+        _dead(made, monkeypatch, Queue, "send")
+        made.watch(15)
+        with pytest.raises(TimeoutError):
+            run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=lambda: 100_000)
+        assert (_unfinished(made), made.mails) == (FIRST, [])
+        assert made.cycle()["outcome"] == "completed"  # nobody's lease is in its way
+        assert len(made.mails) == 5
+
+
+# --- given up, or left to the next attempt -----------------------------------------------------------------------------------
+def test_a_cycle_that_only_refused_has_no_end_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(3, by_hand=True) as made:
+        with monkeypatch.context() as patch:
+            patch.setattr(cycle_inputs, "champion", _raising(Refused("bundle_missing")))
+            assert {made.cycle()["outcome"] for _ in range(3)} == {"bundle_missing"}
+            assert "done_at" not in (made.w.control.last_cycle(ORG) or {})
+        assert made.cycle()["outcome"] == "completed"
+        ended = [item["sk"] for item in made.w.control.cycles(ORG, made.now.date()) if "done_at" in item or "report" in item]
+        assert ended == ["cycle#20260302T1445"]
+        assert (made.w.control.last_cycle(ORG) or {})["cycle_id"] == "20260302T1445"
+
+
+def test_an_error_that_passes_leaves_a_dead_cycle_to_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(30, by_hand=True, max_daily_emails=20) as made:
+        _dead(made, monkeypatch, run_cycle, "_record")
+        made.watch(15)
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(run_cycle, "_record", _raising(RuntimeError("503 Slow Down")))
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        assert _unfinished(made) == FIRST
+        assert made.cycle()["outcome"] == "completed"
+        assert (made.w.control.cycle(ORG, FIRST) or {})["report"]["outcome"] == "finished_late"
+        assert len(made.mails) == made.reserved() == 20
+
+
+def test_whatever_is_wrong_with_a_dead_cycle_the_next_day_is_free_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(3, by_hand=True) as made:
+        _dead(made, monkeypatch, run_cycle, "planned_sends")
+        made.run(DAY)
+        monkeypatch.setattr(run_cycle, "known_context", _raising(RuntimeError("nobody can read it")))
+        assert made.cycle()["outcome"] == "completed"
+        assert "is given up: another_day" in "\n".join(made.plane.executor.log)
+        assert (made.w.control.cycle(ORG, FIRST) or {}).keys().isdisjoint({"done_at", "report"})
+        assert _unfinished(made) is None
+
+
+# --- velocity ----------------------------------------------------------------------------------------------------------------
+def test_a_cycle_finished_late_and_the_next_leave_at_one_velocity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grant, "span_minutes", lambda *args: 1)  # ten mails a cycle
+    real, queued = Queue.send, itertools.count()
+
+    def dies_at_the_second(self: Queue, messages: Any) -> None:
+        if next(queued) == 1:
+            raise RuntimeError("injected")
+        real(self, messages)
+
+    with house(6, by_hand=True, sends_per_minute=10) as made:
+        _dead(made, monkeypatch, Queue, "send")
+        made.watch(15)
+        made.people(8, first=50)
+        made.judge()
+        with monkeypatch.context() as patch:  # the dead one is finished in one attempt, and counts in the next too
+            patch.setattr(Queue, "send", dies_at_the_second)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        report = made.cycle(minutes=14)
+        assert (report["outcome"], report["planned"], report["reasons"]["velocity_limit"]) == ("completed", 4, 4)
+        assert report["providers"]["gmail"] == 4
+        assert len(made.mails) == made.reserved() == 10
