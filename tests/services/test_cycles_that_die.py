@@ -14,6 +14,7 @@ from revenue_engine import grant
 from revenue_engine.aws.control import Control
 from revenue_engine.aws.queues import Queue
 from revenue_engine.aws.subscribers import Subscribers
+from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
 from revenue_engine.services import cycle_inputs, run_cycle
 from tests.e2e.house import ORG, House, house
@@ -44,10 +45,8 @@ def _unfinished(made: House) -> str | None:
 
 # --- another engine decides between two attempts -------------------------------------------------------------------------
 def test_a_deploy_between_two_attempts_mails_nobody_beside_those_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = run_cycle.decide_batch
-
     def the_other_way_round(*args: Any) -> Any:
-        decisions = real(*args)
+        decisions = decide_batch(*args)
         worth = np.where(decisions.row_index_micros > 0, 10**9 - decisions.row_index_micros, decisions.row_index_micros)
         return replace(decisions, row_index_micros=worth, rank=~decisions.rank)
 
