@@ -4,9 +4,9 @@ The specification weighs expected revenue with an affinity once more, which is i
 a reader, as ratios of chances: they say where the revenue comes from, and change nothing. Offers compete by what a mail of theirs brings;
 what a mail costs the reader's future is the same for each, and stands in the decision's own steps (`explanation`).
 
-What cannot be had: assets that the judge has stopped were taken out of their offers before the cycle, so they are not listed; an offer that
-is stopped as a whole is, with its reason. A row does not keep what one offer has earned from its reader (single people convert too rarely to tell), so its past performance is that of the
-reader's segment, and of himself there is when he was last mailed it.
+What cannot be had: assets that the judge has stopped were taken out of their offers before the cycle, so they are not listed; an offer
+that is stopped as a whole is, with its reason. A row does not keep what one offer has earned from its reader (single people convert too
+rarely to tell), so its past performance is that of the reader's segment, and of himself there is when he was last mailed it.
 """
 
 from __future__ import annotations
