@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,48 +10,10 @@ from typing import Any
 import pytest
 
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.everflow import OfferDetail, OfferImport, content_hash, parse_offer_detail, parse_offers
-from revenue_engine.records.offer import Cap, Creative, ineligible_reason, offer_document, offer_of, tone_of
+from revenue_engine.intake.everflow import content_hash, parse_offer_detail, parse_offers
+from revenue_engine.records.offer import Cap, ineligible_reason
+from tests.intake.everflow.offer_cases import EMAIL, NOW, OFFER, changed, detail, imported, one
 from tests.shared_data import shared_path
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-EMAIL = {"creative_type": "email", "name": "Standard", "email_from": "Deals", "email_subject": "Hi", "html_code": "<a>"}
-OFFER: dict[str, Any] = {
-    "network_offer_id": 7,
-    "name": "Seven",
-    "offer_status": "active",
-    "currency_id": "USD",
-    "tracking_url": "https://t.example/a/b/",
-    "relationship": {
-        "offer_affiliate_status": "approved",
-        "category": {"name": "Health"},
-        "payouts": {"entries": [{"payout_type": "cpa", "payout_amount": 25.996, "payout_percentage": 0}]},
-        "channels": {"total": 1, "entries": [{"name": "E-Mail newsletters"}]},
-        "creatives": {"entries": [EMAIL]},
-    },
-}
-
-
-def changed(**changes: Any) -> dict[str, Any]:
-    """OFFER with members changed; `r_x` is a member of `relationship`; ... removes."""
-    offer = copy.deepcopy(OFFER)
-    for name, value in changes.items():
-        place = offer["relationship"] if name.startswith("r_") else offer
-        if value is ...:
-            del place[name.removeprefix("r_")]
-        else:
-            place[name.removeprefix("r_")] = value
-    return offer
-
-
-def imported(*offers: Any) -> OfferImport:
-    return parse_offers(json.dumps({"offers": offers}))
-
-
-def one(**changes: Any) -> Any:
-    got = imported(changed(**changes))
-    assert got.problems == ()
-    return got.offers[0]
 
 
 def test_the_published_form_of_the_list_is_read() -> None:
@@ -313,33 +274,6 @@ def test_countries_come_from_the_ruleset_when_it_names_them() -> None:
     assert [one(r_ruleset=nothing).countries for nothing in silent] == [set()] * 4
 
 
-def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
-    entries = [
-        {**EMAIL, "creative_type": "html"},
-        {**EMAIL, "creative_status": "paused"},
-        {**EMAIL, "variant": "soft"},
-        {**EMAIL, "name": "Urgency"},
-        EMAIL,
-    ]
-    assert [c.variant for c in one(r_creatives={"entries": entries}).creatives] == ["soft", "urgency", "standard"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "field", "reason"),
-    [
-        ({"email_subject": " "}, "email_subject", "missing"),
-        ({"email_from": "Deals\r\nBcc: x@y.example"}, "email_from", "control_character"),
-        ({"html_code": "x" * 60_001}, "html_code", "too_long"),
-        ({"variant": "shouting"}, "variant", "unknown_variant"),
-        ({"html_code": "x" * 60_001, "variant": "soft"}, "html_code", "too_long"),
-    ],
-)
-def test_a_bad_creative_is_left_out_with_a_remark_and_the_offer_stays(changes: dict[str, Any], field: str, reason: str) -> None:
-    got = imported(changed(r_creatives={"entries": [EMAIL, {**EMAIL, "name": "", **changes}]}))
-    assert [(w.field, w.reason) for w in got.warnings] == [(f"relationship.creatives[1].{field}", reason)]
-    assert len(got.offers[0].creatives) == 1
-
-
 def test_the_content_hash_changes_with_what_matters_and_with_nothing_else() -> None:
     base = one().content_hash
     assert one(time_saved=9, thumbnail_url="x", r_remaining_caps={"remaining_daily_conversion_cap": 1}).content_hash == base
@@ -360,16 +294,6 @@ def test_the_content_hash_changes_with_what_matters_and_with_nothing_else() -> N
 
 
 # --- the API's detail --------------------------------------------------------------------------------------------------------
-def detail(known: Any = None, **changes: Any) -> OfferDetail:
-    return parse_offer_detail(json.dumps(changed(**changes)), offer="7", known=known, read_at=NOW)
-
-
-def mail(number: int, **changes: Any) -> dict[str, Any]:
-    return {**EMAIL, "network_offer_creative_id": number, "name": f"mail {number}", **changes}
-
-
-def mails(*entries: dict[str, Any]) -> dict[str, Any]:
-    return {"entries": entries}
 
 
 def test_the_detail_names_the_file_of_the_opt_outs() -> None:
@@ -385,84 +309,6 @@ def test_another_offers_detail_is_none() -> None:
         detail(network_offer_id=8)
 
 
-def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:
-    own = Creative("soft", "Us", "Ours", "<a>")
-    known = replace(one(sub_slot="sub5"), creatives=(own, Creative("urgency", "Deals", "Hi", "<a>", asset="2")))
-    got = detail(known, r_creatives=mails(mail(1), mail(2, email_subject="Newer")), sub_slot="sub2").offer
-    assert got.sub_slot == "sub5"
-    assert {c.variant: (c.asset, c.subject) for c in got.creatives} == {
-        "soft": ("", "Ours"),
-        "urgency": ("2", "Newer"),
-        "standard-1": ("1", "Hi"),
-    }
-
-
-def test_a_known_asset_keeps_its_variant_against_a_new_one_listed_before_it() -> None:
-    known = replace(one(), creatives=(Creative("standard", "Deals", "Hi", "<a>", asset="2"),))
-    got = detail(known, r_creatives=mails(mail(1), mail(2)))
-    assert [(c.variant, c.asset) for c in got.offer.creatives] == [("standard", "2"), ("standard-1", "1")]
-    again = detail(got.offer, r_creatives=mails(mail(3), mail(1), mail(2))).offer
-    assert {c.asset: c.variant for c in again.creatives} == {"2": "standard", "1": "standard-1", "3": "standard-3"}
-
-
-def test_no_asset_ever_gets_another_s_name_whoever_rests_and_comes_back() -> None:
-    """A name has evidence and stops: neither may pass to who comes next, nor be shaken off by a rest."""
-    offer, names = replace(one(), creatives=()), dict[str, set[str]]()
-    for listed in ((11, 12), (11, 13), (13,), (12, 11, 13), (14,), (13, 12), (11, 12)):
-        offer = detail(offer, r_creatives=mails(*(mail(asset) for asset in listed))).offer
-        for creative in offer.creatives:
-            names.setdefault(creative.asset, set()).add(creative.variant)
-    assert names == {str(asset): {f"standard-{asset}"} for asset in (11, 12, 13, 14)}
-
-
-def test_subject_lines_of_one_tone_are_arms_of_their_own() -> None:
-    entries = [{**EMAIL, "variant": tone, "email_subject": f"{tone} {n}"} for n in (1, 2, 3) for tone in ("soft", "urgency")]
-    got = one(r_creatives={"entries": entries})
-    assert [(c.variant, c.subject) for c in got.creatives] == [
-        *(("soft", "soft 1"), ("urgency", "urgency 1")),
-        *(("soft-b", "soft 2"), ("urgency-b", "urgency 2")),
-        *(("soft-c", "soft 3"), ("urgency-c", "urgency 3")),
-    ]
-    assert {tone_of(c.variant) for c in got.creatives} == {"soft", "urgency"}
-    assert offer_of(offer_document(got)) == got
-
-
-@pytest.mark.parametrize(
-    ("entries", "kept", "remarks"),
-    [
-        ([EMAIL] * 14, 12, {"relationship.creatives[12]": "too_many_assets", "relationship.creatives[13]": "too_many_assets"}),
-        ([{**EMAIL, "html_code": "x" * 59_000}] * 6, 5, {"relationship.creatives[5].html_code": "too_many_bytes"}),
-        (
-            [{**EMAIL, "network_offer_creative_id": 7}] * 2,
-            1,
-            {"relationship.creatives[1].network_offer_creative_id": "duplicate_asset"},
-        ),
-    ],
-)
-def test_what_an_offer_has_no_room_for_is_left_out_by_name(entries: list[Any], kept: int, remarks: dict[str, str]) -> None:
-    got = imported(changed(r_creatives={"entries": entries}))
-    assert len(got.offers[0].creatives) == kept
-    assert {w.field: w.reason for w in got.warnings} == remarks
-
-
-def test_a_network_asset_that_is_withdrawn_or_paused_goes() -> None:
-    known = replace(
-        one(), creatives=(Creative("soft", "Deals", "Hi", "<a>", asset="1"), Creative("urgency", "D", "Hi", "<a>", asset="2"))
-    )
-    got = detail(known, r_creatives=mails(mail(2, creative_status="paused")))
-    assert got.offer.creatives == ()
-    assert ineligible_reason(got.offer, now=NOW) == "no_approved_creative"
-
-
-def test_members_of_ours_are_not_the_networks_to_give_and_an_asset_has_a_number() -> None:
-    got = detail(r_creatives=mails(mail(1, variant="aggressive"), {**EMAIL, "name": "soft"}), sub_slot="sub9").offer
-    assert (got.sub_slot, [(c.variant, c.asset) for c in got.creatives]) == ("sub1", [("standard-1", "1")])
-    assert [w.reason for w in detail(r_creatives=mails({**EMAIL, "name": "soft"})).remarks] == [
-        "creative_without_number",
-        "no_approved_creative",
-    ]
-
-
 def test_what_is_left_of_a_cap_is_read_where_it_is_said() -> None:
     left = {"remaining_daily_conversion_cap": 4, "remaining_global_payout_cap": -1.5, "remaining_weekly_conversion_cap": "?"}
     offer = detail(daily_conversion_cap=9, weekly_conversion_cap=9, global_payout_cap=9, r_remaining_caps=left).offer
@@ -472,29 +318,3 @@ def test_what_is_left_of_a_cap_is_read_where_it_is_said() -> None:
     for nothing in silences:
         silent = detail(daily_conversion_cap=9, r_remaining_caps=nothing).offer
         assert (silent.caps[0].left, silent.caps_read_at) == (None, None)
-
-
-STYLED = """<html><head><style>p { color: red } .cta { padding: 3px } @media (max-width: 600px) { p { color: blue } }</style></head>
-<body><p>Hi {{ first_name }}</p><a href="{{ offer_url }}" class="cta" ses:tags="slot:cta1;" alt="{{ first_name }}">Go</a></body></html>"""
-
-
-def test_style_sheets_come_in_as_style_attributes_and_media_queries_stay() -> None:
-    (creative,) = one(r_creatives={"entries": [{**EMAIL, "html_code": STYLED}]}).creatives
-    assert '<p style="color: red;">Hi {{ first_name }}</p>' in creative.html
-    assert 'style="padding: 3px;"' in creative.html and 'href="{{ offer_url }}"' in creative.html
-    assert "@media (max-width: 600px)" in creative.html and 'ses:tags="slot:cta1;"' in creative.html
-
-
-def test_a_template_without_a_style_sheet_comes_in_as_it_is() -> None:
-    html = "<p>{% if 1 < 2 %}{{ offer_url }}{% endif %}</p>"
-    assert one(r_creatives={"entries": [{**EMAIL, "html_code": html}]}).creatives[0].html == html
-
-
-@pytest.mark.parametrize(
-    "body", ["{% if 2 > 1 %}{{ offer_url }}{% endif %}", "<table>{% for i in x %}<tr><td>{{ i }}</td></tr>{% endfor %}</table>"]
-)
-def test_a_style_sheet_whose_inlining_would_change_the_template_is_refused_by_name(body: str) -> None:
-    html = f"<style>p {{ color: red }}</style>{body}"
-    got = imported(changed(r_creatives={"entries": [EMAIL, {**EMAIL, "name": "soft", "html_code": html}]}))
-    assert [(w.field, w.reason) for w in got.warnings] == [("relationship.creatives[1].html_code", "style_sheet_breaks_template")]
-    assert len(got.offers[0].creatives) == 1
