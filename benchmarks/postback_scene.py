@@ -92,6 +92,7 @@ def _plan(key: bytes, subscriber: str, offer: str, number: int) -> PlannedSend:
         "p_conversion": 0.1,
         "content_hash": "c",
         "listed_payout_micros": 0,
+        "listed_payout_percentage": 0.0,
     }
     return PlannedSend(
         org=ORG, cycle_id="20260304T1000", budget_day=day, decision_id=decision, subscriber=subscriber, offer=offer,

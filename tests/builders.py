@@ -183,6 +183,7 @@ class Org:
             topic=0,
             content_hash=contents.get("standard", ""),
             listed_payout_micros=known.payout_micros or 0 if known else 0,
+            listed_payout_percentage=known.payout_percentage if known else 0.0,
             provider="other",
             policy="engine",
             approval_id="",

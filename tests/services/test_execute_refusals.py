@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
-from revenue_engine.records.offer import Creative
+from revenue_engine.records.offer import Cap, Creative
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
 from tests.builders import DAY, HTML, NOW, Org, an_offer
@@ -199,6 +200,7 @@ CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "a lower payout": ("payout_fell", {"payout_micros": 10_000}),
     "a payout that is no longer listed": ("payout_fell", {"payout_micros": None}),
+    "a smaller share of the sale": ("payout_fell", {"payout_percentage": 4.5}),
     "another currency": ("currency_not_converted", {"currency": "JPY"}),
 }
 
@@ -206,8 +208,9 @@ CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("change", CHANGED)
 def test_what_is_no_longer_what_was_decided_is_not_mailed(org: Org, change: str) -> None:
     reason, changes = CHANGED[change]
+    org.w.offers.put(org.name, an_offer(payout_percentage=5.0))
     plan = org.plan(org.add_person())
-    org.w.offers.put(org.name, an_offer(**changes))
+    org.w.offers.put(org.name, an_offer(**{"payout_percentage": 5.0} | changes))
     assert refused(org, plan) == reason
 
 
@@ -217,9 +220,20 @@ def test_what_pays_more_or_is_renamed_is_still_what_was_decided(org: Org) -> Non
     assert org.execute(plans).outcomes == {"sent": 2}
 
 
+def test_conversions_that_filled_the_cap_while_a_mail_waited_keep_it_back(org: Org) -> None:
+    org.w.offers.put(org.name, an_offer(caps=(Cap("day", "conversions", 2),)))
+    sent, kept = org.plan(org.add_person()), org.plan(org.add_person())
+    counted = org.w.counters.money(org.name, NOW.date(), {"capped_conversions@1042": 1}, shard_by="x")
+    commit(counted)
+    assert org.execute([sent]).outcomes == {"sent": 1}
+    commit(counted)
+    assert org.execute([kept]).outcomes == {"daily_cap_reached": 1}
+
+
 def test_a_message_queued_before_plans_knew_their_content_is_dropped_by_name(org: Org) -> None:
     plan = org.plan(org.add_person())
-    facts = {name: value for name, value in asdict(plan).items() if name not in ("content_hash", "listed_payout_micros")}
+    later = ("content_hash", "listed_payout_micros", "listed_payout_percentage")
+    facts = {name: value for name, value in asdict(plan).items() if name not in later}
     shared = {name: facts.pop(name) for name in ("org", "cycle_id", "approval_id")}
     body = json.dumps(shared | {"rows": 1, "columns": {name: [value] for name, value in facts.items()}})
     (old,) = send_messages.decode(body)

@@ -56,7 +56,7 @@ def test_a_new_person_is_mailable_due_at_once_and_known_by_a_random_key(org: Org
         9,
     )
     assert row.topics == topic_mask(["finance"]) != 0
-    assert key in [item["subscriber"] for item in org.w.subscribers.due(org.name, now=T, limit=10)]
+    assert key in [item["subscriber"] for item in org.w.subscribers.due(org.name, now=T)]
     assert b"pat" not in person["row"]
 
 
@@ -123,7 +123,7 @@ def test_an_opt_out_of_the_file_wins_over_who_is_there_and_over_who_is_not(org: 
         assert (person["status"], person["consent_status"]) == (status, "withdrawn")
         assert "due_shard" not in person
         assert org.w.suppression.is_suppressed(org.name, org.address_hash(address))
-    assert list(org.w.subscribers.due(org.name, now=T, limit=10)) == []
+    assert list(org.w.subscribers.due(org.name, now=T)) == []
     assert imported(org, a_record(PAT), a_record("new@recipient.example")) == {"opted_out": 2}
 
 
@@ -164,6 +164,6 @@ def test_the_no_mail_arm_is_never_due_and_never_mailed(org: Org) -> None:
     imported(org, *(a_record(f"p{n}@recipient.example") for n in range(20)))
     held = [item for item in org.items(names.SUBSCRIBERS_TABLE) if item.get("arm") == "no_mail"]
     assert 2 <= len(held) <= 18
-    due = {item["subscriber"] for item in org.w.subscribers.due(org.name, now=T + 10**6, limit=100)}
+    due = {item["subscriber"] for item in org.w.subscribers.due(org.name, now=T + 10**6)}
     assert due.isdisjoint(person["subscriber"] for person in held)
     assert org.execute([org.plan(held[0]["subscriber"])]).outcomes == {"holdout": 1}

@@ -194,9 +194,25 @@ def test_a_dead_cycle_is_not_forgotten_when_who_finishes_it_dies_too(monkeypatch
 
 def test_one_unreadable_row_costs_its_person_the_mail_and_no_cycle_its_end() -> None:
     with house(3, by_hand=True) as made:
-        (someone, *_) = made.w.subscribers.due(ORG, now=2**31, limit=10)
-        made.w.subscribers.table.update(f"{ORG}#{someone['subscriber']}", None, changes(set_={"row": b"other"}))
+        spoil(made, 1)
         report = made.cycle()
         assert (report["outcome"], report["planned"]) == ("completed", 2)
         made.run(15)
         assert made.cycle()["outcome"] == "row_schema_mismatch"  # nobody else is due: own reason, and an alarm
+
+
+def test_unreadable_rows_take_nobodys_place_in_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 2)
+    with house(5, by_hand=True) as made:
+        spoil(made, 3)  # more than a page, and the first in the index: they stay due
+        for _ in range(2):
+            report = made.cycle()
+            made.run(15)
+        assert report["outcome"] == "row_schema_mismatch"
+        assert len(made.mails) == 2
+
+
+def spoil(made: House, people: int) -> None:
+    """Rows of the index's first people, as another layout's."""
+    for someone in [*made.w.subscribers.due(ORG, now=2**31)][:people]:
+        made.w.subscribers.table.update(f"{ORG}#{someone['subscriber']}", None, changes(set_={"row": b"other"}))

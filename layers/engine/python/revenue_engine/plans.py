@@ -34,6 +34,7 @@ def mail_columns(decisions: Decisions, cycle: Cycle) -> dict[str, list[Any]]:
         "topic": [topics[a] for a in mails.arm.tolist()],
         "content_hash": [contents[a] for a in mails.arm.tolist()],
         "listed_payout_micros": [offers[a].payout_micros or 0 for a in mails.arm.tolist()],
+        "listed_payout_percentage": [offers[a].payout_percentage for a in mails.arm.tolist()],
         "provider": [PROVIDERS[p] for p in mails.provider.tolist()],
         "policy": [ARMS[p] for p in mails.policy.tolist()],
         "canary": mails.canary.tolist(),

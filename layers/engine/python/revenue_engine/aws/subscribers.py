@@ -74,21 +74,15 @@ class Subscribers:
         )
 
     # --- decide ------------------------------------------------------------------------------------------------------
-    def due(self, org: str, *, now: int, limit: int) -> Iterator[Item]:
-        """Up to `limit` subscribers whose time has come: `subscriber`, `row`, `decided_at`, shard by shard."""
-        left = limit
+    def due(self, org: str, *, now: int) -> Iterator[Item]:
+        """The subscribers whose time has come: `subscriber`, `row`, `decided_at`, shard by shard, read as they are asked for."""
         for shard in range(names.DUE_SHARDS):
-            if left <= 0:
-                return
-            for item in self.table.query(
+            yield from self.table.query(
                 "#shard = :shard AND #due <= :now",
                 {":shard": f"{org}#{shard:02d}", ":now": now},
                 names={"#shard": names.DUE_SHARD, "#due": names.NEXT_DECISION_AT},
                 index=names.DUE_INDEX,
-                limit=left,
-            ):
-                left -= 1
-                yield item
+            )
 
     def set_next_decision(self, org: str, subscriber: str, *, at: int, decided_at: int) -> bool:
         """Moves the due time. False for somebody no longer mailable, who is never due again."""

@@ -45,6 +45,7 @@ class PlannedSend:
     topic: int  # of the offer's category (`topic_number`)
     content_hash: str  # of the creative as it was decided on (`Creative.content_hash`); "" = planned before anybody noted it
     listed_payout_micros: int  # per conversion, as the offer listed it then; 0 = it lists none
+    listed_payout_percentage: float  # of a sale, likewise
     provider: str
     policy: str  # engine | fixed
     approval_id: str  # "" unless the plan waited for a person

@@ -23,6 +23,7 @@ def changed_reason(plan: PlannedSend, offer: Offer, *, currency: str) -> str | N
         return "content_changed"
     if offer.currency != currency:
         return "currency_not_converted"  # two currencies are never compared (M1)
-    if (offer.payout_micros or 0) < plan.listed_payout_micros:
+    less = (offer.payout_micros or 0) < plan.listed_payout_micros
+    if less or offer.payout_percentage < plan.listed_payout_percentage:
         return "payout_fell"  # one that is no longer listed is nothing to count on (D5)
     return None

@@ -22,6 +22,7 @@ from revenue_engine.records.send import PlannedSend
 from revenue_engine.records.subscriber import country_code
 from revenue_engine.safety.claim import may_claim
 from revenue_engine.safety.decided import changed_reason
+from revenue_engine.services.capped import caps_reached
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,14 @@ class Mail:
 
 @dataclass
 class Composer:
-    """What all mails of one message share; offers and the ages of their lists are read once."""
+    """What all mails of one message share; offers, their caps and the ages of their lists are read once."""
 
     w: Wiring
     org: str
     controls: Controls
     offers: dict[str, Offer | None] = field(default_factory=dict)
     list_ages: dict[str, int | None] = field(default_factory=dict)
+    capped: dict[str, str | None] = field(default_factory=dict)
 
     def offer(self, offer: str) -> Offer | None:
         """The catalogue's offer."""
@@ -81,7 +83,7 @@ class Composer:
             return reason
         if not may_go_to(offer, country_code(row.country)):
             return "country_excluded"
-        reason = changed_reason(plan, offer, currency=self.controls.currency)
+        reason = changed_reason(plan, offer, currency=self.controls.currency) or self._cap_reached(offer, now)
         if reason is not None:
             return reason
         return None if self.controls.sender.complete else "sender_incomplete"
@@ -96,6 +98,12 @@ class Composer:
         if refreshed_at is None or refreshed_at < epoch_seconds(now) - self.controls.suppression_max_age_days * 86_400:
             return "suppression_list_stale"
         return "advertiser_suppressed" if self.w.suppression.advertiser_forbids(self.org, list_id, address) else None
+
+    def _cap_reached(self, offer: Offer, now: datetime) -> str | None:
+        """Conversions come in while a mail waits for its minute, or for a person."""
+        if offer.offer not in self.capped:
+            self.capped[offer.offer] = caps_reached(self.w, self.org, self.controls, [offer], now=now).get(offer.offer)
+        return self.capped[offer.offer]
 
     def _mail(self, plan: PlannedSend, person: Item) -> Mail | str:
         offer, sender = self.offer(plan.offer), self.controls.sender

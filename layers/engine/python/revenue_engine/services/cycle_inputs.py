@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import datetime, timedelta
 
 from revenue_engine import __version__
@@ -14,7 +14,6 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import CYCLE, cycle_began, day_in, epoch_seconds, from_epoch
 from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, first_later_hour
 from revenue_engine.errors import Refused
-from revenue_engine.offers import caps
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.pacing.warm_up import Room, room
 from revenue_engine.records.batch import Batch, decode
@@ -22,6 +21,7 @@ from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.records.subscriber import PROVIDERS, is_readable
 from revenue_engine.safety.stops import standing, stopped_names
+from revenue_engine.services.capped import caps_reached
 from revenue_engine.services.models import champion, finder
 from revenue_engine.services.prices import price_now
 from revenue_engine.services.velocity import look
@@ -64,8 +64,6 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
     ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
     today = day_in(now, controls.zone)
-    since = caps.first_day(offers, now=now, zone=controls.zone)
-    counted = w.counters.day_counters(org, since, today) if since else {}
     reserved = w.control.budget_reserved(org, today.isoformat())
     budget_left = max(0, controls.max_daily_emails - reserved)
     recent = _recent(w, org, now)
@@ -82,7 +80,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         price=price_now(w, org, recent, evidence, budget_left, zone=controls.zone, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
-        caps_reached=caps.reached(offers, counted, now=now, zone=controls.zone, currency=controls.currency),
+        caps_reached=caps_reached(w, org, controls, offers, now=now),
         code_version=__version__,
         stopped_segments=stopped_names(stops, "segment"),
         stopped_providers=stopped_names(stops, "provider"),
@@ -158,24 +156,33 @@ def pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
         seen.update(batch.subscriber.tolist())
         yield batch
     for number in range(written, 10_000):
-        due = [item for item in _due(w, cycle, first=not seen) if item["subscriber"] not in seen]
-        if not due:
+        due = _due(w, cycle, seen)
+        if due:
+            batch = decode(
+                [item["subscriber"] for item in due], [item["row"] for item in due], [item.get("decided_at", 0) for item in due]
+            )
+            batch = load_page(w.decisions.put_once(f"{prefix}{number:04d}.npz", save_page(batch)))
+            seen.update(batch.subscriber.tolist())
+            yield batch
+        if len(due) < PAGE_ROWS:
             return
-        batch = decode(
-            [item["subscriber"] for item in due], [item["row"] for item in due], [item.get("decided_at", 0) for item in due]
-        )
-        batch = load_page(w.decisions.put_once(f"{prefix}{number:04d}.npz", save_page(batch)))
-        seen.update(batch.subscriber.tolist())
-        yield batch
 
 
-def _due(w: Wiring, cycle: Cycle, *, first: bool) -> list[Item]:
-    """Whose time has come. A person's unreadable row is no mail for that person, and an alarm; nothing but such rows refuses."""
-    due = list(w.subscribers.due(cycle.context.org, now=cycle.now, limit=PAGE_ROWS))
-    readable = [item for item in due if is_readable(item["row"])]
-    if first and len(readable) < len(due):
-        log.error("%d of %d due rows have another layout", len(due) - len(readable), len(due))
-        if not readable:
+def _due(w: Wiring, cycle: Cycle, seen: Set[str]) -> list[Item]:
+    """Whose time has come, up to a page of them. A person's unreadable row is no mail for that person, and takes nobody's place; with the
+    last page comes the alarm. Raises Refused when there is nobody but such people."""
+    due: list[Item] = []
+    unreadable = 0
+    for item in w.subscribers.due(cycle.context.org, now=cycle.now):
+        if not is_readable(item["row"]):
+            unreadable += 1
+        elif item["subscriber"] not in seen:
+            due.append(item)
+            if len(due) == PAGE_ROWS:
+                return due
+    if unreadable:
+        log.error("%d due rows have another layout", unreadable)
+        if not due and not seen:
             raise Refused("row_schema_mismatch")
         observe.count(names.METRIC_CYCLE_REFUSED, cycle.context.org)
-    return readable
+    return due

@@ -16,10 +16,10 @@ _COLUMNS = tuple(f.name for f in fields(PlannedSend))
 # The same for every row of a message: written once.
 _SHARED = ("org", "cycle_id", "approval_id")
 # The same for every row of one arm: written once an arm, and rows have its number.
-_OF_ARM = ("offer", "variant", "campaign", "topic", "content_hash", "listed_payout_micros")
+_OF_ARM = ("offer", "variant", "campaign", "topic", "content_hash", "listed_payout_micros", "listed_payout_percentage")
 _OF_ROW = tuple(name for name in _COLUMNS if name not in (*_SHARED, *_OF_ARM))
-# What was queued before plans knew their content has no arms: execute drops it by name.
-_NOTHING_KNOWN = {"content_hash": [""], "listed_payout_micros": [0]}
+# Of what was queued before plans knew it: without the hash of its content, execute drops it by name.
+_UNKNOWN = {"content_hash": "", "listed_payout_micros": 0, "listed_payout_percentage": 0.0}
 
 
 def encode(plans: Sequence[PlannedSend]) -> str:
@@ -37,10 +37,17 @@ def decode(body: str) -> list[PlannedSend]:
     """The plans of a message body."""
     document = json.loads(body)
     shared = {name: document[name] for name in _SHARED}
-    columns, arms = document["columns"], document.get("arms", _NOTHING_KNOWN)
+    columns, arms = document["columns"], document.get("arms", {})
     arm = columns.pop("arm", [0] * document["rows"])
     return [
-        PlannedSend(**shared, **{name: arms[name][arm[i]] for name in arms}, **{name: columns[name][i] for name in columns})
+        PlannedSend(
+            **{
+                **_UNKNOWN,
+                **shared,
+                **{name: arms[name][arm[i]] for name in arms},
+                **{name: columns[name][i] for name in columns},
+            }
+        )
         for i in range(document["rows"])
     ]
 
