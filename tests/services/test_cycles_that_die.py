@@ -161,6 +161,27 @@ def test_whatever_is_wrong_with_a_dead_cycle_the_next_day_is_free_of_it(monkeypa
         assert _unfinished(made) is None
 
 
+def test_a_dead_cycle_that_gets_no_further_stops_mail_for_an_hour_and_not_for_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(3, by_hand=True) as made:
+        _dead(made, monkeypatch, run_cycle, "planned_sends")
+        real = run_cycle.known_context
+
+        def broken(w: Any, org: str, cycle_id: str) -> Any:
+            if cycle_id == FIRST:
+                raise RuntimeError("nobody can read it")
+            return real(w, org, cycle_id)
+
+        monkeypatch.setattr(run_cycle, "known_context", broken)
+        made.watch(15)
+        for _ in range(run_cycle.HOPELESS_ATTEMPTS - 3):
+            made.judge()
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        assert made.mails == []
+        assert made.cycle()["outcome"] == "completed"
+        assert "is given up: dead_cycle_hopeless" in "\n".join(made.plane.executor.log)
+        assert (len(made.mails), made.reserved()) == (3, 6)  # what the dead one had reserved is lost for the day
+
+
 # --- velocity ----------------------------------------------------------------------------------------------------------------
 def test_a_cycle_finished_late_and_the_next_leave_at_one_velocity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grant, "span_minutes", lambda *args: 1)  # ten mails a cycle

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 WRITERS = 8  # due times are written side by side: the calls wait on the network
 NEXT_PAGE_MILLIS = 120_000  # what an invocation must have left to begin another page: it would be killed in the middle of it
+HOPELESS_ATTEMPTS = 12  # beside one for each page that ran: an hour, of three attempts a quarter
 _STATE_DAYS = 30
 
 RemainingMillis = Callable[[], int]  # of the invocation, until it is killed
@@ -115,7 +116,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
     """A cycle that died with all its retries has reserved budget and written pages: its pages are run to their end, once (D6).
 
     Only on the org day that pays for them. What is refused is given up, with an alarm: it must not keep this cycle from running. Any
-    other error may be gone at the next attempt, which goes on there; at the day's end at the latest the dead cycle is given up.
+    other error may be gone at the next attempt, which goes on there, until so many attempts got no further that it is given up too.
     Raises Refused("dead_cycle_leased") while the lease of somebody who died finishing it runs: this cycle begun, nobody would know of
     it. Raises TimeoutError when too little time is left for this cycle.
     """
@@ -133,6 +134,8 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
             return
         if day_in(cycle_began(unfinished), zone) != day_in(now, zone):
             raise Refused("another_day", "what it has reserved was that day's")
+        if lease["attempts"] > HOPELESS_ATTEMPTS + _pages_ran(lease):
+            raise Refused("dead_cycle_hopeless", f"{lease['attempts']} attempts, {_pages_ran(lease)} pages")
         context = known_context(w, org, unfinished)
         if context is None:
             raise Refused("context_missing")
