@@ -129,10 +129,11 @@ def prepare(context: CycleContext) -> Cycle:
     arms = [(offer, variant, book.offers[o].category) for (offer, variant), o in zip(book.arms, book.offer_of_arm, strict=True)]
     p_click = table(rates.click_level, rates.click_ratio, arms)
     key = stable_hash("cycle", context.org, context.cycle_id)
+    usual = p_click.mean(axis=1, keepdims=True) if arms else 1.0  # a catalogue can be empty
     factors = _factors(context, book, key)
     of_arms = offer_features(
         book.payout_micros.astype(np.float64),
-        (p_click / p_click.mean(axis=1, keepdims=True)).mean(axis=0),
+        (p_click / usual).mean(axis=0),
         context.posteriors.segment_share @ context.posteriors.mean,
         [variant for _, variant in book.arms],
         [category for _, _, category in arms],
