@@ -101,6 +101,7 @@ def engine_draws(alpha: float, beta: float, number: int) -> Floats:
         clicks=np.zeros(1),
         mean_payouts={},
         segment_share=np.full(len(SEGMENTS), 0.2),
+        shared=np.zeros_like(shape),
     )
     return np.asarray(joint_draws(of, org="benchmark", cycle_id=str(number), draws=20_000).ravel())
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from revenue_engine.cycle import decide_batch
+from revenue_engine.offers.hierarchy import CELL_VARIANCE
 from revenue_engine.offers.posterior import DRAWN_VARIANCE, exposure, fold, joint_draws
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay
@@ -57,6 +58,42 @@ def test_draws_are_keyed_by_org_cycle_and_segment() -> None:
     assert (draws == joint_draws(posteriors, org="main", cycle_id="c", draws=16)).all()
     assert (draws != joint_draws(posteriors, org="main", cycle_id="d", draws=16)).all()
     assert (draws[0] != draws[1]).all()
+
+
+ASSETS = ("standard", *(f"standard-{n}" for n in range(11)))
+
+
+@pytest.mark.parametrize("clicks", [0, 30])
+def test_assets_of_one_offer_are_right_or_wrong_together(clicks: int) -> None:
+    """Nothing seen of the offer: its cells differ by CELL_VARIANCE alone, so their draws go together as 1 / (1 + v · (1 + above))."""
+    offers = (an_offer(101, variants=ASSETS[:3]), an_offer(102))
+    rows = [Evidence(NOW.date() - timedelta(days=40), "101", "standard", "clicker", clicks=clicks)]
+    posteriors = fold(rows, offers, PRIOR_RATES, NOW)
+    draws = joint_draws(posteriors, org="main", cycle_id="c", draws=20_000)[0]
+    found = np.corrcoef(np.argsort(np.argsort(draws, axis=0), axis=0).T)
+    above = 1 / ((1 + 1 / 4) * 2 - 1)
+    if not clicks:
+        assert found[0, 1:3] == pytest.approx(1 / (1 + CELL_VARIANCE * (1 + above)), abs=0.02)
+    assert found[0, 1] > 0.85 and abs(found[0, 3]) < 0.03  # and another offer's do not
+
+
+def test_an_offer_has_no_more_chances_to_be_the_best_for_having_more_assets() -> None:
+    def share(assets: int) -> float:
+        offers = (an_offer(101, variants=ASSETS[:assets]), an_offer(102, variants=("standard",)))
+        cycle = a_cycle(offers=offers)
+        best = cycle.factors.argmax(axis=1)  # (S, M) of arms alike, which draw is highest
+        return float((cycle.book.offer_of_arm[best] == 0).mean())
+
+    assert share(1) == pytest.approx(0.5, abs=0.05)
+    assert share(12) < 0.68  # 0.87 where each drew for itself; what is left is assets' own spread
+
+
+def test_a_context_without_correlations_draws_as_engines_before_did() -> None:
+    posteriors = fold([row(30, clicks=400, conversions=9)], OFFERS, PRIOR_RATES, NOW)
+    alone = joint_draws(replace(posteriors, shared=np.zeros_like(posteriors.shared)), org="main", cycle_id="c", draws=64)
+    together = joint_draws(posteriors, org="main", cycle_id="c", draws=64)
+    assert (alone != together).any()
+    assert (np.sort(alone, axis=1) == np.sort(together, axis=1)).all()  # each arm's are the same, in another order
 
 
 def test_a_cell_leans_on_its_offer_and_the_offer_on_its_category_but_never_on_itself() -> None:

@@ -9,6 +9,9 @@ is worth a few conversions: empirical Bayes that holds on a list with five conve
 of, so that nothing is counted twice. Members of a pool that are well known count alike, whatever their traffic: each by 1 / (1 + v ·
 due), the credibility of Bühlmann and Straub ("Glaubwürdigkeit für Schadensätze", 1970). A chooser sends clicks to what is good, and a
 plain sum would promise every newcomer the rate of the best.
+
+Cells of one offer are right or wrong together. Of normal variables u + w_a, each seen with variance e_a, the posterior's covariance is
+Var(u) · k_a · k_b with k = e / (v + e), the same credibility: so a cell's correlation with u is k · √(Var u / Var θ).
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ class Pooled:
 
     shape: Floats  # (S, A) conversions
     rate: Floats  # (S, A) clicks
+    shared: Floats  # (S, A) correlation of a cell's posterior with what is unknown of its offer: two cells of it have the product
     offer_variance: float  # relative, between offers of a category
     cell_variance: float  # relative, between cells of an offer
     segment_ratio: Floats  # (S,)
@@ -91,7 +95,10 @@ def pool(
     mean = level[offer_of_arm] * segment[:, None] * known / (above[offer_of_arm] + due_else)
     strength = 1.0 / ((1.0 + 1.0 / known) * (1.0 + v_cell) - 1.0)
     rate = strength / np.minimum(mean, HIGHEST) + clicks
-    return Pooled(np.minimum(strength + seen, HIGHEST * rate), rate, v_offer, v_cell, segment)
+    shape = np.minimum(strength + seen, HIGHEST * rate)
+    of_offer = above + _sums(offer_of_arm, (weight * seen).sum(axis=0), offers)  # what is known of u, cells' own w left open
+    shared = np.minimum(weight * np.sqrt(shape / of_offer[offer_of_arm]), 1.0)
+    return Pooled(shape, rate, shared, v_offer, v_cell, segment)
 
 
 @dataclass(frozen=True, slots=True)

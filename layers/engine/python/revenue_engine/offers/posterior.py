@@ -48,6 +48,7 @@ class Posteriors:
     clicks: Floats  # (A,) of people, faded, over all segments
     mean_payouts: dict[str, int]  # micros per conversion, of offers with enough of them
     segment_share: Floats  # (S,) of deliveries, sums to 1
+    shared: Floats  # (S, A) correlation with what is unknown of the arm's offer; 0 = none, as engines before drew
     spread: float = 1.0  # how much of their variance the joint draws are made with
 
     @property
@@ -134,6 +135,7 @@ def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, no
         ],
         mean_payouts=_mean_payouts(rows),
         segment_share=_segment_share(rows, now),
+        shared=pooled.shared[:, : len(arms)],
         spread=DRAWN_VARIANCE,
     )
 
@@ -183,12 +185,28 @@ def joint_draws(posteriors: Posteriors, *, org: str, cycle_id: str, draws: int) 
     """M joint draws of net conversions per click, (S, M, A): shared by everybody of a segment in this cycle, the same in a retry or a
     replay (D1).
 
-    They are of Beta(α / spread, β / spread): the posterior's mean, and about `spread` of its variance. Thompson sampling explores as if
-    offers were there for ever and too much when they are not (Russo and Van Roy, "Satisficing in Time-Sensitive Bandit Learning", Math.
-    Oper. Res. 47, 2022); narrower draws are the posterior reshaping of Chapelle and Li ("An Empirical Evaluation of Thompson Sampling",
-    NIPS 2011).
+    Arms of one offer are high and low together (`Posteriors.shared`). Each is of Beta(α / spread, β / spread): the posterior's mean, and
+    about `spread` of its variance. Thompson sampling explores as if offers were there for ever and too much when they are not (Russo and
+    Van Roy, "Satisficing in Time-Sensitive Bandit Learning", Math. Oper. Res. 47, 2022); narrower draws are the posterior reshaping of
+    Chapelle and Li ("An Empirical Evaluation of Thompson Sampling", NIPS 2011).
     """
     size = (draws, len(posteriors.arms))
     hits, misses = posteriors.shape / posteriors.spread, (posteriors.rate - posteriors.shape) / posteriors.spread
-    theta = [generator("theta", org, cycle_id, name).beta(hits[s], misses[s], size) for s, name in enumerate(SEGMENTS)]
-    return np.stack(theta) * posteriors.kept
+    theta = np.stack([generator("theta", org, cycle_id, name).beta(hits[s], misses[s], size) for s, name in enumerate(SEGMENTS)])
+    if posteriors.shared.any():
+        theta = _together(theta, posteriors, org=org, cycle_id=cycle_id)
+    return np.asarray(theta * posteriors.kept)
+
+
+def _together(theta: Floats, posteriors: Posteriors, *, org: str, cycle_id: str) -> Floats:
+    """The same draws of each arm, (S, M, A), in an order in which arms of one offer are high and low together, as far as they share what
+    is unknown of it: an offer with twelve assets has not twelve chances to be the best (Iman and Conover, "A distribution-free approach
+    to inducing rank correlation among input variables", Communications in Statistics 11, 1982)."""
+    offers = sorted({offer for offer, _ in posteriors.arms})
+    of_arm = np.array([offers.index(offer) for offer, _ in posteriors.arms], dtype=np.intp)
+    chance, (segments, draws, arms) = generator("together", org, cycle_id), theta.shape
+    of_offer = chance.standard_normal((segments, draws, len(offers)))[:, :, of_arm]
+    share = posteriors.shared[:, None, :]
+    score = share * of_offer + np.sqrt(1.0 - share**2) * chance.standard_normal((segments, draws, arms))
+    ranks = score.argsort(axis=1).argsort(axis=1)
+    return np.take_along_axis(np.sort(theta, axis=1), ranks, axis=1)
