@@ -301,7 +301,7 @@ def test_the_first_failing_rail_is_the_reason() -> None:
     night = {"now": NOW + timedelta(hours=2), "budget_left": 0}
     assert names(decided(a_page([worst]), **night).reason) == ["holdout"]
     assert names(decided(a_page([replace(worst, arm=0)]), **night).reason) == ["outside_hours"]
-    assert names(decided(a_page([replace(worst, arm=0, zone=0)]), **night).reason) == ["daily_limit_reached"]
+    assert names(decided(a_page([replace(worst, arm=0, zone=0)]), **night).reason) == ["too_soon_since_last_email"]
 
 
 def test_every_row_that_is_skipped_is_met_again_at_least_an_hour_later() -> None:

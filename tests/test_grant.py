@@ -191,14 +191,20 @@ def test_who_would_bid_tomorrow_alone_is_counted_and_who_would_not_is_none() -> 
     assert supply_of(better[0], there, better[2]).tolist() == bids(9_000 - 5_000, 20_000 - 5_000)
 
 
-def test_whom_nobody_looked_at_and_whom_rails_stopped_bid_nothing_tomorrow() -> None:
+def test_whom_rails_stopped_bids_nothing_tomorrow_and_who_found_the_budget_spent_bids_all_the_same() -> None:
     steep = week_of(wed=0.5, thu=2.0)
     page = many(30)
-    for changes in ({"budget_left": 0}, {"controls": Controls(ghost_share=0, min_hours_between_emails=24 * 6)}):
-        cycle = a_cycle(bundle=steep, **changes)
-        skipped = decide_batch(page, cycle)
-        assert set(names(skipped.reason)) & {"daily_limit_reached", "too_soon_since_last_email"}
-        assert supply_of(skipped, page, cycle).sum() == 0
+    cycle = a_cycle(bundle=steep, controls=Controls(ghost_share=0, min_hours_between_emails=24 * 6))
+    skipped = decide_batch(page, cycle)
+    assert set(names(skipped.reason)) == {"too_soon_since_last_email"}
+    assert supply_of(skipped, page, cycle).sum() == 0
+    for bundle in (steep, PLAIN):
+        cycle = a_cycle(bundle=bundle, budget_left=0)
+        late = decide_batch(page, cycle)
+        assert late.mail.sum() == late.ghost.sum() == 0
+        bids = supply_of(decide_batch(page, a_cycle(bundle=bundle)), page, cycle)
+        assert bids.sum() == 30 and supply_of(late, page, cycle).tolist() == bids.tolist()
+    assert set(names(late.reason)) == {"daily_limit_reached"}
     fixed = many(30, arm=FIXED)
     cycle = a_cycle(bundle=steep)
     assert supply_of(decide_batch(fixed, cycle), fixed, cycle).sum() == 0

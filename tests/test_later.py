@@ -71,7 +71,7 @@ def test_later_pages_know_whom_earlier_ones_put_off() -> None:
     assert by_hour(second)[:2] == [50, 150]
 
 
-def test_whom_a_spent_budget_kept_from_being_looked_at_is_not_put_off_by_plan() -> None:
+def test_who_finds_the_budget_spent_is_not_put_off_by_plan() -> None:
     after, cycle = played(many(300), a_context(budget_left=0))
     assert (after.reason == NUMBER_OF["daily_limit_reached"]).all()
     assert sum(NOTHING_TAKEN.and_then(after, cycle).later) == 0

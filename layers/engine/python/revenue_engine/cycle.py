@@ -62,6 +62,8 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         ("no_suitable_offer", seen.votes.sum(axis=1) == 0),
         ("predicted_revenue_too_low", of_engine & (_micros(seen.upper) < controls.min_revenue_per_email_micros)),
         ("negative_long_term_value", of_engine & (index <= 0)),
+        # behind what is known of the row: whoever finds the day's budget spent bids for tomorrow's all the same
+        ("daily_limit_reached", np.full(len(asked), cycle.context.budget_left <= 0)),
         ("below_shadow_price", of_engine & (index <= price)),
     ):
         why = np.where((why == PASSED) & failed, np.uint8(NUMBER_OF[name]), why)
@@ -211,7 +213,6 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
         engine=policy == _ENGINE,
         # a send of this cycle may leave in its last minute
         in_hours=in_hours(batch.column("zone"), now, controls, for_seconds=CYCLE_MINUTES * 60),
-        budget_left=cycle.context.budget_left,
         recent_sends=batch.column("recent_sends").astype(np.int64),
         last_send_at=batch.column("last_send_at").astype(np.int64),
         gap_seconds=rhythm.gap_seconds,

@@ -125,7 +125,6 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
         _stop("provider", record, context.stopped_providers),
         _Check("outside_hours", f"{'inside' if inside else 'outside'} {local}", f"a decision at {_moment(max(opening, at))}"),
         _Check("breaker_half_open", *_trickle(context.let_through_share)),
-        _Check("daily_limit_reached", f"{budget_left:,} mails left of the day's budget", "a budget with a mail left: tomorrow's"),
         _Check("subscriber_frequency_limit", f"{in_week} mails in seven days, the cap is {cap}", f"a decision after {week_frees}"),
         _Check(
             "too_soon_since_last_email",
@@ -139,6 +138,7 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
         _Check("no_suitable_offer", f"{_arms(record)} eligible arms", "an offer that may go to this person"),
         _micros("predicted_revenue_too_low", "revenue at best", record["upper_revenue_micros"], floor, currency),
         _micros("negative_long_term_value", "index", record["row_index_micros"], 0, currency),
+        _Check("daily_limit_reached", f"{budget_left:,} mails left of the day's budget", "a budget with a mail left: tomorrow's"),
         _micros("below_shadow_price", "index", record["row_index_micros"], record["lambda_micros"], currency),
     ]  # fmt: skip
     spared = (

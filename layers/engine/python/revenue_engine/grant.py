@@ -33,8 +33,6 @@ def supply_of(decisions: Decisions, batch: Batch, cycle: Cycle) -> Ints:
     for who finds no room with his mailbox provider bids for none of the budget either."""
     names = (*_WANTED, *_WANTED_ON_OTHER_DAYS)
     wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in names]) & (decisions.policy == _ENGINE)
-    # of whom a rail stopped, for want of any budget, nobody knows what he would bid
-    wanted &= decisions.row_index_micros != 0
     value = decisions.row_value_micros + cycle.context.controls.cost_per_email_micros
     gained = np.rint(value * (today_of(batch, cycle, ahead=1) / today_of(batch, cycle) - 1.0)).astype(np.int64)
     return histogram(decisions.row_index_micros + gained, wanted)

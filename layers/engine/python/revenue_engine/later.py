@@ -57,7 +57,7 @@ class Taken:
         """With what one more page took, as `grant` leaves it."""
         mails = np.bincount(decisions.provider[decisions.mail], minlength=len(PROVIDERS))
         hour = (decisions.next_decision_at - first_later_hour(cycle.now)) // HOUR
-        put_off = hour[_was_cut(decisions) & (hour >= 0) & (hour < LATER_HOURS)]
+        put_off = hour[_was_cut(decisions, cycle) & (hour >= 0) & (hour < LATER_HOURS)]
         return Taken(_sum(self.mails, mails), _sum(self.later, np.bincount(put_off, minlength=LATER_HOURS)))
 
 
@@ -147,10 +147,10 @@ def _places(decisions: Decisions, cycle: Cycle, taken: Taken) -> Places:
     )
 
 
-def _was_cut(decisions: Decisions) -> Bools:
-    """By rank. Of whom a rail stopped, for want of any budget, nobody knows whether he will be wanted."""
-    by_rank: Bools = np.isin(decisions.reason, [NUMBER_OF[name] for name in CUT]) & (decisions.row_index_micros != 0)
-    return by_rank
+def _was_cut(decisions: Decisions, cycle: Cycle) -> Bools:
+    """By rank. Who found the day's budget spent is wanted tomorrow only if he beats tomorrow's price."""
+    names = CUT if cycle.context.budget_left > 0 else CUT[1:]
+    return np.isin(decisions.reason, [NUMBER_OF[name] for name in names])
 
 
 def _rows(batch: Batch, rows: Positions) -> Batch:

@@ -24,7 +24,6 @@ class Facts:
     provider_stopped: Bools
     engine: Bools  # the engine's arm: the fixed policy heeds no judgement of the engine's
     in_hours: Bools
-    budget_left: int
     recent_sends: Ints  # (n, RECENT) epoch seconds
     last_send_at: Ints
     gap_seconds: Ints
@@ -44,7 +43,6 @@ def first_failing(facts: Facts, *, now: int, controls: Controls) -> Codes:
         ("provider_stopped", facts.provider_stopped),
         ("outside_hours", ~facts.in_hours),
         ("breaker_half_open", ~facts.let_through),
-        ("daily_limit_reached", np.full(len(facts.no_mail), facts.budget_left <= 0)),
         ("subscriber_frequency_limit", in_week >= controls.max_emails_per_subscriber_per_week),
         ("too_soon_since_last_email", facts.last_send_at > now - facts.gap_seconds),
         # their addresses turn into spam traps, which hurt everybody's inbox: for the fixed policy too
