@@ -191,6 +191,15 @@ def test_who_would_bid_tomorrow_alone_is_counted_and_who_would_not_is_none() -> 
     assert supply_of(better[0], there, better[2]).tolist() == bids(9_000 - 5_000, 20_000 - 5_000)
 
 
+def test_bids_are_for_the_next_day_on_which_the_org_mails() -> None:
+    """Wednesday's cycle, of an org that rests on Thursdays: Friday is the day to come."""
+    page, bundle = many(30), week_of(thu=9.0, fri=3.0)
+    resting = Controls(ghost_share=0.0, enabled_weekdays=frozenset({0, 2, 4}))
+    every = supply_of(decide_batch(page, cycle := a_cycle(bundle=bundle)), page, cycle)
+    friday = supply_of(decide_batch(page, cycle := a_cycle(bundle=bundle, controls=resting)), page, cycle)
+    assert np.flatnonzero(friday).max() < np.flatnonzero(every).min()
+
+
 def test_whom_rails_stopped_bids_nothing_tomorrow_and_who_found_the_budget_spent_bids_all_the_same() -> None:
     steep = week_of(wed=0.5, thu=2.0)
     page = many(30)

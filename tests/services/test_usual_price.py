@@ -56,6 +56,17 @@ def test_after_a_day_of_an_outage_the_day_before_it_tells_what_will_come() -> No
         assert {receipt["price_version"] for receipt in made.receipts()} == {f"supply-{first}-{last}/complaints-2026-03-01"}
 
 
+def test_a_monday_is_told_of_by_friday_where_nobody_is_mailed_at_weekends() -> None:
+    bin = 100
+    with house(1, by_hand=True, max_daily_emails=1, enabled_weekdays=[0, 1, 2, 3, 4]) as made:  # the first cycle is of a Monday
+        ran(made, 3, lambda_micros=5_000, supply={str(bin): 3})
+        for days_ago in (1, 2):  # these ran, and found nobody
+            ran(made, days_ago, lambda_micros=0, supply={})
+        report = made.cycle()
+        today = int(EDGES[bin + 1]) - 1
+        assert asked(made, report["cycle_id"]) == (today, round((today + 5_000) / 2))
+
+
 def test_a_first_cycle_and_one_after_a_pause_ask_today_s_price() -> None:
     with house(1, by_hand=True) as made:
         first = made.cycle()

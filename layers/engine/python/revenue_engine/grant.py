@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from revenue_engine.arrays import Codes, Ints
+from revenue_engine.clock import day_in
 from revenue_engine.context import Cycle
 from revenue_engine.cycle import lets_leave, today_of
 from revenue_engine.draws import Stream, hashes
@@ -16,6 +17,7 @@ from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.pacing.places import fitting, without_place
 from revenue_engine.pacing.price import histogram
 from revenue_engine.pacing.spread import minutes
+from revenue_engine.pacing.weekdays import days_ahead
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.reasons import NUMBER_OF
@@ -28,13 +30,14 @@ _ENGINE, _FIXED = ARMS.index("engine"), ARMS.index("fixed")
 
 
 def supply_of(decisions: Decisions, batch: Batch, cycle: Cycle) -> Ints:
-    """A histogram (pacing.price) of what people like these will bid at the same hour tomorrow, a day of the week that may be worth more
-    or less to them: the indices of those whom the engine would mail at no price if there were budget for all. As `grant` leaves them,
-    for who finds no room with his mailbox provider bids for none of the budget either."""
+    """A histogram (pacing.price) of what people like these will bid at the same hour of the next day on which the org mails, a day of the
+    week that may be worth more or less to them: the indices of those whom the engine would mail at no price if there were budget for
+    all. As `grant` leaves them, for who finds no room with his mailbox provider bids for none of the budget either."""
     names = (*_WANTED, *_WANTED_ON_OTHER_DAYS)
     wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in names]) & (decisions.policy == _ENGINE)
+    ahead = days_ahead(day_in(cycle.context.now, cycle.context.controls.zone), cycle.context.controls.enabled_weekdays)
     value = decisions.row_value_micros + cycle.context.controls.cost_per_email_micros
-    gained = np.rint(value * (today_of(batch, cycle, ahead=1) / today_of(batch, cycle) - 1.0)).astype(np.int64)
+    gained = np.rint(value * (today_of(batch, cycle, ahead=ahead) / today_of(batch, cycle) - 1.0)).astype(np.int64)
     return histogram(decisions.row_index_micros + gained, wanted)
 
 

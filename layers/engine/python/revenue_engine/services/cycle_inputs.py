@@ -23,7 +23,7 @@ from revenue_engine.records.subscriber import PROVIDERS, is_readable
 from revenue_engine.safety.stops import standing, stopped_names
 from revenue_engine.services.capped import caps_reached
 from revenue_engine.services.models import champion, finder
-from revenue_engine.services.prices import price_now
+from revenue_engine.services.prices import price_now, told_on
 from revenue_engine.services.velocity import look
 from revenue_engine.services.warm_up import allowances, counter_of
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
@@ -66,7 +66,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     today = day_in(now, controls.zone)
     reserved = w.control.budget_reserved(org, today.isoformat())
     budget_left = max(0, controls.max_daily_emails - reserved)
-    recent = _recent(w, org, now)
+    recent = _recent(w, org, controls, now)
     beside = _planned_beside(w, org, cycle_id)
     return CycleContext(
         org=org,
@@ -77,7 +77,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=price_now(w, org, recent, evidence, budget_left, zone=controls.zone, now=now),
+        price=price_now(w, org, recent, evidence, budget_left, controls=controls, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps_reached(w, org, controls, offers, now=now),
@@ -114,9 +114,10 @@ def _rooms(w: Wiring, org: str, controls: Controls, now: datetime, *, beside: bo
     }
 
 
-def _recent(w: Wiring, org: str, now: datetime) -> list[Item]:
-    """The cycles of three UTC days, today's among them, in their order: who was put off to what is still to come, and a day's mails."""
-    return [item for n in (2, 1, 0) for item in w.control.cycles(org, now.date() - timedelta(days=n))]
+def _recent(w: Wiring, org: str, controls: Controls, now: datetime) -> list[Item]:
+    """The cycles of the days that tell of today's bids and of who was put off to what is still to come, in their order."""
+    days = told_on(now, controls) | {now.date() - timedelta(days=n) for n in (0, 1, 2)}
+    return [item for day in sorted(days) for item in w.control.cycles(org, day)]
 
 
 def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:

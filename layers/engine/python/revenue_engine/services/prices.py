@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from revenue_engine.context import Price
 from revenue_engine.offers.posterior import EVIDENCE_DAYS
 from revenue_engine.pacing.complaints import complaint_price
 from revenue_engine.pacing.price import BINS, mean_price, shadow_price
+from revenue_engine.pacing.weekdays import days_back
 from revenue_engine.records.causes import HEARD_PROVIDERS
+from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.subscriber import PROVIDERS
 
@@ -23,31 +26,47 @@ HEARD_DAYS = 28
 
 
 def price_now(
-    w: Wiring, org: str, recent: Iterable[Item], evidence: Iterable[Evidence], budget_left: int, *, zone: str, now: datetime
+    w: Wiring,
+    org: str,
+    recent: Iterable[Item],
+    evidence: Iterable[Evidence],
+    budget_left: int,
+    *,
+    controls: Controls,
+    now: datetime,
 ) -> Price:
     """What the rest of the day bids for what is left of the budget, what a day asks on average, and κ.
 
-    `recent` are the cycles of the last two days, or more. The version names the first and last cycle that told of the rest of the day,
-    and the last day whose complaints count.
+    `recent` are the cycles of the days of `told_on`, or more. The version names the first and last cycle that told of the rest of the
+    day, and the last day whose complaints count.
     """
-    supply = _supply(recent, now, midnight(day_in(now, zone) + timedelta(days=1), zone))
+    supply, zone = _supply(recent, now, controls), controls.zone
     price = shadow_price(supply.values(), budget_left)
     told_by = f"supply-{min(supply)}-{max(supply)}" if supply else "no-supply"
     return Price(
         price,
         f"{told_by}/complaints-{now.date() - timedelta(days=1)}",
-        usual_micros=mean_price(price, _usual(w, org, now)),
+        usual_micros=mean_price(price, _usual(w, org, now, controls)),
         kappa_micros=complaint_price(evidence, now.date(), heard_share(w, org, day_in(now, zone))),
     )
 
 
-def _supply(recent: Iterable[Item], now: datetime, day_ends: datetime) -> dict[str, Ints]:
-    """By cycle, what lay a day before each quarter of an hour to come today, or two where no cycle told of it: a day of an outage is not
-    followed by one without a price."""
+def told_on(now: datetime, controls: Controls) -> set[date]:
+    """The UTC days whose cycles tell of today: of the last two days on which the org mailed."""
+    back = days_back(day_in(now, controls.zone), controls.enabled_weekdays, 2)
+    return {now.date() - timedelta(days=days - late) for days in back for late in (0, 1)}
+
+
+def _supply(recent: Iterable[Item], now: datetime, controls: Controls) -> dict[str, Ints]:
+    """By cycle, what lay before each quarter of an hour to come today, at the same time of the last day on which the org mailed, or of the
+    one before where no cycle told of it: neither a weekend nor a day of an outage is followed by a day without a price."""
     told = {item["sk"].removeprefix("cycle#"): item["report"]["supply"] for item in recent if "supply" in item.get("report", {})}
+    today = day_in(now, controls.zone)
+    back, day_ends = days_back(today, controls.enabled_weekdays, 2), midnight(today + timedelta(days=1), controls.zone)
     found, quarter = {}, cycle_began(cycle_id_at(now))
     while quarter < day_ends:
-        before = (cycle_id_at(quarter - timedelta(days=ago)) for ago in (1, 2))
+        there = quarter.astimezone(ZoneInfo(controls.zone))  # the same time by the clock, whatever its changes
+        before = (cycle_id_at((there - timedelta(days=days)).astimezone(UTC)) for days in back)
         known = next((cycle_id for cycle_id in before if cycle_id in told), None)
         if known is not None:
             found[known] = _histogram(told[known])
@@ -63,9 +82,10 @@ def _histogram(supply: dict[str, int]) -> Ints:
     return counts
 
 
-def _usual(w: Wiring, org: str, now: datetime) -> tuple[int, ...]:
-    """Shadow prices of this quarter of an hour on the other six weekdays, as far as a cycle ran then."""
-    before = (w.control.cycle(org, cycle_id_at(now - timedelta(days=n))) or {} for n in range(1, 7))
+def _usual(w: Wiring, org: str, now: datetime, controls: Controls) -> tuple[int, ...]:
+    """Shadow prices of this quarter of an hour on the other weekdays on which the org mails, as far as a cycle ran then."""
+    week = days_back(day_in(now, controls.zone), controls.enabled_weekdays, len(controls.enabled_weekdays))
+    before = (w.control.cycle(org, cycle_id_at(now - timedelta(days=days))) or {} for days in week if days < 7)
     return tuple(int(item["report"]["lambda_micros"]) for item in before if "lambda_micros" in item.get("report", {}))
 
 
