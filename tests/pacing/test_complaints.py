@@ -61,6 +61,20 @@ def test_one_bad_week_is_one_bad_week() -> None:
     assert complaint_price(weekly(0.5), TODAY, 1.0) == pytest.approx(STEP * MOST_EXCESS * MEAN / BUDGET, rel=1e-6)
 
 
+def test_a_burst_of_complaints_rises_with_its_days_and_then_only_fades() -> None:
+    """Whatever day of the week it came on, and however late it is asked about."""
+    for first in range(7):
+        burst = [mailed(40 - day, 9_000, 90 if first <= day < first + 3 else 0) for day in range(40)]
+        prices = [complaint_price([row for row in burst if row.day < today], today, 1.0) for today in days_after(burst)]
+        top = prices.index(max(prices))
+        assert 0 < top < first + 9
+        assert prices[top:] == sorted(prices[top:], reverse=True)
+
+
+def days_after(rows: list[Evidence]) -> list[date]:
+    return [row.day + timedelta(days=1) for row in rows]
+
+
 def test_a_small_list_s_complaint_is_no_verdict() -> None:
     """One in 500 mails is four times the budget, and believed to be (4 + 1) / (8,000 + 500) of the mails."""
     price = complaint_price(weekly(1 / 500, deliveries=500), TODAY, 1.0)

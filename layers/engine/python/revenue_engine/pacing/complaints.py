@@ -26,7 +26,7 @@ MOST_EXCESS = 2.0  # in budgets: one bad week is one bad week
 
 
 def complaint_price(evidence: Iterable[Evidence], today: date, heard_share: float) -> int:
-    """Micros of a complaint that is heard of, from the weeks that ended yesterday, a week before and so on; 0 without any.
+    """Micros of a complaint that is heard of, from the calendar weeks on record, the running one by the days it has had; 0 without any.
 
     Parameters
     ----------
@@ -37,16 +37,21 @@ def complaint_price(evidence: Iterable[Evidence], today: date, heard_share: floa
         price is of a complaint as rates count them, over all mails. The rate's posterior is a Gamma's, its mean at the budget beforehand.
     """
     budget = BUDGET * heard_share
-    counts = [
-        ((today - row.day).days - 1, row.deliveries, row.complaints, row.conversion_micros) for row in evidence if row.day < today
-    ]
+    counts = [(_week_of(row.day), row.deliveries, row.complaints, row.conversion_micros) for row in evidence if row.day < today]
     if not counts or not budget:
         return 0
-    days, *sums = np.array(counts, dtype=np.int64).T
-    deliveries, complaints, micros = (np.bincount(days // 7, of)[::-1].tolist() for of in sums)  # the oldest week first
+    weeks, *sums = np.array(counts, dtype=np.int64).T
+    first, running = int(weeks.min()), _week_of(today)
+    deliveries, complaints, micros = (np.bincount(weeks - first, of, running - first + 1).tolist() for of in sums)
     unit = max(sum(micros), 0.0) / max(sum(deliveries), 1.0) / budget
     price = 0.0
-    for came, mails in zip(complaints, deliveries, strict=True):
+    for week, (came, mails) in enumerate(zip(complaints, deliveries, strict=True), first):
+        share = today.weekday() / 7 if week == running else 1.0
         rate = (PRIOR_COMPLAINTS + came) / (PRIOR_COMPLAINTS / budget + mails)
-        price = max(KEPT_PER_WEEK * price + STEP * unit * min(rate / budget - 1.0, MOST_EXCESS), 0.0)
+        price = max(KEPT_PER_WEEK**share * price + share * STEP * unit * min(rate / budget - 1.0, MOST_EXCESS), 0.0)
     return round(price)
+
+
+def _week_of(day: date) -> int:
+    """From Monday on. On whatever day they are asked about weeks are the same: a burst must not be cut otherwise every morning."""
+    return (day.toordinal() - 1) // 7
