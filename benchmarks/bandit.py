@@ -55,8 +55,12 @@ PLAYERS: Players = {
     "specification": lambda market, offers, seed: Specification(offers, seed),
     "naive": lambda market, offers, seed: Naive(offers, seed),
     "unpooled": lambda market, offers, seed: Unpooled(offers, seed),
+    "one pool": lambda market, offers, seed: Unpooled(offers, seed, by_segment=False),
     "explored": lambda market, offers, seed: Engine(market, offers, seed, epsilon=0.05),
 }
+
+
+ONE_MARKET = {"explored": SLOW, "one pool": SMALL}
 
 
 def play(market: Market, name: str, seed: int) -> tuple[float, float]:
@@ -133,7 +137,7 @@ def measure(quick: bool) -> Result:
     seeds = QUICK_SEEDS if quick else SEEDS
     rows, figures = [], {}
     for market in (FAST, SLOW):
-        names = tuple(name for name in PLAYERS if name != "explored" or market is SLOW)
+        names = tuple(name for name in PLAYERS if name not in ONE_MARKET or market is ONE_MARKET[name])
         value = {name: money[:, 0] / money[:, 1] for name, money in played(market, names, seeds).items()}
         for name, values in value.items():
             mean, low, high = interval(values)
@@ -150,13 +154,16 @@ def measure(quick: bool) -> Result:
             figures |= {"late_offer_ratio_to_naive": ratio[0], "late_offer_ratio_low": ratio[1]}
 
     small = {
-        name: 1.0 - money[:, 0] / money[:, 1] for name, money in played(SMALL, ("engine", "unpooled", "naive"), seeds).items()
+        name: 1.0 - money[:, 0] / money[:, 1]
+        for name, money in played(SMALL, ("engine", "unpooled", "one pool", "naive"), seeds).items()
     }
-    for name in ("unpooled", "naive"):
+    for name in ("unpooled", "one pool", "naive"):
         mean, low, high = _ratio(small["engine"], small[name])
         rows.append((f"small list: regret over {name}'s", f"{mean:.3f} ({low:.3f} to {high:.3f})", ""))
         if name == "unpooled":
             figures |= {"small_list_regret_ratio": mean, "small_list_regret_ratio_high": high}
+        elif name == "one pool":
+            figures |= {"small_list_regret_ratio_to_one_pool": mean, "small_list_regret_ratio_to_one_pool_high": high}
 
     figures["delay_sup_error"] = float(np.mean([delay_error(FIRST_SEED + n) for n in range(seeds)]))
     figures |= {"ks_beta": ks(engine_draws), "ks_beta_specification": ks(specified_draws)}

@@ -158,7 +158,7 @@ def specified(alpha: Floats, beta: Floats, size: tuple[int, ...], random: np.ran
 
 @dataclass
 class Unpooled:
-    """Delay-weighted as the engine is, by the true delays, but each offer in each segment learns alone."""
+    """Delay-weighted as the engine is, by the true delays, but each offer learns alone, in each segment or over all of them."""
 
     offers: Offers
     seed: int

@@ -61,6 +61,12 @@ def test_one_bad_week_is_one_bad_week() -> None:
     assert complaint_price(weekly(0.5), TODAY, 1.0) == pytest.approx(STEP * MOST_EXCESS * MEAN / BUDGET, rel=1e-6)
 
 
+def test_one_complaint_of_a_first_day_costs_a_mail_next_to_nothing() -> None:
+    """A conversion of $16 in fifty mails is no mean of 32 cents, nor one complaint a rate of two percent."""
+    price = complaint_price([mailed(1, 50, 1, micros=16_000_000)], TODAY, 1.0)
+    assert price * BUDGET < 600  # micros a mail at the budget
+
+
 def test_a_burst_of_complaints_rises_with_its_days_and_then_only_fades() -> None:
     """Whatever day of the week it came on, and however late it is asked about."""
     for first in range(7):
@@ -79,8 +85,9 @@ def test_a_small_list_s_complaint_is_no_verdict() -> None:
     """One in 500 mails is four times the budget, and believed to be (4 + 1) / (8,000 + 500) of the mails."""
     price = complaint_price(weekly(1 / 500, deliveries=500), TODAY, 1.0)
     believed = (PRIOR_COMPLAINTS + 1) / (PRIOR_COMPLAINTS / BUDGET + 500)
-    assert price == round(STEP * (believed / BUDGET - 1) * MEAN / BUDGET)
-    assert price < 0.03 * MEAN / BUDGET
+    unit = MEAN * 500 / (1_000 + 500) / BUDGET  # what such a list earns is not believed yet either
+    assert price == round(STEP * (believed / BUDGET - 1) * unit)
+    assert price < 0.01 * MEAN / BUDGET
 
 
 def test_where_half_of_the_mails_can_be_complained_about_half_the_complaints_are_as_many() -> None:

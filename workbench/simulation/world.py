@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from revenue_engine.records.causes import HEARD_PROVIDERS
 from revenue_engine.records.offer import Offer
+from revenue_engine.records.subscriber import provider_of
 from workbench.local.plane import Plane
 from workbench.local.ses_recorder import Mail
 from workbench.simulation import events
@@ -102,7 +104,7 @@ class World:
             self._at(reaction.scanned_at, lambda: self._expect(self._plane.http("GET", path).status, "an opt-out page"))
         if reaction.unsubscribed_at is not None:
             self._at(reaction.unsubscribed_at, lambda: self._unsubscribe(mail, path))
-        if reaction.complained_at is not None:
+        if reaction.complained_at is not None and provider_of(mail.address) in HEARD_PROVIDERS:  # the others tell nobody
             event = events.complaint(
                 mail, reaction.complained_at, feedback_id=events.feedback_id(self._seed, mail.send_id, "complaint")
             )

@@ -22,6 +22,7 @@ BUDGET = 0.0005  # complaints a mail that can be complained about: the specifica
 STEP = 0.15  # of the unit, in a week at twice the budget
 KEPT_PER_WEEK = 0.5**0.125  # half of the price has faded in eight weeks
 PRIOR_COMPLAINTS = 4.0  # at the budget, in 8,000 mails: a small list's single complaint is no verdict
+PRIOR_MAILS = 1_000.0  # that earned nothing: what a mail brings is told by few conversions, and the first makes no price
 MOST_EXCESS = 2.0  # in budgets: one bad week is one bad week
 
 
@@ -43,7 +44,7 @@ def complaint_price(evidence: Iterable[Evidence], today: date, heard_share: floa
     weeks, *sums = np.array(counts, dtype=np.int64).T
     first, running = int(weeks.min()), _week_of(today)
     deliveries, complaints, micros = (np.bincount(weeks - first, of, running - first + 1).tolist() for of in sums)
-    unit = max(sum(micros), 0.0) / max(sum(deliveries), 1.0) / budget
+    unit = max(sum(micros), 0.0) / (PRIOR_MAILS + sum(deliveries)) / budget
     price = 0.0
     for week, (came, mails) in enumerate(zip(complaints, deliveries, strict=True), first):
         share = today.weekday() / 7 if week == running else 1.0
