@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from revenue_engine.clock import cycle_id_at
 from revenue_engine.pacing.price import EDGES
 from revenue_engine.services.cycle_inputs import known_context
@@ -65,6 +67,15 @@ def test_a_monday_is_told_of_by_friday_where_nobody_is_mailed_at_weekends() -> N
         report = made.cycle()
         today = int(EDGES[bin + 1]) - 1
         assert asked(made, report["cycle_id"]) == (today, round((today + 5_000) / 2))
+
+
+@pytest.mark.parametrize(("autonomy", "price"), [("full", int(EDGES[41]) - 1), ("canary", int(EDGES[101]) - 1)])
+def test_a_canary_is_asked_the_price_of_full_autonomy(autonomy: str, price: int) -> None:
+    """Of a cap of 40 ten have left: the canary's tenth has left when the whole day's budget would have."""
+    with house(1, by_hand=True, autonomy=autonomy, max_daily_emails=40, canary_share=0.25) as made:
+        ran(made, 1, supply={"40": 10, "100": 30})
+        made.w.control.reserve(ORG, str(START.date()), cycle_id="before", page=0, wanted=10, cap=40, expires_at=2**31)
+        assert asked(made, made.cycle()["cycle_id"])[0] == price
 
 
 def test_a_first_cycle_and_one_after_a_pause_ask_today_s_price() -> None:

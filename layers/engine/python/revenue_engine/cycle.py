@@ -1,8 +1,9 @@
 """One decision cycle over one page: pure, and the same however often and in whatever pages it is run (D1, D6).
 
 rails → choice of an arm → floor and price → randomised skips → when next. Whether a row is sent depends on what is known of it,
-never on the arm the lottery drew; so the logged propensities are exact (D2), and neither floor, price nor budget can veto
-exploration.
+never on the arm the lottery drew; so the logged propensities are exact (D2), and neither floor, price nor budget can veto an arm that
+exploration drew. Whether a reader is worth a mail at all is asked of expectations: where every offer open to him is doubtful, it is the
+fixed policy's mails that go on learning of them.
 """
 
 from __future__ import annotations

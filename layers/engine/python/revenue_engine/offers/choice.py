@@ -74,8 +74,9 @@ def even_shares(eligible: Bools, offer_of_arm: Positions) -> Floats:
 
 
 def exploration_budget(epsilon_per_day: float, *, now: int, decided_at: Ints) -> Floats:
-    """ε of this decision, (n,): a budget per subscriber and day, so deciding often does not explore often. A first decision has a
-    whole day; none has less than an hour's worth, so that every eligible arm keeps a probability above zero."""
+    """ε of this decision, (n,): at most a budget per subscriber and day, so deciding often does not explore often; what a decision that
+    mailed nobody would have had is not saved up. A first decision has a whole day; none has less than an hour's worth, so that every
+    eligible arm keeps a probability above zero."""
     days = np.where(decided_at > 0, (now - decided_at) / 86_400, 1.0)
     return epsilon_per_day * np.clip(days, 1 / 24, 1.0)
 

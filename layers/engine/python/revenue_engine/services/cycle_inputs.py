@@ -77,7 +77,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=price_now(w, org, recent, evidence, budget_left, controls=controls, now=now),
+        price=price_now(w, org, recent, evidence, _left_of_all(controls, reserved, autonomy), controls=controls, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps_reached(w, org, controls, offers, now=now),
@@ -89,6 +89,12 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         rooms=_rooms(w, org, controls, now, beside=bool(beside)),
         let_through_share=controls.trickle_share if half_open else 1.0,
     )
+
+
+def _left_of_all(controls: Controls, reserved: int, autonomy: Autonomy) -> int:
+    """What would be left of the day's budget if everybody could leave: canaries are asked the price of full autonomy, all day."""
+    share = controls.canary_share if autonomy is Autonomy.CANARY else 1.0
+    return max(0, controls.max_daily_emails - (round(reserved / share) if share else 0))
 
 
 def _planned_beside(w: Wiring, org: str, cycle_id: str) -> dict[str, int]:
