@@ -1,12 +1,13 @@
 """What a complaint costs beside the loss of its reader: κ, the price of the complaint budget that all mails share.
 
-The budget is a rate, so its price is found as λ is, from what was done (dual ascent; Nedić and Ozdaglar, "Approximate primal solutions and
+The budget is a rate, so its price is found from what was done (dual ascent; Nedić and Ozdaglar, "Approximate primal solutions and
 rate analysis for dual subgradient methods", SIAM J. Optim. 19, 2009): week by week κ rises by how far the rate of complaints, as believed,
 was above the budget, and falls while it is below, never under nothing. And it fades: a list that mails little for its complaints has few
 mails to show that these are over. The index charges a mail its chance of a complaint times κ, or the reader's worth once more where that is
 dearer; a mail that is complained about less than the budget allows gets nothing back for it, for then harmless mails would be sent to make
 room for others. Its unit is what makes a budget's worth of complaints cost a mail's mean revenue: at that price mails at the budget earn
-nothing. Worked out anew from the weeks on record, so that a retry and a replay come to the same.
+nothing. Worked out anew from the weeks on record, so that a retry and a replay come to the same. (λ needs no ascent: what bids is known
+a day ahead, so its price is solved; `pacing/price`.)
 """
 
 from __future__ import annotations

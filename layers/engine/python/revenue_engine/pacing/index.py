@@ -41,7 +41,8 @@ class Habits:
         return 1.0 - 1.0 / self.horizon_days
 
     def leaves(self, exits: Floats, fatigue: Floats) -> Floats:
-        """Chance that a mail makes somebody so tired leave, who would with chance `exits` when rested."""
+        """Chance that a mail is charged with, of making somebody so tired leave, where mails of whatever fatigue made people leave with
+        chance `exits`: as if those had been rested, dearer than counted on purpose (docs/decisions/0038)."""
         return np.asarray(np.minimum(exits * self.exits_over * (1.0 + self.exits_per_mail * fatigue), 1.0))
 
     def lost_by_lapse(self, fatigue: Floats) -> Floats:
@@ -132,7 +133,7 @@ def prices(
     fatigue
         (n,) now.
     exits, complaint
-        (n,) chances that a mail makes him leave when rested (opting out, complaining or bouncing), and that he complains.
+        (n,) chances that a mail makes him leave (opting out or complaining), and that he complains, taken for those of rested readers.
     cost_micros
         k, what each mail costs now and later: the provider's price and λ.
     kappa
