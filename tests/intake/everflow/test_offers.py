@@ -106,6 +106,13 @@ def test_an_approved_offer_with_a_creative_may_be_mailed() -> None:
         ),
         ({"r_ruleset": {"postal_codes": [{"postal_code": "1"}]}}, "relationship.ruleset.postal_codes", "rule_we_cannot_keep"),
         ({"r_ruleset": {"ages": [{"from": 21}]}}, "relationship.ruleset.ages", "rule_we_cannot_keep"),
+        (
+            {"r_ruleset": {"regions": {"entries": [{"region_code": "CA"}]}}},
+            "relationship.ruleset.regions",
+            "rule_we_cannot_keep",
+        ),
+        ({"r_ruleset": {"region_codes": "US-CA"}}, "relationship.ruleset.region_codes", "rule_we_cannot_keep"),
+        ({"r_ruleset": {"least_age": 21}}, "relationship.ruleset.least_age", "rule_we_cannot_keep"),
         ({"r_channels": {"entries": [{}]}}, "relationship.channels", "unreadable_channel"),
         ({"r_channels": {"entries": [{"name": 7}]}}, "relationship.channels", "unreadable_channel"),
         ({"r_channels": {"entries": [{"name": "No email"}]}}, "relationship.channels", "unreadable_channel"),
@@ -270,8 +277,18 @@ def test_countries_come_from_the_ruleset_when_it_names_them() -> None:
     ]
     offer = one(r_ruleset={"countries": rules, "platforms": [{"platform_id": 2, "targeting_type": "include"}], "regions": []})
     assert (offer.countries, offer.excluded_countries) == ({"US", "CA"}, {"GB"})
-    silent: list[Any] = [{}, None, {"countries": None}, {"countries": []}]
-    assert [one(r_ruleset=nothing).countries for nothing in silent] == [set()] * 4
+    of_the_click = {
+        "is_block_proxy": True,
+        "is_use_day_parting": False,
+        "day_parting_apply_to": "null_value",
+        "brands": {"total": 1},
+    }
+    numbered = {"network_ruleset_id": 7, "network_id": 1, "time_created": 1772500000, "time_saved": 1772500000}
+    silent: list[Any] = [
+        *({}, None, {"countries": None}, {"countries": []}, of_the_click, numbered),
+        {"regions": {"total": 0, "entries": []}, "cities": {}, "is_for_adults": False},
+    ]
+    assert [one(r_ruleset=nothing).countries for nothing in silent] == [set()] * 7
 
 
 def test_the_content_hash_changes_with_what_matters_and_with_nothing_else() -> None:

@@ -23,11 +23,12 @@ COUNTRIES = frozenset(
     TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW""".split()
 )
 _OTHER_NAMES = {"UK": "GB", "EL": "GR"}
-# Rules about the click's device and hour: whoever is mailed may still click with another one.
+# Rules about the click's device and hour: whoever is mailed may still click with another one. And what numbers and dates the ruleset.
 _OF_THE_CLICK = frozenset(
-    """platforms device_types os_versions browsers brands device_makes languages mobile_carriers connection_types ips isps
-    days_parting""".split()
+    """platforms device_types os_versions browsers brands device_makes languages mobile_carriers connection_types ips isps is_block_proxy
+    is_use_day_parting day_parting_apply_to day_parting_timezone_id days_parting""".split()
 )
+_OF_ITSELF = frozenset("network_ruleset_id network_id time_created time_saved".split())
 _NEGATIONS = frozenset("no not non never without except excluding exclude excluded but".split())
 _WORD = re.compile(r"[a-z]+")
 
@@ -73,9 +74,13 @@ def countries(ruleset: Mapping[str, Any] | None) -> tuple[frozenset[str], frozen
         if name == "countries":
             for rule in _list(name, rules):
                 (excluded if _excludes(rule) else included).add(_code(rule))
-        elif isinstance(rules, list) and rules and name not in _OF_THE_CLICK:
+        elif name not in _OF_THE_CLICK | _OF_ITSELF and _says_something(rules):
             raise BadInput(f"relationship.ruleset.{name[:40]}", "rule_we_cannot_keep")  # we know of a reader his country alone
     return frozenset(included), frozenset(excluded)
+
+
+def _says_something(rules: Any) -> bool:
+    return any(map(_says_something, rules.values())) if isinstance(rules, dict) else bool(rules)
 
 
 def _list(name: str, rules: Any) -> list[Any]:
