@@ -23,6 +23,9 @@ def test_counts_an_item_lacks_are_zero() -> None:
         ({"segment": "whales"}, "segment"),
         ({"clicks": 1.5}, "clicks"),
         ({"clicks": True}, "clicks"),
+        ({"clicks": "3"}, "clicks"),
+        ({"reversed": None}, "reversed"),
+        ({"clicks": float("nan")}, "clicks"),
     ],
 )
 def test_bad_evidence_names_its_field(change: dict[str, object], field: str) -> None:

@@ -270,6 +270,11 @@ def _no_tracking_key(made: House) -> None:
     made.plane.client("ssm").delete_parameter(Name=names.secret_parameter(made.w.stage, ORG, names.TRACKING_KEY))
 
 
+def _evidence_nobody_understands(made: House) -> None:
+    arm = {"day": "2026-03-01", "offer": "101", "variant": "soft", "segment": "whale"}
+    made.w.offers.table.put({"pk": ORG, "sk": "evidence#2026-03-01#101#soft#whale", **arm})
+
+
 @pytest.mark.parametrize(
     ("breaks", "reason"),
     [
@@ -283,6 +288,7 @@ def _no_tracking_key(made: House) -> None:
         (_open_breaker, "breaker_open"),
         (_no_switch, "autonomy_unreadable"),
         (_no_tracking_key, "secret_missing"),
+        (_evidence_nobody_understands, "evidence_unreadable"),
     ],
 )
 def test_what_is_missing_or_stale_mails_nobody_and_says_why(breaks: Callable[[House], None], reason: str) -> None:

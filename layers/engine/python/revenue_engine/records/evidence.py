@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from revenue_engine.errors import BadInput
@@ -71,7 +73,7 @@ def parse_evidence(item: Mapping[str, Any]) -> Evidence:
     counts: dict[str, int] = {}
     for name in _COUNTS:
         value = item.get(name, 0)
-        if isinstance(value, bool) or value != int(value):
+        if not isinstance(value, int | float | Decimal) or isinstance(value, bool) or not isfinite(value) or value != int(value):
             raise BadInput(name, "not_a_whole_number", str(value)[:40])
         counts[name] = int(value)
     return Evidence(day, offer, variant, segment, **counts)

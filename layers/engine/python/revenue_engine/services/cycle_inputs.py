@@ -13,12 +13,12 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import CYCLE, cycle_began, day_in, epoch_seconds, from_epoch
 from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, first_later_hour
-from revenue_engine.errors import Refused
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
 from revenue_engine.pacing.warm_up import Room, room
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy, Controls
-from revenue_engine.records.evidence import parse_evidence
+from revenue_engine.records.evidence import Evidence, parse_evidence
 from revenue_engine.records.subscriber import PROVIDERS, is_readable
 from revenue_engine.safety.stops import standing, stopped_names
 from revenue_engine.services.capped import caps_reached
@@ -60,8 +60,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     stops = w.safety.stops(org, now=epoch_seconds(now))
     offers = standing(w.offers.catalogue(org), stops)
     half_open = (w.control.breaker(org) or {}).get("state") == "half_open"
-    since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
-    evidence = [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)]
+    evidence = _evidence(w, org, now)
     ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
     today = day_in(now, controls.zone)
     reserved = w.control.budget_reserved(org, today.isoformat())
@@ -95,6 +94,16 @@ def _left_of_all(controls: Controls, reserved: int, autonomy: Autonomy) -> int:
     """What would be left of the day's budget if everybody could leave: canaries are asked the price of full autonomy, all day."""
     share = controls.canary_share if autonomy is Autonomy.CANARY else 1.0
     return max(0, controls.max_daily_emails - (round(reserved / share) if share else 0))
+
+
+def _evidence(w: Wiring, org: str, now: datetime) -> list[Evidence]:
+    found = []
+    for item in w.offers.evidence(org, since_day=f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"):
+        try:
+            found.append(parse_evidence(item))
+        except BadInput as bad:  # left out, its arm would be believed without it
+            raise Refused("evidence_unreadable", f"{item['sk']}: {bad}") from None
+    return found
 
 
 def _planned_beside(w: Wiring, org: str, cycle_id: str) -> dict[str, int]:
