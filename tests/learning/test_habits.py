@@ -135,6 +135,19 @@ def test_exits_alone_move_the_level_and_no_slope() -> None:
     assert fit.habits.exits_over < PRIOR.exits_over and fit.ghosts == 0
 
 
+@pytest.mark.parametrize("days", [25, 30, 90])
+def test_mails_so_far_apart_that_all_are_rested_say_nothing_of_slopes(days: int) -> None:
+    """A monthly newsletter: hundreds of ghosts, and nobody is tired whatever the lots were."""
+    random, people, months = np.random.default_rng(0), 500, 12
+    mails = people * months
+    who, at = np.tile(np.arange(people), months), np.repeat(np.arange(months) * float(days), people)
+    ghost, known = random.random(mails) < 0.1, np.full(mails, True)
+    clicked, left = ~ghost & (random.random(mails) < 0.05), ~ghost & (random.random(mails) < 0.002)
+    fit = fit_habits(WouldBe(who, at, ~ghost, ghost, np.full(mails, 0.1), clicked, left, known, who % 13), PRIOR)
+    assert fit.ghosts > 100 and fit.clicks > 100 and fit.exits > 0
+    assert replace(fit.habits, exits_over=PRIOR.exits_over) == PRIOR
+
+
 def test_the_order_of_the_log_is_nothing() -> None:
     log = a_list(2)
     shuffled = log.where(np.random.default_rng(0).permutation(len(log)))

@@ -219,7 +219,7 @@ def support(seen: Pushes, happened: Bools, rested: Callable[[float, Floats], Flo
     The variance is what the data scatter, people apart, but never less than that of counts with these means: few events of which by chance
     none came after a ghost would say that they are sure.
     """
-    if seen.ghosts < FEWEST_GHOSTS or not happened.any():
+    if seen.ghosts < FEWEST_GHOSTS or not happened.any() or not seen.push.any():  # rested by every next mail, lots push nobody
         return np.zeros(len(grid))
     people = int(seen.person[-1]) + 1
     cell = seen.person * HOURS + seen.hour
