@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +62,13 @@ def an_offer(number: int = 101, *, variants: Sequence[str] = ("standard", "soft"
 
 
 OFFERS = (an_offer(101), an_offer(102, payout_micros=25_000_000), an_offer(103, category="health", variants=("standard",)))
+
+
+def unpriced(worth: float = np.nan) -> Bundle:
+    """The day-one bundle with one worth for everybody in its index; such as no bundle can be loaded with."""
+    table = copy(PLAIN.index)
+    object.__setattr__(table, "value", np.full_like(table.value, worth))
+    return replace(PLAIN, parts=replace(PLAIN.parts, index=table))
 
 
 def a_row(number: int = 1, **changes: Any) -> Row:

@@ -46,6 +46,7 @@ from tests.core_cases import (
     many,
     names,
     same,
+    unpriced,
 )
 
 FIXED, NO_MAIL = ARMS.index("fixed"), ARMS.index("no_mail")
@@ -302,6 +303,26 @@ def test_the_first_failing_rail_is_the_reason() -> None:
     assert names(decided(a_page([worst]), **night).reason) == ["holdout"]
     assert names(decided(a_page([replace(worst, arm=0)]), **night).reason) == ["outside_hours"]
     assert names(decided(a_page([replace(worst, arm=0, zone=0)]), **night).reason) == ["too_soon_since_last_email"]
+
+
+@pytest.mark.parametrize("worth", [np.nan, 1e300])
+def test_nobody_is_mailed_for_a_sum_that_is_no_number(worth: float) -> None:
+    """Not even the fixed policy mails then: something is broken."""
+    page = a_page([a_row(1), a_row(2), a_row(3, arm=1, last_send_at=T - 8 * DAY)])
+    found = decided(page, bundle=unpriced(worth))
+    assert names(found.reason) == ["worth_unknown"] * 3
+    assert not found.send.any() and not found.ghost.any()
+    assert found.hazard_price_micros.tolist() == found.ltv_micros.tolist() == [0, 0, 0]
+    assert found.row_index_micros.tolist() == found.row_value_micros.tolist()
+
+
+def test_a_risk_or_an_engagement_that_is_no_number_is_within_no_limit() -> None:
+    nan = float("nan")
+    rows = [a_row(1, sends=nan), a_row(2, deliveries=nan, human_clicks=nan), a_row(3)]
+    assert names(decided(a_page(rows)).reason) == ["high_churn_risk", "engagement_too_low", "revenue_opportunity"]
+    rates = PLAIN.rates.model_copy(update={"complaint_hazard": dict.fromkeys(PLAIN.rates.complaint_hazard, nan)})
+    broken = replace(PLAIN, parts=replace(PLAIN.parts, rates=rates))
+    assert names(decided(a_page([a_row(1, arm=1, last_send_at=T - 8 * DAY)]), bundle=broken).reason) == ["high_complaint_risk"]
 
 
 def test_every_row_that_is_skipped_is_met_again_at_least_an_hour_later() -> None:

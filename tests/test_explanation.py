@@ -21,7 +21,7 @@ from revenue_engine.later import Taken
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.subscriber import topic_number, unpack
-from tests.core_cases import DAY, HOUR, NOW, T, a_context, a_page, a_row, many
+from tests.core_cases import DAY, HOUR, NOW, T, a_context, a_page, a_row, many, unpriced
 from tests.value.test_model import fit
 
 _GIVEN = {"revenue_opportunity", "exploration", "fixed_policy", "ghost"}
@@ -54,6 +54,7 @@ MIXED = a_page(
             last_send_at=T - (6 + i) * HOUR,
             recent_sends=tuple(T - (6 + i + 20 * k) * HOUR for k in range(i % 6)) + (0,) * (8 - i % 6),
             zone=(i * 5) % 200,
+            sends=float("nan") if i % 50 == 3 else 4.0,
         )
         for i in range(300)
     ]
@@ -69,6 +70,7 @@ MIXED_CONTEXTS = [
     a_context(offers=()),
     a_context(stopped_segments=("clicker", "opener"), stopped_providers=("gmail",)),
     a_context(let_through_share=0.2),
+    a_context(bundle=unpriced()),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revenue_engine.errors import Refused
-from revenue_engine.pacing.index import Habits, ValueTable, dump, fatigue_of, load, prices
+from revenue_engine.pacing.index import Habits, dump, fatigue_of, load, prices
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction import archive
 
@@ -127,12 +128,52 @@ def test_a_stored_table_is_the_same_to_the_byte_and_a_broken_one_is_refused() ->
     assert dump(back) == raw
     with pytest.raises(Refused, match="archive_corrupt"):
         load(raw[:100])
-    torn = object.__new__(ValueTable)
-    for name in ValueTable.__slots__:
-        object.__setattr__(torn, name, getattr(TABLE, name))
-    object.__setattr__(torn, "value", TABLE.value[:3])
     with pytest.raises(Refused, match="index_corrupt"):
-        load(dump(torn))
+        load(_stored(value=TABLE.value[:3]))
+
+
+def _stored(habits: dict[str, object] | None = None, **arrays: np.ndarray) -> bytes:
+    """The table's archive with something else in it, as no table could be."""
+    known = archive.load(dump(TABLE))
+    said = archive.document(known.pop("habits")) | (habits or {})
+    text = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    return archive.dump({**known, **arrays, "habits": text})
+
+
+def _with(values: np.ndarray, place: int, value: float) -> np.ndarray:
+    changed = values.copy()
+    changed.flat[place] = value
+    return changed
+
+
+BROKEN: dict[str, bytes] = {
+    "a value that is no number": _stored(value=_with(TABLE.value, 500, np.nan)),
+    "an infinite one": _stored(value=_with(TABLE.value, 500, np.inf)),
+    "one below nothing": _stored(value=_with(TABLE.value, 500, -0.5)),
+    "more than a mail every day": _stored(value=_with(TABLE.value, 0, HABITS.horizon_days + 1)),
+    "hazards that are no numbers": _stored(hazard=np.full_like(TABLE.hazard, np.nan)),
+    "falling hazards": _stored(hazard=TABLE.hazard[::-1].copy()),
+    "a hazard without a logarithm": _stored(hazard=_with(TABLE.hazard, 0, 0.0)),
+    "a cost twice": _stored(cost=_with(TABLE.cost, 5, TABLE.cost[4])),
+    "an infinite cost": _stored(cost=_with(TABLE.cost, -1, np.inf)),
+    "fatigue below nothing": _stored(fatigue=_with(TABLE.fatigue, 0, -1.0)),
+    "one hazard": _stored(hazard=TABLE.hazard[:1], value=TABLE.value[:1]),
+    "words": _stored(cost=np.full(len(TABLE.cost), "dear")),
+    **{
+        f"{name} {value}": _stored({name: value})
+        for name, value in (
+            *(("half_life_days", value) for value in (0.0, -1.0, "4", float("nan"), float("inf"), None)),
+            *(("horizon_days", 1.0), ("exits_over", 0.0), ("value_per_mail", -5.0), ("exits_per_mail", -0.1)),
+            *(("lapse_per_mail", 1.1), ("lapse_per_mail", -0.1), ("lapse_grows", -1.0), ("kept_of_lapsed", 1.5)),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_table_that_prices_nothing_is_refused(what: str) -> None:
+    with pytest.raises(Refused, match="index_corrupt"):
+        load(BROKEN[what])
 
 
 def test_a_table_that_does_not_say_all_habits_is_refused() -> None:

@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pytest
 
+from revenue_engine import cycle
 from revenue_engine.aws import names
 from revenue_engine.bundle import dump
 from revenue_engine.clock import epoch_seconds, parse_iso
+from revenue_engine.pacing.index import Prices, prices
 from revenue_engine.services import approvals
 from revenue_engine.services.cycle_inputs import known_context
 from revenue_engine.services.models import champion
@@ -300,6 +304,20 @@ def test_what_is_missing_or_stale_mails_nobody_and_says_why(breaks: Callable[[Ho
         assert made.mails == []
         log = "\n".join(made.plane.executor.log)
         assert f"no cycle: {reason}" in log
+        assert f'"{names.METRIC_CYCLE_REFUSED}":[1' in log.replace(" ", "")
+
+
+def test_whom_nobody_can_price_costs_the_mail_and_raises_the_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def priced(*args: Any, **kwargs: Any) -> Prices:
+        found = prices(*args, **kwargs)
+        found.hazard[0] = np.nan
+        return found
+
+    with house(3, by_hand=True) as made:
+        monkeypatch.setattr(cycle, "prices", priced)
+        report = made.cycle()
+        assert (report["outcome"], report["planned"], report["reasons"]["worth_unknown"]) == ("completed", 2, 1)
+        log = "\n".join(made.plane.executor.log)
         assert f'"{names.METRIC_CYCLE_REFUSED}":[1' in log.replace(" ", "")
 
 

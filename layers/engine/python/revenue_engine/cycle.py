@@ -36,6 +36,7 @@ from revenue_engine.records.subscriber import ARMS, PROVIDERS
 from revenue_engine.safety.rails import PASSED, Facts, first_failing
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
+_MOST_MICROS = 2.0**62  # amounts below it are whole numbers, and so are their differences
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))
 
 
@@ -61,6 +62,8 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     why = np.full(len(asked), PASSED, dtype=np.uint8)
     for name, failed in (
         ("no_suitable_offer", seen.votes.sum(axis=1) == 0),
+        # fail closed (D5): a sum that is no number is neither above nor below anything
+        ("worth_unknown", ~(_is_sum(seen.value) & _is_sum(seen.upper) & _is_sum(future.total) & _is_sum(future.value_now))),
         ("predicted_revenue_too_low", of_engine & (_micros(seen.upper) < controls.min_revenue_per_email_micros)),
         ("negative_long_term_value", of_engine & (index <= 0)),
         # behind what is known of the row: whoever finds the day's budget spent bids for tomorrow's all the same
@@ -261,6 +264,11 @@ def lets_leave(autonomy: Autonomy, canary: Bools) -> Bools:
     return np.full(len(canary), autonomy in (Autonomy.APPROVAL, Autonomy.FULL))
 
 
+def _is_sum(values: Floats) -> Bools:
+    """Whether they are amounts of money at all."""
+    return np.abs(values) < _MOST_MICROS
+
+
 def _micros(values: Floats) -> Ints:
-    """Whole micros of an expectation."""
-    return np.rint(values).astype(np.int64)
+    """Whole micros of an expectation; 0 of what is no amount."""
+    return np.rint(np.where(_is_sum(values), values, 0.0)).astype(np.int64)

@@ -41,6 +41,7 @@ _HARD = (
     "daily_limit_reached",
     "silent_too_long",
     "no_suitable_offer",
+    "worth_unknown",
 )
 _PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros", "lapse_price_micros")
 
@@ -136,6 +137,7 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
         _limit("high_complaint_risk", "complaint risk", record["complaint_risk"], most=controls.complaint_risk_threshold),
         _limit("engagement_too_low", "engagement", record["engagement_score"], least=controls.min_engagement_score),
         _Check("no_suitable_offer", f"{_arms(record)} eligible arms", "an offer that may go to this person"),
+        _Check("worth_unknown", f"what it brings and costs is {_known(record)}", "a sound row and a sound model"),
         _micros("predicted_revenue_too_low", "revenue at best", record["upper_revenue_micros"], floor, currency),
         _micros("negative_long_term_value", "index", record["row_index_micros"], 0, currency),
         _Check("daily_limit_reached", f"{budget_left:,} mails left of the day's budget", "a budget with a mail left: tomorrow's"),
@@ -172,11 +174,15 @@ def _trickle(share: float) -> tuple[str, str]:
     return ("the breaker is closed" if share >= 1 else half_open), "a closed breaker, or a place in the trickle"
 
 
-def _limit(reason: str, name: str, value: float, *, most: float | None = None, least: float | None = None) -> _Check:
+def _known(record: Mapping[str, Any]) -> str:
+    return "no number" if record["reason"] == "worth_unknown" else "known"
+
+
+def _limit(reason: str, name: str, value: float | None, *, most: float | None = None, least: float | None = None) -> _Check:
     limit = most if most is not None else least
     assert limit is not None
-    word = "at most" if most is not None else "at least"
-    return _Check(reason, f"{name} {value:.4g}, {word} {limit:.4g} is allowed", f"{name} {limit:.4g} instead of {value:.4g}")
+    word, said = "at most" if most is not None else "at least", "no number" if value is None else f"{value:.4g}"
+    return _Check(reason, f"{name} {said}, {word} {limit:.4g} is allowed", f"{name} {limit:.4g} instead of {said}")
 
 
 def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _Check:

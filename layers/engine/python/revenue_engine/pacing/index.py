@@ -10,7 +10,8 @@ everybody (`pacing/solve` makes it). Restless bandits and their Lagrangian price
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
+from math import isfinite
 
 import numpy as np
 
@@ -34,6 +35,19 @@ class Habits:
     lapse_grows: float = 0.5  # and how it grows with fatigue, likewise
     kept_of_lapsed: float = 0.3  # of a silent reader's value
     horizon_days: float = 365.0  # what is further away counts less and less: readers are lost without us, and offers end
+
+    def __post_init__(self) -> None:
+        shares, slopes = (self.lapse_per_mail, self.kept_of_lapsed), (self.value_per_mail, self.exits_per_mail, self.lapse_grows)
+        sound = (
+            all(map(isfinite, astuple(self)))
+            and self.half_life_days > 0
+            and self.horizon_days > 1
+            and self.exits_over > 0
+            and min(slopes) >= 0
+            and 0 <= min(shares) <= max(shares) <= 1
+        )
+        if not sound:
+            raise ValueError(f"no habits of anybody: {self}")
 
     @property
     def kept_per_day(self) -> float:
@@ -71,6 +85,14 @@ class ValueTable:
     def __post_init__(self) -> None:
         if self.value.shape != (len(self.hazard), len(self.cost), len(self.fatigue)):
             raise ValueError("a value for every hazard, cost and fatigue")
+        for grid in (self.hazard, self.cost, self.fatigue):
+            if len(grid) < 2 or not (np.isfinite(grid).all() and grid[0] >= 0 and (np.diff(grid) > 0).all()):
+                raise ValueError("two points of a grid or more, rising")
+        if self.hazard[0] <= 0:
+            raise ValueError("the least hazard has a logarithm")
+        # a rested mail every day for as long as the horizon is the most there is
+        if not ((self.value >= 0) & (self.value <= self.habits.horizon_days)).all():
+            raise ValueError("worth no number, or more than there is")
 
 
 def dump(table: ValueTable) -> bytes:

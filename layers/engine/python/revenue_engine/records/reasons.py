@@ -27,5 +27,6 @@ REASONS: tuple[str, ...] = (
     "silent_too_long",
     "provider_warm_up",
     "provider_rate",
+    "worth_unknown",
 )
 NUMBER_OF = {name: number for number, name in enumerate(REASONS)}

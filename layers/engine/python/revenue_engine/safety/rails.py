@@ -47,10 +47,11 @@ def first_failing(facts: Facts, *, now: int, controls: Controls) -> Codes:
         ("too_soon_since_last_email", facts.last_send_at > now - facts.gap_seconds),
         # their addresses turn into spam traps, which hurt everybody's inbox: for the fixed policy too
         ("silent_too_long", facts.gone),
-        ("high_churn_risk", facts.engine & (facts.churn_risk > controls.churn_risk_threshold)),
+        # what is no number is within no limit
+        ("high_churn_risk", facts.engine & ~(facts.churn_risk <= controls.churn_risk_threshold)),
         # a complaint hurts everybody's inbox, so the fixed policy heeds this one too
-        ("high_complaint_risk", facts.complaint_risk > controls.complaint_risk_threshold),
-        ("engagement_too_low", facts.engine & (facts.engagement < controls.min_engagement_score)),
+        ("high_complaint_risk", ~(facts.complaint_risk <= controls.complaint_risk_threshold)),
+        ("engagement_too_low", facts.engine & ~(facts.engagement >= controls.min_engagement_score)),
     )
     reason = np.full(len(facts.no_mail), PASSED, dtype=np.uint8)
     for name, failed in checks:

@@ -202,6 +202,9 @@ def _run_pages(
             break
         taken = _run_page(w, cycle, number, batch, report, taken, waiting, number < ran)
     waiting.decide()
+    if report.reasons["worth_unknown"]:
+        log.error("what a mail to %d people is worth is no number", report.reasons["worth_unknown"])
+        observe.count(names.METRIC_CYCLE_REFUSED, context.org)
     hour = first_later_hour(cycle.now) // 3_600
     report.providers.update(dict(zip(PROVIDERS, taken.by_pages(context), strict=True)))
     report.later.update({str(hour + h): n for h, n in enumerate(taken.later) if n})
