@@ -93,3 +93,18 @@ def test_more_conversions_than_clicks_and_reversals_keep_a_distribution() -> Non
     found = pooled(conversions, clicks)
     assert (found.shape > 0).all()
     assert (found.rate - found.shape > 0).all()
+
+
+@pytest.mark.parametrize(("came", "counted", "misses"), [(0.0, 0.0, 0.0), (2.0, 10.0, 8.0), (5.0, 4.0, 0.0), (40.0, 4.0, 0.0)])
+def test_conversions_that_come_sooner_than_due_take_nothing_of_the_prior_s_misses(
+    came: float, counted: float, misses: float
+) -> None:
+    """Beta(a0 + S, b0 + max(E - S, 0)), in a catalogue known so well that one cell more moves no pool."""
+    clicks = np.full((S, O), 1e9)
+    clicks[1, 3] = 0.0
+    prior = pooled(0.02 * clicks, clicks)
+    conversions, clicks = 0.02 * clicks, clicks.copy()
+    conversions[1, 3], clicks[1, 3] = came, counted
+    found = pooled(conversions, clicks)
+    assert found.shape[1, 3] - prior.shape[1, 3] == pytest.approx(came, abs=0.01)
+    assert (found.rate - found.shape - prior.rate + prior.shape)[1, 3] == pytest.approx(misses, abs=0.01)

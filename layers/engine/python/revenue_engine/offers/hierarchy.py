@@ -94,7 +94,8 @@ def pool(
     known = above[offer_of_arm] + seen_else
     mean = level[offer_of_arm] * segment[:, None] * known / (above[offer_of_arm] + due_else)
     strength = 1.0 / ((1.0 + 1.0 / known) * (1.0 + v_cell) - 1.0)
-    rate = strength / np.minimum(mean, HIGHEST) + clicks
+    # conversions that came sooner than due are no clicks of the prior's: those that brought none it keeps
+    rate = strength / np.minimum(mean, HIGHEST) + np.maximum(clicks, seen)
     shape = np.minimum(strength + seen, HIGHEST * rate)
     of_offer = above + _sums(offer_of_arm, (weight * seen).sum(axis=0), offers)  # what is known of u, cells' own w left open
     shared = np.minimum(weight * np.sqrt(shape / of_offer[offer_of_arm]), 1.0)
