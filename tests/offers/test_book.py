@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from revenue_engine.offers.book import OfferBook, barred_by_country, lately_mailed, make_book
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Offer
-from revenue_engine.records.subscriber import country_number
-from tests.core_cases import DAY, NOW, OFFERS, T, a_page, a_row, an_offer
+from revenue_engine.records.subscriber import apply_claim, country_number, sends_within
+from tests.core_cases import DAY, HOUR, NOW, OFFERS, T, a_page, a_row, an_offer
 
 
 def book_of(*offers: Offer, **changes: Any) -> OfferBook:
@@ -110,6 +111,24 @@ def test_the_same_offer_waits_for_its_gap_and_only_it() -> None:
         [False, False, False],
     ]
     assert lately_mailed(book_of(*OFFERS), page, now=T, gap_days=9)[1].tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("per_week", range(1, 8))
+def test_the_longest_gap_that_controls_allow_is_kept_with_as_many_mails_as_they_allow(per_week: int) -> None:
+    """Offers go out one after another, as soon as the week's cap allows: no mail repeats one within the gap."""
+    gap = 7 * (9 // per_week)
+    Controls(same_offer_gap_days=gap, max_emails_per_subscriber_per_week=per_week)
+    row, book = a_row(1, recent_sends=(0,) * 8, recent_offers=(0,) * 8), book_of(*OFFERS)
+    sent: dict[int, int] = {}
+    for at in range(T, T + 120 * DAY, 12 * HOUR):
+        barred = lately_mailed(book, a_page([row]), now=at, gap_days=gap)[0]
+        if sends_within(row, now=at, seconds=7 * DAY) < per_week:
+            for offer, is_barred in zip((101, 102, 103), barred.tolist(), strict=True):
+                assert is_barred == (at - sent.get(offer, 0) < gap * DAY)
+            offer = next((n for n, is_barred in zip((101, 102, 103), barred.tolist(), strict=True) if not is_barred), 999)
+            row, sent[offer] = apply_claim(row, at=at, offer_number=offer), at
+    with pytest.raises(ValidationError, match="same_offer_gap_days"):
+        Controls(same_offer_gap_days=gap + 1, max_emails_per_subscriber_per_week=per_week)
 
 
 def test_an_empty_catalogue_is_a_book() -> None:

@@ -31,6 +31,9 @@ RATE: dict[str, Any] = {"rate": "1.0832", "as_of": "2026-03-01"}
         *(({"campaign_labels": {"7": label}}, "campaign_labels.7") for label in ("", "spring sale", "a" * 65, "été", "a\n")),
         ({"platform_cost_micros_per_month": -1}, "platform_cost_micros_per_month"),
         ({"surprise": 1}, "surprise"),
+        ({"same_offer_gap_days": 15}, "same_offer_gap_days: at most 14"),
+        ({"same_offer_gap_days": 8, "max_emails_per_subscriber_per_week": 7}, "same_offer_gap_days: at most 7"),
+        ({"same_offer_gap_days": 64, "max_emails_per_subscriber_per_week": 1}, "same_offer_gap_days"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(document: dict[str, Any], named: str) -> None:

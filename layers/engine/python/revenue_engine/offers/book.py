@@ -124,7 +124,8 @@ def _closed_reason(
 
 
 def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:
-    """Offers a person was mailed within the gap, (n, O), as far back as the row remembers (its last RECENT sends)."""
+    """Offers a person was mailed within the gap, (n, O). A row remembers its last RECENT sends, and controls allow no gap that with the
+    week's cap could reach further back."""
     found = np.zeros((len(batch), len(book.offers)), dtype=np.bool_)
     if not found.size:
         return found

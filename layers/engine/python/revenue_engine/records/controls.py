@@ -16,8 +16,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.money import parse_currency
+from revenue_engine.records.subscriber import RECENT
 from revenue_engine.records.zones import zone_number
 
+REMEMBERED_WEEKS = RECENT + 1  # at a mail a week: what a row has forgotten is older than all of its mails and the one to come
 _RATE = re.compile(r"\d{1,9}(\.\d{1,12})?", re.ASCII)
 
 
@@ -108,7 +110,7 @@ class Controls(BaseModel):
     max_daily_emails: int = Field(default=10_000, ge=0, le=5_000_000)
     max_emails_per_subscriber_per_week: int = Field(default=4, ge=0, le=7)
     min_hours_between_emails: int = Field(default=24, ge=12, le=24 * 30)
-    same_offer_gap_days: int = Field(default=3, ge=0, le=365)
+    same_offer_gap_days: int = Field(default=3, ge=0, le=REMEMBERED_WEEKS * 7)
 
     # thresholds: hard vetoes
     min_revenue_per_email_micros: Micros = 2_000
@@ -167,6 +169,11 @@ class Controls(BaseModel):
     def _consistent(self) -> Self:
         if self.sending_hours_start >= self.sending_hours_end:
             raise ValueError("sending_hours_start: must be before sending_hours_end")
+        remembered = 7 * (REMEMBERED_WEEKS // max(self.max_emails_per_subscriber_per_week, 1))
+        if self.same_offer_gap_days > remembered:
+            raise ValueError(
+                f"same_offer_gap_days: at most {remembered} with so many mails a week: no more of them is remembered"
+            )
         if not self.enabled_weekdays:
             raise ValueError("enabled_weekdays: at least one day")
         if self.sends_per_minute > self.most_sends_per_minute:
