@@ -72,6 +72,17 @@ def test_what_only_the_judge_reads_is_in_the_hour_alone(org: Org, counters: Coun
     assert counters.day_counters(org.name, TODAY, TODAY) == {TODAY: {"sent": 1}}
 
 
+def test_what_fills_a_cap_adds_up_for_good_by_offer(org: Org, counters: Counters) -> None:
+    for shard in "abcdef":
+        amounts = {"capped_conversions@7": 2, "capped_micros@7": 0, "capped_clicks@77": 1}
+        commit(counters.capping(org.name, amounts, shard_by=shard))
+    commit(counters.capping(org.name, {"capped_conversions@7": -1}, shard_by="g"))
+    assert counters.capped(org.name, "7") == {"capped_conversions@7": 11}
+    assert counters.capped(org.name, "77") == {"capped_clicks@77": 6}
+    assert counters.capped(org.name, "8") == {}
+    assert counters.capping(org.name, {"capped_clicks@7": 0}, shard_by="a") == []
+
+
 def test_counts_made_at_once_are_all_there(org: Org, counters: Counters) -> None:
     def count(n: int) -> None:
         commit(counters.counting(org.name, NOW, {"sent": 1}, zone="UTC", shard_by=str(n)))

@@ -220,6 +220,34 @@ def test_what_pays_more_or_is_renamed_is_still_what_was_decided(org: Org) -> Non
     assert org.execute(plans).outcomes == {"sent": 2}
 
 
+@pytest.mark.parametrize(
+    ("cap", "counter", "reason"),
+    [
+        (Cap("day", "conversions", 100, left=2), "capped_conversions", "daily_cap_reached"),
+        (Cap("ever", "conversions", 100, left=2), "capped_conversions", "global_cap_reached"),
+        (Cap("week", "clicks", 2), "capped_clicks", "weekly_click_cap_reached"),
+    ],
+)
+def test_what_came_since_the_network_was_asked_keeps_the_next_mail_back(org: Org, cap: Cap, counter: str, reason: str) -> None:
+    org.w.offers.put(org.name, an_offer(caps=(cap,), caps_zone="UTC", caps_read_at=NOW - timedelta(hours=1)))
+    sent, kept = org.plan(org.add_person()), org.plan(org.add_person())
+    counted = org.w.counters.money(org.name, NOW.date(), {f"{counter}@1042": 1}, shard_by="x")
+    commit(counted)
+    assert org.execute([sent]).outcomes == {"sent": 1}
+    commit(counted)
+    assert org.execute([kept]).outcomes == {reason: 1}
+
+
+def test_a_global_cap_is_filled_by_all_that_was_ever_booked(org: Org) -> None:
+    org.w.offers.put(org.name, an_offer(caps=(Cap("ever", "conversions", 2),)))
+    sent, kept = org.plan(org.add_person()), org.plan(org.add_person())
+    counted = org.w.counters.capping(org.name, {"capped_conversions@1042": 1}, shard_by="x")
+    commit(counted)
+    assert org.execute([sent]).outcomes == {"sent": 1}
+    commit(counted)
+    assert org.execute([kept]).outcomes == {"global_cap_reached": 1}
+
+
 def test_conversions_that_filled_the_cap_while_a_mail_waited_keep_it_back(org: Org) -> None:
     org.w.offers.put(org.name, an_offer(caps=(Cap("day", "conversions", 2),)))
     sent, kept = org.plan(org.add_person()), org.plan(org.add_person())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.intake.everflow import parse_offers
 from revenue_engine.records.offer import Creative, Offer, ineligible_reason
@@ -251,6 +252,17 @@ def test_what_is_left_of_caps_is_known_without_reading_details(network: Network)
     assert network.details_read() == []
     offer = network.offer(1042)
     assert (offer.caps[0].left, offer.caps_read_at) == (0, NOW + 6 * HOURS)
+
+
+def test_what_the_day_had_of_ours_is_kept_with_what_is_left(network: Network) -> None:
+    org, said = network.org, {"remaining_daily_conversion_cap": 4}
+    commit(org.w.counters.money(org.name, NOW.date(), {"capped_conversions@1042": 3}, shard_by="x"))
+    network.api.offers = [a_member(1042, daily_conversion_cap=10, r_remaining_caps=said)]
+    for at, n in ((NOW, 3), (NOW + 6 * HOURS, 5)):
+        network.sync(now=at)
+        assert [(cap.left, cap.ours) for cap in network.offer(1042).caps] == [(4, n)]
+        assert network.offer(1042).caps_read_at == at
+        commit(org.w.counters.money(org.name, NOW.date(), {"capped_conversions@1042": 2}, shard_by="x"))
 
 
 # --- opt-outs ----------------------------------------------------------------------------------------------------------------

@@ -90,6 +90,7 @@ ELSEWHERE: dict[str, list[dict[str, Any]]] = {
             "conversions@1001": 1,
             "base_conversions@1001": 1,
         },
+        {"pk": "main#counters", "sk": "capped#1001#3", "capped_conversions@1001": 1, "capped_micros@1001": 18_000_000},
         {
             "pk": "main#campaigns",
             "sk": "2026-03-02#k",

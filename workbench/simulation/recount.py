@@ -40,6 +40,7 @@ class Recount:
 
     days: Sums = field(default_factory=_sums)
     hours: Sums = field(default_factory=_sums)
+    capped: Sums = field(default_factory=_sums)
     campaigns: Sums = field(default_factory=_sums)
     sends: Sums = field(default_factory=_sums)
     evidence: Sums = field(default_factory=_sums)
@@ -118,8 +119,9 @@ def _count_entry(counted: Recount, item: Item, sums: Counter[str]) -> None:
             counted.days[place["day"], f"{name}%{place['policy']}"] += amounts[name]
             counted.campaigns[f"{place['day']}#{place['campaign']}", name] += amounts[name]
     reported = amounts["reported_provisional_micros"] + amounts["reported_approved_micros"]
-    counted.days[place["day"], f"capped_conversions@{place['offer']}"] += amounts["conversions"]
-    counted.days[place["day"], f"capped_micros@{place['offer']}"] += reported
+    for name, n in (("capped_conversions", amounts["conversions"]), ("capped_micros", reported)):
+        counted.days[place["day"], f"{name}@{place['offer']}"] += n
+        counted.capped[place["offer"], f"{name}@{place['offer']}"] += n
     if place["send_id"] is None:
         return
     counted.sends[place["send_id"], f"revenue_micros#{currency}"] += delta
@@ -147,11 +149,12 @@ def disagreements(
     org: str,
 ) -> list[str]:
     """Everything that is not the sum of the ledger's entries, in words; [] when the books are in order."""
-    kept = {"days": _sums(), "hours": _sums(), "campaigns": _sums(), "sends": _sums(), "evidence": _sums()}
+    kept = {"days": _sums(), "hours": _sums(), "capped": _sums(), "campaigns": _sums(), "sends": _sums(), "evidence": _sums()}
+    of_kind = {"day": "days", "counter": "hours", "capped": "capped"}
     for item in control:
         kind, _, rest = item["sk"].partition("#")
-        if item["pk"] == f"{org}#counters" and kind in ("day", "counter"):
-            _collect(kept["days" if kind == "day" else "hours"], rest.split("#")[0], item)
+        if item["pk"] == f"{org}#counters" and kind in of_kind:
+            _collect(kept[of_kind[kind]], rest.split("#")[0], item)
         elif item["pk"] == f"{org}#campaigns":
             _collect(kept["campaigns"], item["sk"], item)
     for item in sends:

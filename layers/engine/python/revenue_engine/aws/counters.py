@@ -63,6 +63,15 @@ class Counters:
         """A campaign's amounts, up or down, on the org day of the conversion: one item, since few conversions share it."""
         return self.table.updating(_campaigns_of(org), f"{day}#{campaign}", _adding(amounts, _day_expires_at(day)))
 
+    def capping(self, org: str, amounts: Mapping[str, int], *, shard_by: str) -> list[dict[str, Any]]:
+        """What counts towards offers' caps (`capped_…@{offer}`), up or down, for good: there are caps without a window."""
+        of_offer: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for name, n in amounts.items():
+            if n:
+                of_offer[name.partition("@")[2]][name] = n
+        shard = _shard(shard_by)
+        return [self.table.updating(_of(org), f"capped#{offer}#{shard}", changes(add=of)) for offer, of in of_offer.items()]
+
     def person(self, org: str, arm: str, *, lot: str, shard_by: str) -> dict[str, Any]:
         """Somebody new in a randomised arm, for good (D4): an opt-out is what an arm did to a person, and changes no arm."""
         return self.table.updating(_of(org), f"people#{_shard(shard_by)}", changes(add={arm: 1, f"{arm}@{lot}": 1}))
@@ -113,6 +122,10 @@ class Counters:
         for item in newest[:most]:
             found[item["sk"].split("#")[1]].append(item)
         return {campaign: _sum(items) for campaign, items in found.items()}, len(newest) > most
+
+    def capped(self, org: str, offer: str) -> dict[str, int]:
+        """What ever counted towards an offer's caps."""
+        return _sum(self._between(_of(org), f"capped#{offer}#", f"capped#{offer}#~", ()))
 
     def people(self, org: str) -> dict[str, int]:
         """How many people each randomised arm was given."""

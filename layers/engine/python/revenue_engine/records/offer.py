@@ -54,9 +54,10 @@ class Cap:
     """The most an offer pays for in a window; what comes above it is not paid (Everflow's error 4)."""
 
     window: str  # day | week | month | ever
-    unit: str  # conversions | payout_micros
+    unit: str  # conversions | payout_micros | clicks
     limit: int
     left: int | None = None  # by the network's own count, at the offer's `caps_read_at`; None = it does not say
+    ours: int = 0  # that our own counters had by then of the org day of that reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
     """What the entries mean elsewhere. Each item is written once: the entries of one change are added up first."""
     hours: dict[str, Counter[str]] = defaultdict(Counter)
     days: dict[str, Counter[str]] = defaultdict(Counter)
+    capped: Counter[str] = Counter()
     campaigns: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     sends: dict[str, Counter[str]] = defaultdict(Counter)
     cells: dict[Cell, Counter[str]] = defaultdict(Counter)
@@ -100,8 +101,10 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
         hours[place.hour].update({**plain, **reported})
         days[place.day].update({**plain, **reported})
         # what counts towards the offer's caps, whoever's it is
-        days[place.day][f"capped_conversions@{place.offer}"] += amounts.conversions
-        days[place.day][f"capped_micros@{place.offer}"] += amounts.reported_provisional_micros + amounts.reported_approved_micros
+        micros = amounts.reported_provisional_micros + amounts.reported_approved_micros
+        filled = {f"capped_conversions@{place.offer}": amounts.conversions, f"capped_micros@{place.offer}": micros}
+        days[place.day].update(filled)
+        capped.update(filled)
         if place.send_id is None or place.subscriber is None or place.campaign is None:
             continue
         # what an offer or a policy earned with our mails, beside what we count of them
@@ -125,6 +128,7 @@ def _effects(w: Wiring, org: str, key: str, change: Change) -> list[dict[str, An
         actions += w.counters.hour(org, hour, added, shard_by=key)
     for day, added in _changed(days):
         actions += w.counters.money(org, date.fromisoformat(day), added, shard_by=key)
+    actions += w.counters.capping(org, capped, shard_by=key)
     for (day, campaign), added in _changed(campaigns):
         actions.append(w.counters.campaign(org, date.fromisoformat(day), campaign, added))
     for send_id, added in _changed(sends):

@@ -13,8 +13,9 @@ from revenue_engine.records.offer import Offer
 
 
 def caps_reached(w: Wiring, org: str, controls: Controls, offers: Sequence[Offer], *, now: datetime) -> dict[str, str]:
-    """The offers among these with a cap that is reached, and its name; counters are read only where a cap has a window."""
+    """The offers among these with a cap that is reached, and its name; counters are read only where a cap asks for them."""
     zone = controls.zone
     since = caps.first_day(offers, now=now, zone=zone)
     counted = w.counters.day_counters(org, since, day_in(now, zone)) if since else {}
-    return caps.reached(offers, counted, now=now, zone=zone, currency=controls.currency)
+    ever = {name: n for offer in caps.without_window(offers) for name, n in w.counters.capped(org, offer).items()}
+    return caps.reached(offers, counted, ever, now=now, zone=zone, currency=controls.currency)

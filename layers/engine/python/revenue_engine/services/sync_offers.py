@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import epoch_seconds
+from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.everflow import ListedOffer, Problem, parse_offer_detail, with_left
 from revenue_engine.intake.suppression_list import refresh_due
+from revenue_engine.offers.caps import as_counted
 from revenue_engine.offers.sync import SyncPlan, plan_sync, stopped
 from revenue_engine.records.offer import Offer, ineligible_reason
 from revenue_engine.services.everflow_api import EverflowClient, EverflowUnavailable
@@ -52,6 +53,7 @@ class _Sync:
     org: str
     now: datetime
     catalogue: dict[str, Offer]
+    counted: Mapping[str, int]  # by the org day's counters, before the network was asked what is left of caps
     report: SyncReport = field(default_factory=SyncReport)
     links: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))  # by suppression list
 
@@ -66,8 +68,10 @@ def sync_catalogue(
     if everflow is None:
         log.warning("no Everflow API key: the catalogue stays as it was imported")
         return {"skipped": "no_api_key"}
-    max_age_days = w.parameters.controls(org).suppression_max_age_days
-    run = _Sync(w, everflow, org, now, {offer.offer: offer for offer in w.offers.catalogue(org)})
+    controls = w.parameters.controls(org)
+    max_age_days, today = controls.suppression_max_age_days, day_in(now, controls.zone)
+    counted = w.counters.day_counters(org, today, today).get(today, {})
+    run = _Sync(w, everflow, org, now, {offer.offer: offer for offer in w.offers.catalogue(org)}, counted)
     due = {list_id for list_id in _lists(run) if _is_due(run, list_id, max_age_days)}
     listed = everflow.runnable_offers()
     plan = plan_sync(run.catalogue, w.offers.detail_reads(org), listed, now=now, due_lists=due)
@@ -121,7 +125,7 @@ def _read(run: _Sync, one: ListedOffer) -> None:
             _stop(run, known, "offer_not_understood")
         return
     run.report.remarks += detail.remarks
-    offer = with_left(detail.offer, one.left, read_at=run.now)
+    offer = _as_left(run, detail.offer, one)
     same = known is not None and known.content_hash == offer.content_hash
     run.report.outcomes["created" if known is None else "unchanged" if same else "updated"] += 1
     _put(run, offer)
@@ -133,7 +137,13 @@ def _read(run: _Sync, one: ListedOffer) -> None:
 def _keep(run: _Sync, one: ListedOffer) -> None:
     """Nothing new but what is left of its caps."""
     run.report.outcomes["unchanged"] += 1
-    _put(run, with_left(run.catalogue[one.offer], one.left, read_at=run.now))
+    _put(run, _as_left(run, run.catalogue[one.offer], one))
+
+
+def _as_left(run: _Sync, offer: Offer, one: ListedOffer) -> Offer:
+    """With what is left of its caps, if this run was told: by the offer's own detail or by the listing, which has the last word."""
+    offer = with_left(offer, one.left, read_at=run.now)
+    return as_counted(offer, run.counted) if offer.caps_read_at == run.now else offer
 
 
 def _stop(run: _Sync, offer: Offer, reason: str) -> None:
