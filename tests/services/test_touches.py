@@ -86,13 +86,28 @@ def test_a_burst_takes_back_what_its_first_clicks_were_counted_as(org: Org) -> N
         "first_machine_click_at": epoch_seconds(MAIL_AT) + 45,
         **dict.fromkeys(("human_opens", "human_clicks", "first_human_open_at", "first_human_click_at")),
     }
-    assert left["counters"] == {"delivered": 1, "delivered#other": 1, "machine_opens": 1, "machine_clicks": 3}
+    assert left["counters"] == {
+        "delivered": 1,
+        "delivered#other": 1,
+        "machine_opens": 1,
+        "machine_clicks": 3,
+        "capped_clicks@1042": 3,
+    }
     assert left["row"] == {"deliveries": 1.0, "human_opens": 0.0, "machine_opens": 1.0, "human_clicks": 0.0}
     assert left["last"] == (0, 0)
     assert left["evidence"] == {"2026-03-04": {"deliveries": 1}}
     assert [human for human, _ in left["verdicts"].values()] == [None, False, False, False, False]
     clicks = [item for item in org.timeline(plan.subscriber) if item["kind"] == "click"]
     assert all(item["signs"] == ["burst", "hasty"] and item["human_probability"] < 0.05 for item in clicks)
+
+
+def test_every_click_that_the_network_redirects_counts_towards_its_cap(org: Org) -> None:
+    """Whoever followed it, once an event, whatever it is judged later; the invisible link leads to a page of ours."""
+    plan = org.mailed()
+    clicks = [click(plan, seconds, link) for seconds, link in ((3, "cta1"), (60, "honeypot"), (900, "cta1"), (1_800, "cta2"))]
+    tell(org, *clicks, delivered(plan, 1), *clicks)
+    assert org.counters()["capped_clicks@1042"] == 3
+    assert org.w.counters.capped(org.name, "1042") == {"capped_clicks@1042": 3}
 
 
 def test_a_person_who_clicks_after_the_scanner_is_the_first_to_have_clicked(org: Org) -> None:

@@ -331,6 +331,11 @@ def test_what_is_left_of_a_cap_is_read_where_it_is_said() -> None:
     offer = detail(daily_conversion_cap=9, weekly_conversion_cap=9, global_payout_cap=9, r_remaining_caps=left).offer
     assert [(cap.window, cap.left) for cap in offer.caps] == [("day", 4), ("week", None), ("ever", 0)]
     assert offer.caps_read_at == NOW
+    clicks = detail(daily_click_cap=10, global_click_cap=90, r_remaining_caps={"remaining_global_click_cap": 7}).offer.caps
+    assert [(cap.window, cap.unit, cap.limit, cap.left) for cap in clicks] == [
+        ("day", "clicks", 10, None),
+        ("ever", "clicks", 90, 7),
+    ]
     silences: list[Any] = [None, {}, [], "x", {"remaining_monthly_conversion_cap": 5}]
     for nothing in silences:
         silent = detail(daily_conversion_cap=9, r_remaining_caps=nothing).offer

@@ -91,6 +91,8 @@ def sums(engagement: Engagement, *, offer: str, provider: str) -> Sums:
         evidence[mailed_on, "deliveries"] += 1
     for one in engagement.seen:
         counters[one.interaction.at, f"{one.touch}s"] += 1
+        if one.interaction.kind == "click" and not one.interaction.honeypot:
+            counters[one.interaction.at, f"capped_clicks@{offer}"] += 1  # the network counts whoever it redirects
     opened, clicked = engagement.first("human_open"), engagement.first("human_click")
     if opened is not None:
         counters[opened, "opened_mails"] += 1

@@ -142,9 +142,11 @@ def _actions(w: Wiring, event: SesEvent, send: Item, before: Engagement, after: 
     zone = w.parameters.last_zone(org)
     hours: dict[str, Counter[str]] = defaultdict(Counter)
     days: dict[Any, Counter[str]] = defaultdict(Counter)
+    capped: Counter[str] = Counter()
     for (at, name), n in change.counters.items():
-        hours[utc_hour(at)][name] += n
+        (capped if name.startswith("capped_") else hours[utc_hour(at)])[name] += n
         days[day_in(at, zone)][name] += n
+    actions += w.counters.capping(org, capped, shard_by=event.dedupe_id)
     for hour, amounts in hours.items():
         actions += w.counters.hour(org, hour, amounts, shard_by=event.dedupe_id)
     for day, amounts in days.items():

@@ -15,7 +15,7 @@ from revenue_engine.intake.everflow.report import TIMEZONES
 from revenue_engine.records.offer import Cap, Offer
 
 _WINDOWS = {"daily": "day", "weekly": "week", "monthly": "month", "global": "ever"}
-_UNITS = {"conversion": "conversions", "payout": "payout_micros"}
+_UNITS = {"conversion": "conversions", "payout": "payout_micros", "click": "clicks"}
 CapLeft = Mapping[tuple[str, str], int]  # (window, unit) → what is left
 
 
@@ -32,6 +32,10 @@ class RawCaps(BaseModel):
     weekly_payout_cap: Decimal = Field(default=Decimal(0), ge=0)
     monthly_payout_cap: Decimal = Field(default=Decimal(0), ge=0)
     global_payout_cap: Decimal = Field(default=Decimal(0), ge=0)
+    daily_click_cap: WholeNumber = Field(default=0, ge=0)
+    weekly_click_cap: WholeNumber = Field(default=0, ge=0)
+    monthly_click_cap: WholeNumber = Field(default=0, ge=0)
+    global_click_cap: WholeNumber = Field(default=0, ge=0)
 
 
 def caps_of(raw: RawCaps) -> tuple[Cap, ...]:
