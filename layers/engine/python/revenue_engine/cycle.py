@@ -57,8 +57,11 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     seen = look(those, cycle, segment[asked], open_offers[asked])
     future = _future(those, cycle, seen, facts, asked)
     of_engine = facts.engine[asked]
-    net = _micros(seen.value) - cost
-    index = net - np.where(of_engine, _micros(future.total), 0)
+    hazard, fatigue, complaint, lapse = map(_micros, (future.hazard, future.fatigue, future.complaint, future.lapse))
+    # of the whole micros that are logged, so that a receipt adds up
+    toll = cost + np.where(of_engine, hazard + fatigue + complaint + lapse, 0)
+    worth = _micros(seen.value)
+    index = worth - toll
     why = np.full(len(asked), PASSED, dtype=np.uint8)
     for name, failed in (
         ("no_suitable_offer", seen.votes.sum(axis=1) == 0),
@@ -85,7 +88,6 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     )
     joint = np.where(ghost, controls.ghost_share, send_share * pick.offer * pick.content)
     second = np.where(seen.first[go] == pick.arm, seen.second[go], seen.first[go])
-    toll = cost + np.where(fixed, 0, _micros(future.total[go]))
     expected = _micros(seen.revenue[go, pick.arm])
 
     n = len(batch)
@@ -119,15 +121,15 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         engagement=facts.engagement,
         payout_micros=of_chosen(cycle.book.payout_micros[pick.arm], 0),
         expected_revenue_micros=of_chosen(expected, 0),
-        index_micros=of_chosen(expected - toll, 0),
-        runner_up_index_micros=of_chosen(np.where(second >= 0, _micros(seen.revenue[go, second]) - toll, 0), 0),
+        index_micros=of_chosen(expected - toll[go], 0),
+        runner_up_index_micros=of_chosen(np.where(second >= 0, _micros(seen.revenue[go, second]) - toll[go], 0), 0),
         row_index_micros=of_asked(index, 0),
-        row_value_micros=of_asked(net, 0),
+        row_value_micros=of_asked(worth - cost, 0),
         upper_micros=of_asked(_micros(seen.upper), 0),
-        hazard_price_micros=of_asked(_micros(future.hazard), 0),
-        fatigue_price_micros=of_asked(_micros(future.fatigue), 0),
-        complaint_price_micros=of_asked(_micros(future.complaint), 0),
-        lapse_price_micros=of_asked(_micros(future.lapse), 0),
+        hazard_price_micros=of_asked(hazard, 0),
+        fatigue_price_micros=of_asked(fatigue, 0),
+        complaint_price_micros=of_asked(complaint, 0),
+        lapse_price_micros=of_asked(lapse, 0),
         ltv_micros=of_asked(_micros(future.value_now), 0),
         v_after_micros=of_asked(_micros(future.value_after), 0),
         rank=hashes(cycle.key, keys, Stream.RANK),
