@@ -47,6 +47,8 @@ RECEIPT_COLUMNS = (
     *_columns("bigint", "fatigue_price_micros complaint_price_micros lapse_price_micros ltv_micros v_after_micros"),
     *_columns("double", "expected_roi"),
     *_columns("bigint", "index_micros row_index_micros upper_revenue_micros"),
+    *_columns("string", "considered_offer considered_content"),
+    *_columns("bigint", "considered_index_micros"),
     *_columns("string", "runner_up_offer runner_up_content"),
     *_columns("bigint", "runner_up_index_micros scheduled_at next_decision_at"),
 )

@@ -510,3 +510,28 @@ def test_nobody_is_sent_an_offer_that_his_country_is_kept_from() -> None:
     alone = decide_batch(a_page(rows), a_cycle(offers=(here,)))
     assert names(alone.reason)[1] == names(alone.reason)[2] == "no_suitable_offer"
     assert names(alone.reason)[0] == "revenue_opportunity"
+
+
+@pytest.mark.parametrize("price", [Price(10**9, "high"), Price(0, "p", kappa_micros=10**12)])
+def test_of_whom_a_price_refused_the_best_offers_are_kept_and_none_is_chosen(price: Price) -> None:
+    cycle, page = a_cycle(price=price), a_crowd()
+    decisions = decide_batch(page, cycle)
+    refused = np.flatnonzero(np.isin(names(decisions.reason), ["below_shadow_price", "negative_long_term_value"]))
+    assert len(refused) > 50
+    those = Batch(page.subscriber[refused], page.rows[refused], page.decided_at[refused])
+    seen = look(those, cycle, decisions.segment[refused].astype(np.intp), offers_open(those, cycle))
+    assert (decisions.considered[refused] == seen.first).all() and (decisions.runner_up[refused] == seen.second).all()
+    rows, toll = np.arange(len(refused)), decisions.row_value_micros - decisions.row_index_micros + 1_000
+    best = np.rint(seen.revenue[rows, seen.first]).astype(np.int64)
+    assert (decisions.considered_index_micros[refused] == best - toll[refused]).all()
+    assert (decisions.arm[refused] < 0).all() and (decisions.index_micros[refused] == 0).all()
+    others = np.setdiff1d(np.arange(len(page)), refused)
+    assert (decisions.considered[others] < 0).all(), "who is mailed has an arm, and a rail asks for none"
+
+
+def test_where_the_day_s_budget_is_spent_the_fixed_policy_s_mail_is_its_own() -> None:
+    page, plain = many(3, arm=1, recent_sends=(T - 9 * DAY, *(0,) * 7), last_send_at=T - 9 * DAY), a_cycle()
+    mailed, spent = (decide_batch(page, cycle) for cycle in (plain, a_cycle(budget_left=0)))
+    assert (names(mailed.reason), names(spent.reason)) == (["fixed_policy"] * 3, ["daily_limit_reached"] * 3)
+    assert (spent.considered == mailed.arm).all() and (spent.considered_index_micros == mailed.index_micros).all()
+    assert (spent.runner_up == mailed.runner_up).all() and (spent.arm < 0).all()

@@ -148,19 +148,60 @@ def test_what_the_judge_stopped_is_named_and_nothing_behind_it_passed(
     assert step(steps, "no_suitable_offer").verdict == NOT_REACHED
 
 
+def _sum_of(detail: str) -> tuple[int, int]:
+    """What an index line's terms come to, and what it says they do, micros."""
+    terms, _, rest = detail.partition(" = ")
+    first, *minus = [round(1e6 * float(amount)) for amount in re.findall(r"(-?[0-9.]+) USD", terms)]
+    return first - sum(minus), round(1e6 * float(rest.split(" ")[0]))
+
+
 def test_the_index_adds_up_whoever_decides() -> None:
     page = a_page([a_row(n, arm=n % 2, recent_sends=(T - 9 * DAY, *(0,) * 7), last_send_at=T - 9 * DAY) for n in range(1, 41)])
     mailed = [(record, steps) for record, steps in decided(page, a_context()) if record["offer"] is not None]
     assert {record["arm"] for record, _ in mailed} == {"engine", "fixed"}
     for record, steps in mailed:
-        detail = step(steps, "index").detail
-        terms, _, rest = detail.partition(" = ")
-        first, *minus = [float(amount) for amount in re.findall(r"(-?[0-9.]+) USD", terms)]
-        assert first - sum(minus) == pytest.approx(float(rest.split(" ")[0]), abs=5e-6)
-        assert ("hazard price" in terms) == (record["arm"] == "engine")
+        for what, index in (("index", "index_micros"), ("row index", "row_index_micros")):
+            detail = step(steps, what).detail
+            assert _sum_of(detail) == (record[index], record[index])
+            assert ("hazard price" in detail) == (record["arm"] == "engine")
+        assert ("the fixed policy heeds no price" in step(steps, "row index").detail) == (record["arm"] == "fixed")
         assert ("the fixed policy's" in step(steps, "offer and content").detail) == (record["arm"] == "fixed")
         if record["runner_up_offer"] is not None:
             assert "-" not in step(steps, "runner-up").detail.rpartition(", ")[2]
+
+
+PRICED_OUT = {
+    "below_shadow_price": a_context(price=Price(50_000_000, "high")),
+    "negative_long_term_value": a_context(price=Price(0, "p", kappa_micros=10**12)),
+    "daily_limit_reached": a_context(budget_left=0),
+    "predicted_revenue_too_low": a_context(controls=Controls(min_revenue_per_email_micros=900_000_000)),
+}
+
+
+@pytest.mark.parametrize("reason", PRICED_OUT)
+def test_a_mail_that_was_not_worth_it_shows_what_it_was_worth_and_which_it_would_have_been(reason: str) -> None:
+    context = PRICED_OUT[reason]
+    for record, steps in decided(many(6), context):
+        assert (record["reason"], record["offer"]) == (reason, None)
+        line = step(steps, "row index").detail
+        assert _sum_of(line) == (record["row_index_micros"], record["row_index_micros"])
+        assert (
+            f"− complaint price {record['complaint_price_micros'] / 1e6:.6f} USD" in line or not record["complaint_price_micros"]
+        )
+        apart = record["row_index_micros"] - context.price.lambda_micros
+        assert f"{abs(apart) / 1e6:.6f} USD {'above it' if apart > 0 else 'short'}" in line
+        considered = f"{record['considered_offer']} (Offer {record['considered_offer']}), {record['considered_content']}"
+        index = record["considered_index_micros"] / 1e6
+        assert step(steps, "offer considered").detail == f"{considered}: index {index:.6f} USD"
+        less = (record["considered_index_micros"] - record["runner_up_index_micros"]) / 1e6
+        assert less >= 0 and step(steps, "runner-up").detail.endswith(f"{less:.6f} USD less")
+
+
+@pytest.mark.parametrize("context", [a_context(offers=()), a_context(stopped_segments=("clicker",))])
+def test_who_was_asked_nothing_has_no_index_and_no_offer(context: CycleContext) -> None:
+    ((record, steps),) = decided(many(1), context)
+    assert record["considered_offer"] is record["runner_up_offer"] is record["considered_index_micros"] is None
+    assert not {"row index", "offer considered", "runner-up"} & {one.what for one in steps}
 
 
 def test_outside_hours_names_the_next_opening() -> None:
@@ -183,7 +224,7 @@ def test_a_price_that_was_not_met_says_by_how_much() -> None:
 
 def test_where_complaints_are_priced_the_index_says_so() -> None:
     ((_, steps),) = decided(a_page([a_row(1)]), a_context(price=Price(0, "p", kappa_micros=1_250_000)))
-    assert step(steps, "index").detail.endswith("; price λ 0.000000 USD, of a complaint κ 1.250000 USD")
+    assert step(steps, "row index").detail.endswith("; price of a complaint κ 1.250000 USD")
 
 
 def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
@@ -197,7 +238,11 @@ def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
     assert step(steps, "propensity").detail.startswith(joint)
     assert record["subject_line"] in step(steps, "offer and content").detail
     assert f"P(click) {record['p_click']:.5f}" in step(steps, "predictions").detail
-    assert f"= {record['index_micros'] / 1e6:.6f} USD; price λ 0.000000 USD" in step(steps, "index").detail
+    assert step(steps, "index").detail.endswith(f"= {record['index_micros'] / 1e6:.6f} USD")
+    above = (
+        f"= {record['row_index_micros'] / 1e6:.6f} USD; price λ 0.000000 USD, {record['row_index_micros'] / 1e6:.6f} USD above it"
+    )
+    assert step(steps, "row index").detail.endswith(above)
     runner_up = step(steps, "runner-up").detail
     assert runner_up.startswith(f"{record['runner_up_offer']}, {record['runner_up_content']}: index ")
     flip = step(steps, "what would have changed it").detail

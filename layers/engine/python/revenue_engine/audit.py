@@ -114,6 +114,7 @@ def _records(
         "kappa_micros": context.price.kappa_micros,
     }
     arm = _arm_columns(cycle, decisions.arm.tolist())
+    considered = _arm_columns(cycle, decisions.considered.tolist())
     runner_up = _arm_columns(cycle, decisions.runner_up.tolist())
     has_arm = decisions.arm >= 0
     cost = controls.cost_per_email_micros
@@ -173,6 +174,10 @@ def _records(
         "index_micros": _where(has_arm, decisions.index_micros),
         "row_index_micros": decisions.row_index_micros.tolist(),
         "upper_revenue_micros": decisions.upper_micros.tolist(),
+        # names of their own: no reader of the log takes what was weighed for what was chosen
+        "considered_offer": considered["offer"],
+        "considered_content": considered["variant"],
+        "considered_index_micros": _where(decisions.considered >= 0, decisions.considered_index_micros),
         "runner_up_offer": runner_up["offer"],
         "runner_up_content": runner_up["variant"],
         "runner_up_index_micros": _where(decisions.runner_up >= 0, decisions.runner_up_index_micros),

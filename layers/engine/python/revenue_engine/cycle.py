@@ -37,6 +37,11 @@ from revenue_engine.safety.rails import PASSED, Facts, first_failing
 
 FIXED_GAP_SECONDS = 7 * 86_400  # the fixed policy is a weekly newsletter
 _MOST_MICROS = 2.0**62  # amounts below it are whole numbers, and so are their differences
+# reasons of whom there was a mail for: what it is worth, or the day's budget, refused it
+_WEIGHED = [
+    NUMBER_OF[name]
+    for name in ("predicted_revenue_too_low", "negative_long_term_value", "daily_limit_reached", "below_shadow_price")
+]
 _ENGINE, _FIXED, _NO_MAIL = (ARMS.index(name) for name in ("engine", "fixed", "no_mail"))
 
 
@@ -87,11 +92,19 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         np.uint8(NUMBER_OF["revenue_opportunity"]),
     )
     joint = np.where(ghost, controls.ghost_share, send_share * pick.offer * pick.content)
-    second = np.where(seen.first[go] == pick.arm, seen.second[go], seen.first[go])
     expected = _micros(seen.revenue[go, pick.arm])
 
+    # of whom a sum of money refused, too, it is logged which mail it was, and what came next
+    refused = np.flatnonzero(np.isin(why, _WEIGHED))
+    considered, by_fixed = seen.first[refused], ~of_engine[refused]
+    considered[by_fixed] = _of_fixed(seen, refused[by_fixed], cycle)
+    weighed = np.concatenate([go, refused])
+    first, second = seen.first[weighed], seen.second[weighed]
+    second = np.where(first == np.concatenate([pick.arm, considered]), second, first)
+    behind = np.where(second >= 0, _micros(seen.revenue[weighed, second]) - toll[weighed], 0)
+
     n = len(batch)
-    of_asked, of_chosen = _Spread(n, asked), _Spread(n, chosen)
+    of_asked, of_chosen, of_refused, of_weighed = (_Spread(n, rows) for rows in (asked, chosen, asked[refused], asked[weighed]))
     send = of_chosen(~ghost, False)
     canary = uniforms(cycle.canary_key, keys, Stream.CANARY) < controls.canary_share
     return Decisions(
@@ -106,7 +119,8 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         segment=segment.astype(np.uint8),
         provider=batch.column("provider").astype(np.uint8),
         arm=of_chosen(pick.arm.astype(np.int32), NONE),
-        runner_up=of_chosen(second.astype(np.int32), NONE),
+        considered=of_refused(considered.astype(np.int32), NONE),
+        runner_up=of_weighed(second.astype(np.int32), NONE),
         eligible=np.packbits(open_offers[:, cycle.book.offer_of_arm], axis=1),
         epsilon=of_chosen(pick.epsilon, 0.0),
         propensity_joint=of_chosen(joint, 1.0),
@@ -122,7 +136,8 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         payout_micros=of_chosen(cycle.book.payout_micros[pick.arm], 0),
         expected_revenue_micros=of_chosen(expected, 0),
         index_micros=of_chosen(expected - toll[go], 0),
-        runner_up_index_micros=of_chosen(np.where(second >= 0, _micros(seen.revenue[go, second]) - toll[go], 0), 0),
+        considered_index_micros=of_refused(_micros(seen.revenue[refused, considered]) - toll[refused], 0),
+        runner_up_index_micros=of_weighed(behind, 0),
         row_index_micros=of_asked(index, 0),
         row_value_micros=of_asked(worth - cost, 0),
         upper_micros=of_asked(_micros(seen.upper), 0),
@@ -169,7 +184,7 @@ def _pick(decided_at: Ints, cycle: Cycle, seen: Prospects, go: choice.Positions,
     offer, content = np.ones(n), np.ones(n)
     fixed = np.flatnonzero(policy == _FIXED)
     if len(fixed):
-        arm[fixed] = np.where(seen.eligible[go[fixed]], cycle.fixed_revenue, -np.inf).argmax(axis=1)
+        arm[fixed] = _of_fixed(seen, go[fixed], cycle)
     play = np.flatnonzero(policy != _FIXED)
     if len(play):
         epsilon[play] = choice.exploration_budget(
@@ -187,6 +202,13 @@ def _pick(decided_at: Ints, cycle: Cycle, seen: Prospects, go: choice.Positions,
         arm[play], explored[play] = picked.arm, picked.explored
         offer[play], content[play] = picked.propensity_offer, picked.propensity_content
     return _Pick(arm, explored, epsilon, offer, content)
+
+
+def _of_fixed(seen: Prospects, rows: choice.Positions, cycle: Cycle) -> choice.Positions:
+    """The arms that the fixed policy gives these rows of the prospects; each may get one at least."""
+    if not len(rows):
+        return np.zeros(0, dtype=np.intp)  # there may be no arms at all
+    return np.asarray(np.where(seen.eligible[rows], cycle.fixed_revenue, -np.inf).argmax(axis=1))
 
 
 def _future(those: Batch, cycle: Cycle, seen: Prospects, facts: Facts, asked: Ints) -> Prices:

@@ -82,6 +82,7 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Ca
     checks = _checks(record, row, context, now)
     # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`grant.grant`)
     cut = record["reason"] in _CUT or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
+    weighed = record["offer"] is not None or record.get("considered_offer") is not None  # receipts of before have none
     return (
         Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
         Step(
@@ -90,7 +91,9 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Ca
         ),
         *_worth(record, row, context, now),
         *_judged(record, checks, context, cut=cut),
+        *((_row_index(record),) if weighed else ()),
         *(_chosen(record) if record["offer"] is not None else ()),
+        *_others(record, context),
         Step("answer", _answer(record)),
         Step("what would have changed it", _flip(record, checks, controls, flip, cut=cut)),
         Step("decided by", _versions(record)),
@@ -227,23 +230,48 @@ def _chosen(record: Mapping[str, Any]) -> list[Step]:
     funnel = (
         f"P(open) {record['p_open']:.4f}, P(click) {record['p_click']:.5f}, P(conversion | click) {record['p_conversion']:.5f}"
     )
-    prices = [
-        f"− {name.removesuffix('_micros').replace('_', ' ')} {_money(record[name], currency)}"
-        for name in _PRICES
-        if record.get(name) and not fixed  # which pays for no future
-    ]
-    terms = " ".join([expected, f"− cost {_money(record['cost_micros'], currency)}", *prices])
-    asked = f"price λ {_money(record['lambda_micros'], currency)}"
-    if record["kappa_micros"]:
-        asked += f", of a complaint κ {_money(record['kappa_micros'], currency)}"
-    steps = [
+    return [
         Step("offer and content", f"{record['offer']} ({record['offer_name']}), {record['content']}: “{record['subject_line']}”, {how}"),
         Step("propensity", f"{joint:.4f} = {parts}, ε {record['epsilon']:.4f}" if record["action"] == "send" else f"{joint:.4f}"),
         Step("predictions", f"{funnel}, payout {_money(record['payout_micros'], currency)}: revenue {expected}"),
-        Step("index", f"{terms} = {_money(record['index_micros'], currency)}; {asked}"),
+        Step("index", f"{_terms(record, record['expected_revenue_micros'])} = {_money(record['index_micros'], currency)}"),
     ]  # fmt: skip
+
+
+def _terms(record: Mapping[str, Any], revenue: int) -> str:
+    """A mail that brings so much, less what it costs."""
+    currency, heeds = record["currency"], record["arm"] != "fixed"  # which pays for no future
+    prices = [
+        f"− {name.removesuffix('_micros').replace('_', ' ')} {_money(record[name], currency)}"
+        for name in _PRICES
+        if record.get(name) and heeds
+    ]
+    return " ".join([_money(revenue, currency), f"− cost {_money(record['cost_micros'], currency)}", *prices])
+
+
+def _row_index(record: Mapping[str, Any]) -> Step:
+    """What met the price: of the mail as its arm was to be drawn, whichever was."""
+    currency, own = record["currency"], record["row_index_micros"]
+    line = f"{_terms(record, record['row_value_micros'] + record['cost_micros'])} = {_money(own, currency)}"
+    if record["arm"] == "fixed":
+        return Step("row index", f"{line}; the fixed policy heeds no price")
+    apart = own - record["lambda_micros"]
+    line += f"; price λ {_money(record['lambda_micros'], currency)}, {_money(abs(apart), currency)} {'above it' if apart > 0 else 'short'}"
+    if record["kappa_micros"]:
+        line += f"; price of a complaint κ {_money(record['kappa_micros'], currency)}"
+    return Step("row index", line)
+
+
+def _others(record: Mapping[str, Any], context: CycleContext) -> list[Step]:
+    """What it would have been, where there is no mail, and what came next."""
+    currency, steps, own = record["currency"], [], record["index_micros"]
+    if record.get("considered_offer") is not None:
+        own = record["considered_index_micros"]
+        named = {offer.offer: offer.name for offer in context.offers}
+        what = f"{record['considered_offer']} ({named[record['considered_offer']]}), {record['considered_content']}"
+        steps.append(Step("offer considered", f"{what}: index {_money(own, currency)}"))
     if record["runner_up_offer"] is not None:
-        behind = record["index_micros"] - record["runner_up_index_micros"]
+        behind = own - record["runner_up_index_micros"]
         apart = f"{_money(abs(behind), currency)} {'less' if behind >= 0 else 'more'}"
         name = f"{record['runner_up_offer']}, {record['runner_up_content']}"
         steps.append(Step("runner-up", f"{name}: index {_money(record['runner_up_index_micros'], currency)}, {apart}"))

@@ -28,7 +28,9 @@ class Decisions:
     segment: Codes  # position in SEGMENTS
     provider: Codes
     arm: npt.NDArray[np.int32]  # position in the book's arms, NONE
-    runner_up: npt.NDArray[np.int32]
+    # where no arm was chosen though there was a choice: the one it would have been, the best as expected, or as drawn before the cut
+    considered: npt.NDArray[np.int32]
+    runner_up: npt.NDArray[np.int32]  # the best of the others
     eligible: Codes  # (n, ⌈A/8⌉) bits, first arm highest
     epsilon: Floats
     propensity_joint: Floats  # of the action as logged: P(send) · P(offer) · P(content), or of the skip
@@ -44,6 +46,7 @@ class Decisions:
     payout_micros: Ints
     expected_revenue_micros: Ints  # of the chosen arm
     index_micros: Ints  # of the chosen arm
+    considered_index_micros: Ints
     runner_up_index_micros: Ints
     row_index_micros: Ints  # of the row as its arm would be drawn: what meets the price and the budget, whatever arm was
     row_value_micros: Ints  # that without the prices of the future: expected revenue less the cost of the mail
