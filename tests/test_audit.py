@@ -221,6 +221,8 @@ def test_what_is_not_reached_is_empty_never_invented() -> None:
             assert record["offer"] is record["p_click"] is record["expected_revenue_micros"] is record["scheduled_at"] is None
             assert record["propensity_joint"] == 1
             assert not record["off_policy_support"]
+        weighed = record["action"] == "skip" and record["reason"] in ("daily_limit_reached", "provider_warm_up", "provider_rate")
+        assert (record["considered_offer"] is None) == (record["considered_index_micros"] is None) == (not weighed)
 
 
 def test_a_sent_line_says_what_was_chosen_and_why() -> None:

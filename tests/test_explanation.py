@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -18,9 +19,10 @@ from revenue_engine.explanation import FAILED, NOT_REACHED, PASSED, Step, explai
 from revenue_engine.flips import nearest_flip
 from revenue_engine.grant import NOTHING_TAKEN, grant
 from revenue_engine.later import Taken
+from revenue_engine.pacing.warm_up import Room
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import topic_number, unpack
+from revenue_engine.records.subscriber import PROVIDERS, topic_number, unpack
 from tests.core_cases import DAY, HOUR, NOW, T, a_context, a_page, a_row, many, unpriced
 from tests.value.test_model import fit
 
@@ -39,7 +41,8 @@ def decided(
     rows = [unpack(raw.tobytes()) for raw in page.rows]
     alone = [Batch(page.subscriber[[n]], page.rows[[n]], page.decided_at[[n]]) for n in range(len(page))]
     nearest = [partial(nearest_flip, one, context) if flips else (lambda: None) for one in alone]
-    return [(record, explain(record, row, context, flip)) for record, row, flip in zip(records, rows, nearest, strict=True)]
+    each = zip(records, rows, nearest, strict=True)
+    return [(record, explain(record, row, context, flip, page=records)) for record, row, flip in each]
 
 
 def step(steps: tuple[Step, ...], what: str) -> Step:
@@ -80,7 +83,11 @@ def test_the_failing_check_is_the_receipts_reason_and_its_value_says_so(context:
     for record, steps in decided(MIXED, context, granted=granted):
         checks = [one for one in steps if one.verdict]
         failed = [one.what for one in checks if one.verdict == FAILED]
-        assert failed == ([] if record["reason"] in _GIVEN else [record["reason"]])
+        if failed == ["place by rank"]:
+            assert step(steps, "place by rank").detail.startswith(f"{record['reason']}: ")
+        else:
+            assert failed == ([] if record["reason"] in _GIVEN else [record["reason"]])
+        assert len({one.what for one in steps}) == len(steps), "no step has another's name"
         verdicts = [one.verdict for one in checks]
         assert verdicts == sorted(verdicts, key=[PASSED, FAILED, NOT_REACHED].index)
         assert step(steps, "what would have changed it").detail
@@ -267,10 +274,65 @@ def test_the_nearest_limit_of_a_send_is_named() -> None:
 def test_what_the_budget_cut_by_rank_is_told_from_what_it_refused_before() -> None:
     page, context = many(20), a_context(controls=Controls(ghost_share=0.0))
     cut = next(steps for record, steps in decided(page, context, granted=5) if record["reason"] == "daily_limit_reached")
-    assert step(cut, "below_shadow_price").verdict == PASSED
-    assert next(one for one in cut if one.verdict == FAILED).detail.startswith("by rank: the page got 5 places")
+    assert step(cut, "daily_limit_reached").verdict == step(cut, "below_shadow_price").verdict == PASSED
+    assert step(cut, "place by rank").detail.startswith(
+        "daily_limit_reached: the page got 5 places, 0 were taken by earlier pages"
+    )
     refused = decided(page, replace(context, budget_left=0))[0][1]
+    assert step(refused, "daily_limit_reached").verdict == FAILED
     assert step(refused, "below_shadow_price").verdict == NOT_REACHED
+
+
+RANKED = a_page(
+    [a_row(n + 1, provider=n % 2, last_send_at=T - (2 + n) * DAY, recent_sends=(T - (2 + n) * DAY, *(0,) * 7)) for n in range(8)]
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes", "granted"),
+    [
+        ("daily_limit_reached", {}, 5),
+        ("velocity_limit", {}, 10**6),
+        ("provider_rate", {"rooms": {PROVIDERS[0]: Room(today=900, cycle=2)}}, 10**6),
+    ],
+)
+def test_a_mail_cut_by_rank_says_by_how_much_and_which_it_would_have_been(
+    reason: str, changes: dict[str, Any], granted: int
+) -> None:
+    """The longer ago the last mail, the less tired, the higher the index: no two are equal here."""
+    taken = Taken(mails=(145, *NOTHING_TAKEN.mails[1:])) if reason == "velocity_limit" else NOTHING_TAKEN
+    context = a_context(controls=Controls(ghost_share=0.0, sends_per_minute=10), **changes)
+    found = decided(RANKED, context, granted=granted, taken=taken)
+    assert Counter(record["reason"] for record, _ in found)[reason] >= 2
+    for record, steps in found:
+        if record["reason"] != reason:
+            continue
+        rivals = [r for r, _ in found if r["mailed"] and (reason != "provider_rate" or r["provider"] == record["provider"])]
+        last = min(r["row_index_micros"] for r in rivals)
+        away = (last - record["row_index_micros"]) / 1e6
+        assert away > 0
+        assert f"{away:.6f} USD less than the last one placed ({last / 1e6:.6f} USD)" in step(steps, "place by rank").detail
+        assert step(steps, "what would have changed it").detail == (
+            f"an index above {last / 1e6:.6f} USD, {away:.6f} USD more, or more places"
+        )
+        assert _sum_of(step(steps, "row index").detail) == (record["row_index_micros"],) * 2
+        (uncut,) = (r for r, _ in decided(RANKED, replace(context, rooms={})) if r["subscriber"] == record["subscriber"])
+        assert (record["offer"], record["off_policy_support"], uncut["mailed"]) == (None, False, True)
+        for name in ("offer", "content", "index_micros"):
+            assert record[f"considered_{name}"] == uncut[name]
+        for name in ("runner_up_offer", "runner_up_content", "runner_up_index_micros"):
+            assert record[name] == uncut[name]
+        assert step(steps, "offer considered").detail.startswith(f"{uncut['offer']} (Offer {uncut['offer']}), {uncut['content']}")
+
+
+def test_an_equal_lost_the_draw_and_where_no_place_was_left_no_index_would_have_helped() -> None:
+    page, context = many(20), a_context(controls=Controls(ghost_share=0.0))
+    equal = next(s for r, s in decided(page, context, granted=5) if r["reason"] == "daily_limit_reached")
+    assert step(equal, "place by rank").detail.endswith("is that of the last one placed, equals go by lot")
+    assert step(equal, "what would have changed it").detail == "another draw among equals, or more places"
+    none = next(s for r, s in decided(page, context, granted=0) if r["reason"] == "daily_limit_reached")
+    assert step(none, "place by rank").detail.endswith("none was left for it, whatever its index")
+    assert "no index would have got it one" in step(none, "what would have changed it").detail
 
 
 def test_a_ghost_is_explained_by_its_lot() -> None:

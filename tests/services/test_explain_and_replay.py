@@ -65,6 +65,11 @@ def test_a_subscribers_decisions_are_explained_newest_first(made: House) -> None
     assert [one.record["ts"] for one in found] == stored
     assert len(stored) == 2
     assert len(explain_decisions(made.w, ORG, subscriber, last=1)) == 1
+    cut = next(one for one in found if one.record["reason"] == "daily_limit_reached")
+    placed = {r["row_index_micros"] for r in made.receipts() if r["page"] == cut.record["page"] and r["mailed"]}
+    assert placed == {cut.record["row_index_micros"]}, "all are alike on this list"
+    (rank,) = (one for one in cut.steps if one.what == "place by rank")
+    assert rank.detail.endswith("is that of the last one placed, equals go by lot")
     document = json.loads(command(made, "explain", subscriber, "--json").output)
     assert [one["record"] for one in document] == [one.record for one in found]
 

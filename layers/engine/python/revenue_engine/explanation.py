@@ -6,7 +6,7 @@ last word: what stands behind it was not reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,7 +64,14 @@ class _Check:
     otherwise: str
 
 
-def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Callable[[], Flip | None]) -> tuple[Step, ...]:
+def explain(
+    record: Mapping[str, Any],
+    row: Row,
+    context: CycleContext,
+    flip: Callable[[], Flip | None],
+    *,
+    page: Iterable[Mapping[str, Any]],
+) -> tuple[Step, ...]:
     """The steps of one decision.
 
     Parameters
@@ -77,11 +84,15 @@ def explain(record: Mapping[str, Any], row: Row, context: CycleContext, flip: Ca
         As stored.
     flip
         `flips.nearest_flip` of that row: a hundred decisions, made only where one number could matter.
+    page
+        The receipts of its page, read only where rank decided: who got a place says what it took.
     """
     now, controls = parse_iso(record["ts"]), context.controls
     checks = _checks(record, row, context, now)
     # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`grant.grant`)
-    cut = record["reason"] in _CUT or (record["reason"] == "daily_limit_reached" and context.budget_left > 0)
+    cut = None
+    if record["reason"] in _CUT or (record["reason"] == "daily_limit_reached" and context.budget_left > 0):
+        cut = _cut(record, page)
     weighed = record["offer"] is not None or record.get("considered_offer") is not None  # receipts of before have none
     return (
         Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
@@ -196,17 +207,17 @@ def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _C
     )
 
 
-def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: CycleContext, *, cut: bool) -> list[Step]:
+def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: CycleContext, *, cut: _Cut | None) -> list[Step]:
     """Every check with its verdict: those before the reason passed, those behind it were not reached."""
     known = [check.reason for check in checks]
     reason = record["reason"]
-    failed = known.index(reason) if reason in known and not cut else None
+    failed = known.index(reason) if reason in known and cut is None else None
     steps = []
     for n, check in enumerate(checks):
         verdict = PASSED if failed is None or n < failed else FAILED if n == failed else NOT_REACHED
         steps.append(Step(check.reason, check.detail if verdict != NOT_REACHED else "", verdict))
-    if cut:
-        steps.append(Step(reason, _cut_detail(record, context), FAILED))
+    if cut is not None:  # the budget's own check stands above, passed: there was some
+        steps.append(Step("place by rank", f"{reason}: {_cut_detail(record, context)}; {cut.detail}", FAILED))
     elif reason not in known and reason not in _GIVEN:
         steps.append(Step(reason, "", FAILED))
     return steps
@@ -217,8 +228,37 @@ def _cut_detail(record: Mapping[str, Any], context: CycleContext) -> str:
     room = context.rooms.get(provider)
     if record["reason"].startswith("provider") and room is not None:
         taken = record["taken"][PROVIDERS.index(provider)]
-        return f"by rank: {provider} takes {room.today:,} more today and {room.cycle:,} a cycle, {taken:,} were {earlier}"
-    return f"by rank: the page got {record['granted']:,} places, {sum(record['taken']):,} were {earlier}"
+        return f"{provider} takes {room.today:,} more today and {room.cycle:,} a cycle, {taken:,} were {earlier}"
+    return f"the page got {record['granted']:,} places, {sum(record['taken']):,} were {earlier}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """By how much a mail missed its place, and what would have got it one."""
+
+    detail: str
+    otherwise: str
+
+
+def _cut(record: Mapping[str, Any], page: Iterable[Mapping[str, Any]]) -> _Cut:
+    """Places go by policy, then by the row's index, then by lot (`grant.grant`): whoever of the same policy, and where the provider bound
+    of the same provider, got the last one is whom the mail had to beat."""
+    alike = ("arm", "provider") if record["reason"].startswith("provider") else ("arm",)
+    placed = [
+        other["row_index_micros"]
+        for other in page
+        if (other["mailed"] or other["awaits_approval"]) and all(other[name] == record[name] for name in alike)
+    ]
+    if not placed:
+        return _Cut("none was left for it, whatever its index", "one more place, or more: no index would have got it one")
+    last, own = (_money(micros, record["currency"]) for micros in (min(placed), record["row_index_micros"]))
+    short = min(placed) - record["row_index_micros"]
+    if not short:
+        return _Cut(f"index {own} is that of the last one placed, equals go by lot", "another draw among equals, or more places")
+    away = _money(short, record["currency"])
+    return _Cut(
+        f"index {own}, {away} less than the last one placed ({last})", f"an index above {last}, {away} more, or more places"
+    )
 
 
 def _chosen(record: Mapping[str, Any]) -> list[Step]:
@@ -290,14 +330,19 @@ def _answer(record: Mapping[str, Any]) -> str:
 
 
 def _flip(
-    record: Mapping[str, Any], checks: tuple[_Check, ...], controls: Controls, flip: Callable[[], Flip | None], *, cut: bool
+    record: Mapping[str, Any],
+    checks: tuple[_Check, ...],
+    controls: Controls,
+    flip: Callable[[], Flip | None],
+    *,
+    cut: _Cut | None,
 ) -> str:
     """What it would have taken: of limits and prices the nearest change of one number alone, found by deciding again."""
     reason = record["reason"]
     if reason == "ghost":
         return f"another draw: {controls.ghost_share:.1%} of what would be sent is held back by lot, to measure what a mail does"
-    if cut:
-        return "a better rank, or one more place: an index above that of the last one mailed"
+    if cut is not None:
+        return cut.otherwise
     failed = next((check for check in checks if check.reason == reason), None)
     if failed is not None and reason in _HARD:
         return f"{failed.otherwise} (a hard veto: no number turns it)"

@@ -94,7 +94,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
         explored=decisions.explored & kept,
         reason=reason,
         arm=np.where(kept, decisions.arm, NONE).astype(np.int32),
-        runner_up=np.where(kept, decisions.runner_up, NONE).astype(np.int32),
+        considered=np.where(kept, decisions.considered, decisions.arm).astype(np.int32),
         # cut by rank, whatever arm was drawn: a deterministic skip, outside the support of off-policy evaluation (D2)
         epsilon=np.where(kept, decisions.epsilon, 0.0),
         propensity_joint=np.where(kept, decisions.propensity_joint, 1.0),
@@ -107,7 +107,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
         payout_micros=np.where(kept, decisions.payout_micros, 0),
         expected_revenue_micros=np.where(kept, decisions.expected_revenue_micros, 0),
         index_micros=np.where(kept, decisions.index_micros, 0),
-        runner_up_index_micros=np.where(kept, decisions.runner_up_index_micros, 0),
+        considered_index_micros=np.where(kept, decisions.considered_index_micros, decisions.index_micros),
         minute=minute,
     )
     if not len(lost):

@@ -62,9 +62,10 @@ def _history(w: Wiring, org: str, subscriber: str, *, decided_at: int, last: int
 
 def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Explained, int] | None:
     """A subscriber's decision in a cycle, and when the one before was made (0 = never)."""
-    record = next((line for line in records(w, org, cycle_id) if line["subscriber"] == subscriber), None)
-    if record is None:
+    found = _receipt(w, org, cycle_id, subscriber)
+    if found is None:
         return None
+    record, lines = found
     page, context = (w.decisions.get(record[kind]) for kind in ("page", "context"))
     if page is None or context is None:
         raise Refused("snapshot_unreadable", f"{record['page']} or {record['context']} is not there")
@@ -72,16 +73,19 @@ def _decided(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[Expla
     own = [record["row"]]
     row = unpack(batch.rows[record["row"]].tobytes())
     alone = Batch(batch.subscriber[own], batch.rows[own], batch.decided_at[own])
-    steps = explain(record, row, decided_by, lambda: nearest_flip(alone, decided_by))
+    steps = explain(record, row, decided_by, lambda: nearest_flip(alone, decided_by), page=map(orjson.loads, lines))
     send = w.sends.get(record["send_id"]) if record["send_id"] else None
     return Explained(record, steps, send, alone, decided_by), int(batch.decided_at[record["row"]])
 
 
-def records(w: Wiring, org: str, cycle_id: str) -> Iterator[dict[str, Any]]:
-    """All receipts of a cycle, page by page."""
+def _receipt(w: Wiring, org: str, cycle_id: str, subscriber: str) -> tuple[dict[str, Any], list[bytes]] | None:
+    """A subscriber's receipt in a cycle, and all lines of its page."""
     for key in receipt_keys(w, org, cycle_id):
-        for line in gzip.decompress(w.decisions.get(key) or b"").splitlines():
-            yield orjson.loads(line)
+        lines = gzip.decompress(w.decisions.get(key) or b"").splitlines()
+        for record in map(orjson.loads, lines):
+            if record["subscriber"] == subscriber:
+                return record, lines
+    return None
 
 
 def receipt_keys(w: Wiring, org: str, cycle_id: str) -> list[str]:
