@@ -99,11 +99,11 @@ def test_the_failing_check_is_the_receipts_reason_and_its_value_says_so(context:
     [
         ({"arm": 2}, "holdout", "arm no_mail", "nothing: nobody leaves the no-mail arm (a hard veto: no number turns it)"),
         (
-            {"last_send_at": T - 5 * HOUR, "recent_sends": (T - 5 * HOUR, *(0,) * 7)},
+            {"last_send_at": T - 15 * HOUR, "recent_sends": (T - 15 * HOUR, *(0,) * 7)},
             "too_soon_since_last_email",
-            "last mail 2026-03-04T07:00:00.000Z, the gap is 24 h",
-            "a decision at 2026-03-05T07:00:00.000Z; nearest: offer 101 with the hours between mails 5 instead of 24, 79.2% away; "
-            "not yet with 6",
+            "last mail 2026-03-03T21:00:00.000Z, the gap is 24 h",
+            "a decision at 2026-03-04T21:00:00.000Z; nearest: offer 101 with the hours between mails 15 instead of 24, 37.5% away; "
+            "not yet with 16",
         ),
         (
             {"recent_sends": tuple(T - (k + 3) * DAY for k in range(4)) + (0,) * 4},

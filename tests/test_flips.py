@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from revenue_engine.bundle import Bundle, seal
+from revenue_engine.bundle import Bundle, prior_bundle, seal
 from revenue_engine.context import CycleContext, Price, prepare
 from revenue_engine.cycle import decide_batch
 from revenue_engine.flips import Flip, nearest_flip
@@ -16,7 +16,7 @@ from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.evidence import SEGMENTS
 from revenue_engine.records.reasons import REASONS
-from tests.core_cases import HOUR, NOW, T, a_context, a_page, a_row, many
+from tests.core_cases import HOUR, NOW, T, a_context, a_page, a_row, an_offer, many
 from tests.core_cases import PLAIN as PLAIN_BUNDLE
 
 PLAIN = Controls(ghost_share=0.0)
@@ -61,6 +61,7 @@ def test_the_decision_turns_at_the_named_value_and_not_before_it(name: str) -> N
         after = answer(row, flip, flip.after)
         assert after[1] != before[1]
         assert flip.becomes == (after[0] if after[1] is None else f"offer {after[1]}")
+        Controls.model_validate(flip.changed(flip.after).context.controls.model_dump())  # an operator can set it
         assert 0 < flip.share <= 1 and abs(flip.after - flip.short_of) <= max(1.0, 1e-5 * abs(flip.before))
     assert turned == len(page)
 
@@ -140,11 +141,37 @@ def test_one_mail_a_week_more_is_named_though_three_more_are_too_much_risk() -> 
     assert answer(row, flip, 3)[0] == "subscriber_frequency_limit" and answer(row, flip, 7)[0] == "high_churn_risk"
 
 
-def test_a_mail_too_soon_names_the_gap_that_would_have_let_it_go() -> None:
-    row = a_page([a_row(1, last_send_at=T - 5 * HOUR, recent_sends=(T - 5 * HOUR, *(0,) * 7))])
+def test_a_mail_too_soon_names_the_gap_that_would_have_let_it_go_if_it_may_be_set() -> None:
+    row = a_page([a_row(1, last_send_at=T - 13 * HOUR, recent_sends=(T - 13 * HOUR, *(0,) * 7))])
     flip = nearest_flip(row, a_context())
     assert flip is not None
-    assert (flip.what, flip.before, flip.after, flip.short_of) == ("the hours between mails", 24, 5, 6)
+    assert (flip.what, flip.before, flip.after, flip.short_of) == ("the hours between mails", 24, 13, 14)
+    # twelve hours are the least that controls take
+    assert (
+        nearest_flip(a_page([a_row(1, last_send_at=T - 5 * HOUR, recent_sends=(T - 5 * HOUR, *(0,) * 7))]), a_context()) is None
+    )
+
+
+def test_no_offer_s_payout_turns_a_mail_sooner_than_what_is_named() -> None:
+    """A third offer's moves the votes of both the chosen one and the runner-up."""
+    payouts = [(10 + n) * 1_000_000 for n in range(8)]
+    offers = [an_offer(100 + n, payout_micros=payout) for n, payout in enumerate(payouts)]
+    context, page = a_context(offers=offers, bundle=prior_bundle(NOW)), many(7)
+    cycle = prepare(context)
+    chosen, third = decide_batch(page, cycle), 0
+    for n in range(len(page)):
+        if chosen.arm[n] < 0:
+            continue
+        row, flip = one_of(page, n), nearest_flip(one_of(page, n), context)
+        own, runner_up = (cycle.book.arms[arm][0] for arm in (chosen.arm[n], chosen.runner_up[n]))
+        third += flip is not None and flip.what.startswith("the payout of") and flip.what[-3:] not in (own, runner_up)
+        nearer = [share for share in (0.01, 0.05, 0.1, 0.2) if flip is None or share < flip.share]
+        for offer, payout in zip(offers, payouts, strict=True):
+            for micros in (times * payout for share in nearer for times in (1 - share, 1 / (1 - share))):
+                changed = (replace(of, payout_micros=round(micros)) if of == offer else of for of in offers)
+                other = prepare(replace(context, offers=tuple(changed)), factors=cycle.factors)
+                assert other.book.arms[int(decide_batch(row, other).arm[0])][0] == own
+    assert third
 
 
 @pytest.mark.parametrize("context", [a_context(stopped_segments=("clicker",)), a_context(offers=()), a_context(budget_left=0)])

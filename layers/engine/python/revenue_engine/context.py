@@ -107,8 +107,8 @@ def first_later_hour(now: int) -> int:
     return -(-(now + 3_600) // 3_600) * 3_600
 
 
-def prepare(context: CycleContext) -> Cycle:
-    """Work a context out.
+def prepare(context: CycleContext, *, factors: choice.Tables | None = None) -> Cycle:
+    """Work a context out. `factors` are those of a context with the same names and posteriors, where they are at hand.
 
     Raises Refused (D5): "posteriors_mismatch" when the posteriors were folded for another catalogue, "posteriors_broken" when one of
     them is no rate above nothing, for what is not a number would be so for every reader who may get that arm.
@@ -130,7 +130,7 @@ def prepare(context: CycleContext) -> Cycle:
     p_click = table(rates.click_level, rates.click_ratio, arms)
     key = stable_hash("cycle", context.org, context.cycle_id)
     usual = p_click.mean(axis=1, keepdims=True) if arms else 1.0  # a catalogue can be empty
-    factors = _factors(context, book, key)
+    factors = _factors(context, book, key) if factors is None else factors
     of_arms = offer_features(
         book.payout_micros.astype(np.float64),
         (p_click / usual).mean(axis=0),

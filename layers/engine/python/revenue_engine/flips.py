@@ -2,31 +2,36 @@
 
 Nothing is approximated: what is changed is changed in what the cycle decided by, and the row goes through `decide_batch` again, with the
 same draws. Each number goes away from its value step by step until the answer turns (it may turn back further out: an offer that pays
-more than is allowed is closed, more mails a week are more risk), then the value is found between which and its neighbour it does
-(bisection). Of all numbers that is nearest which moves by the smallest share of the larger of its old and new value.
+more than is allowed is closed, more mails a week are more risk, a tree knows ranges of payouts; what turns and turns back between two
+steps is not seen), then the value is found between which and its neighbour it does (bisection). Of all numbers that is nearest which
+moves by the smallest share of the larger of its old and new value.
 
-Looked at are what a mail must beat (λ, the floor, what a mail costs), what leaving costs (the hazards of it), the offer's payout, the
-runner-up's, and the limits of the rails. What no number moves (an arm, a stop, the hour, the budget) `explanation` names by itself.
+Looked at are what a mail must beat (λ, the floor, what a mail costs), what leaving costs (the hazards of it), the payout of every offer
+the reader may get (a third one's moves the votes of the chosen one, too), and the limits of the rails, as far as an operator may set
+them. What no number moves (an arm, a stop, the hour, the budget) `explanation` names by itself.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from revenue_engine.context import Cycle, CycleContext, prepare
 from revenue_engine.cycle import decide_batch
+from revenue_engine.prospects import offers_open
 from revenue_engine.records.batch import Batch
+from revenue_engine.records.controls import Controls
 from revenue_engine.records.decisions import NONE
 from revenue_engine.records.reasons import REASONS
-from revenue_engine.records.subscriber import RECENT
 
 _FARTHEST = 1_000.0  # times as much: what is further away explains nothing
 _FINEST = 1e-6  # of a number that is not whole, as a share
 _FROM_ZERO = 1e9  # micros; at least so far a sum is looked for, that of 0 too
-_STEPS = 6  # of one ratio, to either end
+_NEAR = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # shares away that are looked at first: trees turn and turn back
+_STEPS = 6  # then of one ratio, to either end
 _FEW = 16  # whole numbers that are all looked at
-_YEAR_HOURS = 8_760
+_CONTROLS = Controls.model_json_schema()["properties"]  # with their bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +59,27 @@ class _Number:
     changed: Callable[[float], Cycle]
     whole: bool = True
     money: bool = True
+    least: float = 0.0
     most: float | None = None  # the farthest that is looked at; None: _FARTHEST times as much, or _FROM_ZERO
 
     def ways(self) -> Iterator[list[float]]:
         """Up and down: values further and further away, the last of them the end."""
         most = max(self.value * _FARTHEST, _FROM_ZERO) if self.most is None else max(self.most, self.value)
         start = self.value or most / _FARTHEST
-        for end, last in ((float(most), most), (0.0, start / _FARTHEST)):
+        for end, last in ((float(most), most), (self.least, self.least or start / _FARTHEST)):
             if end == self.value:
                 continue
             if self.whole and abs(end - self.value) <= _FEW:
                 to = 1 if end > self.value else -1
                 yield [float(value) for value in range(int(self.value) + to, int(end) + to, to)]
             else:
-                steps = [start * (last / start) ** (n / _STEPS) for n in range(1, _STEPS)]
-                yield [*(float(round(value)) if self.whole else value for value in steps), end]
+                near = [self.value / (1 - share) if end > self.value else self.value * (1 - share) for share in _NEAR]
+                steps = [*near, *(start * (last / start) ** (n / _STEPS) for n in range(1, _STEPS))]
+                between = {value for value in map(self._rounded, steps) if self.value < value < end or end < value < self.value}
+                yield [*sorted(between, reverse=end < self.value), end]
+
+    def _rounded(self, value: float) -> float:
+        return float(round(value)) if self.whole else value
 
 
 def nearest_flip(batch: Batch, context: CycleContext) -> Flip | None:
@@ -139,40 +150,34 @@ def _numbers(batch: Batch, cycle: Cycle) -> Iterator[_Number]:
     def by_complaints(micros: float) -> Cycle:
         return replace(cycle, context=replace(context, price=replace(context.price, kappa_micros=round(micros))))
 
-    def by_control(name: str, whole: bool = True) -> Callable[[float], Cycle]:
+    def by_control(what: str, name: str, *, whole: bool = True, money: bool = False) -> _Number:
+        """As far as an operator may set it."""
+
         def changed(value: float) -> Cycle:
             to = round(value) if whole else value
             return replace(cycle, context=replace(context, controls=controls.model_copy(update={name: to})))
 
-        return changed
+        value, bounds = getattr(controls, name), _CONTROLS[name]
+        most = min(bounds["maximum"], max(value * _FARTHEST, _FROM_ZERO)) if money else bounds["maximum"]
+        return _Number(what, value, changed, whole, money, bounds["minimum"], most)
 
     yield _Number("the price λ", context.price.lambda_micros, by_price)
     if context.price.kappa_micros:
         yield _Number("the price of a complaint κ", context.price.kappa_micros, by_complaints)
-    yield _Number("the cost of a mail", controls.cost_per_email_micros, by_control("cost_per_email_micros"))
-    floor = "min_revenue_per_email_micros"
-    yield _Number("the least revenue of a mail", controls.min_revenue_per_email_micros, by_control(floor))
-    for what, name, most in (
-        ("the hours between mails", "min_hours_between_emails", _YEAR_HOURS),
-        ("the mails in seven days", "max_emails_per_subscriber_per_week", RECENT - 1),
-    ):
-        yield _Number(what, getattr(controls, name), by_control(name), money=False, most=most)
-    for what, name in (
-        ("the most churn risk", "churn_risk_threshold"),
-        ("the most complaint risk", "complaint_risk_threshold"),
-        ("the least engagement", "min_engagement_score"),
-    ):
-        yield _Number(what, getattr(controls, name), by_control(name, whole=False), whole=False, money=False, most=1.0)
+    yield by_control("the cost of a mail", "cost_per_email_micros", money=True)
+    yield by_control("the least revenue of a mail", "min_revenue_per_email_micros", money=True)
+    yield by_control("the hours between mails", "min_hours_between_emails")
+    yield by_control("the mails in seven days", "max_emails_per_subscriber_per_week")
+    yield by_control("the most churn risk", "churn_risk_threshold", whole=False)
+    yield by_control("the most complaint risk", "complaint_risk_threshold", whole=False)
+    yield by_control("the least engagement", "min_engagement_score", whole=False)
     leaving = "the chance that a mail makes people leave, times"
     yield _Number(leaving, 1.0, _by_hazard(cycle), whole=False, money=False, most=_FARTHEST)
-    decisions = decide_batch(batch, cycle)
-    arms = (int(decisions.arm[0]), int(decisions.runner_up[0]))
-    offers = dict.fromkeys(cycle.book.arms[arm][0] for arm in arms if arm != NONE)
-    for offer in offers or dict.fromkeys(offer.offer for offer in context.offers):
-        payout = next(of.payout_micros for of in context.offers if of.offer == offer)
-        if payout:
+    for offer in itertools.compress(cycle.book.offers, offers_open(batch, cycle)[0]):
+        if offer.payout_micros:
             # one that pays more is closed, and says nothing of what lies between
-            yield _Number(f"the payout of offer {offer}", payout, _by_payout(context, offer), most=controls.max_payout_micros)
+            paid = f"the payout of offer {offer.offer}", offer.payout_micros, _by_payout(cycle, offer.offer)
+            yield _Number(*paid, most=controls.max_payout_micros)
 
 
 def _by_hazard(cycle: Cycle) -> Callable[[float], Cycle]:
@@ -190,9 +195,9 @@ def _by_hazard(cycle: Cycle) -> Callable[[float], Cycle]:
     return changed
 
 
-def _by_payout(context: CycleContext, offer: str) -> Callable[[float], Cycle]:
+def _by_payout(cycle: Cycle, offer: str) -> Callable[[float], Cycle]:
     def changed(micros: float) -> Cycle:
-        offers = (replace(of, payout_micros=round(micros)) if of.offer == offer else of for of in context.offers)
-        return prepare(replace(context, offers=tuple(offers)))
+        offers = (replace(of, payout_micros=round(micros)) if of.offer == offer else of for of in cycle.context.offers)
+        return prepare(replace(cycle.context, offers=tuple(offers)), factors=cycle.factors)
 
     return changed
