@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from revenue_engine import __version__
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.errors import BadInput
 from revenue_engine.services.explain import explain_decisions
@@ -129,8 +131,15 @@ def test_a_difference_is_counted_by_field_and_ends_with_1(made: House) -> None:
         said = command(made, "replay", CYCLE)
         assert said.exit_code == 1
         assert "reason: 2 rows differ" in said.output
+        assert (
+            f"NumPy: {np.__version__} decided then, the same now\ncode: {__version__} decided then, the same now\n" in said.output
+        )
+        decided_elsewhere(made, numpy="1.26.4", code_version="0.0.1")
+        said = command(made, "replay", CYCLE)
+        assert f"NumPy: 1.26.4 decided then, {np.__version__} now\ncode: 0.0.1 decided then, {__version__} now\n" in said.output
     finally:
         put(made, key, stored)
+        decided_elsewhere(made, numpy=np.__version__, code_version=__version__)
 
 
 def test_a_page_that_was_never_decided_or_has_lost_its_inputs_is_no_replay(made: House) -> None:
@@ -146,6 +155,11 @@ def test_a_page_that_was_never_decided_or_has_lost_its_inputs_is_no_replay(made:
     finally:
         put(made, page, stored)
         made.plane.client("s3").delete_object(Bucket=made.w.decisions.name, Key=page.replace("0000", "0007"))
+
+
+def decided_elsewhere(made: House, **versions: str) -> None:
+    key = f"cycles/{ORG}/{CYCLE}/context.json"
+    put(made, key, json.dumps(json.loads(made.w.decisions.get(key) or b"") | versions).encode())
 
 
 def put(made: House, key: str, body: bytes) -> None:

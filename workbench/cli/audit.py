@@ -11,6 +11,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.services.explain import explain_decisions
 from revenue_engine.services.ranked import ranked_offers
 from revenue_engine.services.replay import replay_cycle
+from revenue_engine.snapshot import decided_by_now
 from workbench.cli import display, offer_tables
 from workbench.cli.connection import Connection
 
@@ -53,6 +54,10 @@ def replay(connection: Connection, cycle: str) -> None:
         click.echo(f"{name}: {rows:,} rows differ, for instance {found.examples.get(name, '-')}")
     for key in found.missing:
         click.echo(f"not on record: {key}")
+    if found.differing_rows:
+        now = decided_by_now()
+        for name, then in found.decided_by.items():
+            click.echo(f"{name}: {then} decided then, {'the same' if now[name] == then else now[name]} now")
     verdict = (
         "bit for bit the same"
         if found.same

@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 from pydantic import ValidationError
 
+from revenue_engine import __version__
 from revenue_engine.bundle import Bundle, Finder
 from revenue_engine.clock import parse_iso
 from revenue_engine.context import CycleContext, Price
@@ -127,6 +128,17 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
         )
     except (orjson.JSONDecodeError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise Refused("snapshot_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from None
+
+
+def decided_by(raw: bytes) -> dict[str, str]:
+    """Which NumPy and which code a stored context was decided by; a context that `load_context` reads."""
+    document = orjson.loads(raw)
+    return {"NumPy": document.get("numpy", "unknown"), "code": document["code_version"]}
+
+
+def decided_by_now() -> dict[str, str]:
+    """The same of this process."""
+    return {"NumPy": np.__version__, "code": __version__}
 
 
 def bundle_version(raw: bytes) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from revenue_engine import audit
+from revenue_engine import audit, snapshot
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import BadInput
 from revenue_engine.services.explain import receipt_keys
@@ -26,6 +26,7 @@ class Replayed:
     fields: Counter[str] = field(default_factory=Counter)  # rows in which each differs
     examples: dict[str, str] = field(default_factory=dict)  # of each field: decision, then and now
     missing: list[str] = field(default_factory=list)  # pages whose inputs or receipts are gone
+    decided_by: dict[str, str] = field(default_factory=dict)  # NumPy and code, as the record has them: the first suspects
 
     @property
     def same(self) -> bool:
@@ -58,6 +59,7 @@ def _page(w: Wiring, org: str, stored: bytes, found: Replayed) -> None:
     if page is None or context is None:
         found.missing.append(first["page"] if page is None else first["context"])
         return
+    found.decided_by = snapshot.decided_by(context)
     taken = audit.taken_of(first)
     decisions, batch, cycle = audit.replay(page, context, finder(w, org), granted=first["granted"], taken=taken)
     again = audit.receipts(
