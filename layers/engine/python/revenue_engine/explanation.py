@@ -16,13 +16,13 @@ import numpy as np
 from revenue_engine.clock import epoch_seconds, from_epoch, iso_millis, parse_iso
 from revenue_engine.context import CycleContext
 from revenue_engine.flips import Flip
-from revenue_engine.money import format_micros
 from revenue_engine.pacing.hours import in_hours, next_opening
 from revenue_engine.pacing.minutes import CYCLE_MINUTES
 from revenue_engine.pacing.reentry import STAGES, answered_at, rhythm_of
+from revenue_engine.reckoned import Cut, cut_by_rank, in_money, reckoned
 from revenue_engine.records.batch import decode
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import PROVIDERS, Row, pack, sends_within
+from revenue_engine.records.subscriber import Row, pack, sends_within
 from revenue_engine.records.zones import ZONES
 from revenue_engine.value.words import in_words
 
@@ -43,7 +43,6 @@ _HARD = (
     "no_suitable_offer",
     "worth_unknown",
 )
-_PRICES = ("hazard_price_micros", "fatigue_price_micros", "complaint_price_micros", "lapse_price_micros")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +88,10 @@ def explain(
     """
     now, controls = parse_iso(record["ts"]), context.controls
     checks = _checks(record, row, context, now)
-    # the budget says no twice: before any choice when nothing is left of it, and after all choices by rank (`grant.grant`)
+    # the budget says no twice: to everybody when nothing is left of it, and by rank when there is something (`grant.grant`)
     cut = None
     if record["reason"] in _CUT or (record["reason"] == "daily_limit_reached" and context.budget_left > 0):
-        cut = _cut(record, page)
-    weighed = record["offer"] is not None or record.get("considered_offer") is not None  # receipts of before have none
+        cut = cut_by_rank(record, page, context)
     return (
         Step("decision", f"{record['decision_id']} at {record['ts']}, autonomy {record['autonomy']}"),
         Step(
@@ -102,9 +100,7 @@ def explain(
         ),
         *_worth(record, row, context, now),
         *_judged(record, checks, context, cut=cut),
-        *((_row_index(record),) if weighed else ()),
-        *(_chosen(record) if record["offer"] is not None else ()),
-        *_others(record, context),
+        *(Step(what, detail) for what, detail in reckoned(record, context)),
         Step("answer", _answer(record)),
         Step("what would have changed it", _flip(record, checks, controls, flip, cut=cut)),
         Step("decided by", _versions(record)),
@@ -202,12 +198,12 @@ def _limit(reason: str, name: str, value: float | None, *, most: float | None = 
 def _micros(reason: str, name: str, value: int, limit: int, currency: str) -> _Check:
     return _Check(
         reason,
-        f"{name} {_money(value, currency)}, to beat: {_money(limit, currency)}",
-        f"{name} {_money(limit, currency)} instead of {_money(value, currency)}",
+        f"{name} {in_money(value, currency)}, to beat: {in_money(limit, currency)}",
+        f"{name} {in_money(limit, currency)} instead of {in_money(value, currency)}",
     )
 
 
-def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: CycleContext, *, cut: _Cut | None) -> list[Step]:
+def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: CycleContext, *, cut: Cut | None) -> list[Step]:
     """Every check with its verdict: those before the reason passed, those behind it were not reached."""
     known = [check.reason for check in checks]
     reason = record["reason"]
@@ -217,104 +213,9 @@ def _judged(record: Mapping[str, Any], checks: tuple[_Check, ...], context: Cycl
         verdict = PASSED if failed is None or n < failed else FAILED if n == failed else NOT_REACHED
         steps.append(Step(check.reason, check.detail if verdict != NOT_REACHED else "", verdict))
     if cut is not None:  # the budget's own check stands above, passed: there was some
-        steps.append(Step("place by rank", f"{reason}: {_cut_detail(record, context)}; {cut.detail}", FAILED))
+        steps.append(Step("place by rank", f"{reason}: {cut.detail}", FAILED))
     elif reason not in known and reason not in _GIVEN:
         steps.append(Step(reason, "", FAILED))
-    return steps
-
-
-def _cut_detail(record: Mapping[str, Any], context: CycleContext) -> str:
-    provider, earlier = record["provider"], "taken by earlier pages of the cycle"
-    room = context.rooms.get(provider)
-    if record["reason"].startswith("provider") and room is not None:
-        taken = record["taken"][PROVIDERS.index(provider)]
-        return f"{provider} takes {room.today:,} more today and {room.cycle:,} a cycle, {taken:,} were {earlier}"
-    return f"the page got {record['granted']:,} places, {sum(record['taken']):,} were {earlier}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """By how much a mail missed its place, and what would have got it one."""
-
-    detail: str
-    otherwise: str
-
-
-def _cut(record: Mapping[str, Any], page: Iterable[Mapping[str, Any]]) -> _Cut:
-    """Places go by policy, then by the row's index, then by lot (`grant.grant`): whoever of the same policy, and where the provider bound
-    of the same provider, got the last one is whom the mail had to beat."""
-    alike = ("arm", "provider") if record["reason"].startswith("provider") else ("arm",)
-    placed = [
-        other["row_index_micros"]
-        for other in page
-        if (other["mailed"] or other["awaits_approval"]) and all(other[name] == record[name] for name in alike)
-    ]
-    if not placed:
-        return _Cut("none was left for it, whatever its index", "one more place, or more: no index would have got it one")
-    last, own = (_money(micros, record["currency"]) for micros in (min(placed), record["row_index_micros"]))
-    short = min(placed) - record["row_index_micros"]
-    if not short:
-        return _Cut(f"index {own} is that of the last one placed, equals go by lot", "another draw among equals, or more places")
-    away = _money(short, record["currency"])
-    return _Cut(
-        f"index {own}, {away} less than the last one placed ({last})", f"an index above {last}, {away} more, or more places"
-    )
-
-
-def _chosen(record: Mapping[str, Any]) -> list[Step]:
-    currency, joint = record["currency"], record["propensity_joint"]
-    parts = f"send {record['propensity_send']:.4f} × offer {record['propensity_offer']:.4f} × content {record['propensity_content']:.4f}"
-    fixed = record["arm"] == "fixed"
-    how = "explored" if record["explored"] else "the fixed policy's" if fixed else "by the vote of the posterior's draws"
-    expected = _money(record["expected_revenue_micros"], currency)
-    funnel = (
-        f"P(open) {record['p_open']:.4f}, P(click) {record['p_click']:.5f}, P(conversion | click) {record['p_conversion']:.5f}"
-    )
-    return [
-        Step("offer and content", f"{record['offer']} ({record['offer_name']}), {record['content']}: “{record['subject_line']}”, {how}"),
-        Step("propensity", f"{joint:.4f} = {parts}, ε {record['epsilon']:.4f}" if record["action"] == "send" else f"{joint:.4f}"),
-        Step("predictions", f"{funnel}, payout {_money(record['payout_micros'], currency)}: revenue {expected}"),
-        Step("index", f"{_terms(record, record['expected_revenue_micros'])} = {_money(record['index_micros'], currency)}"),
-    ]  # fmt: skip
-
-
-def _terms(record: Mapping[str, Any], revenue: int) -> str:
-    """A mail that brings so much, less what it costs."""
-    currency, heeds = record["currency"], record["arm"] != "fixed"  # which pays for no future
-    prices = [
-        f"− {name.removesuffix('_micros').replace('_', ' ')} {_money(record[name], currency)}"
-        for name in _PRICES
-        if record.get(name) and heeds
-    ]
-    return " ".join([_money(revenue, currency), f"− cost {_money(record['cost_micros'], currency)}", *prices])
-
-
-def _row_index(record: Mapping[str, Any]) -> Step:
-    """What met the price: of the mail as its arm was to be drawn, whichever was."""
-    currency, own = record["currency"], record["row_index_micros"]
-    line = f"{_terms(record, record['row_value_micros'] + record['cost_micros'])} = {_money(own, currency)}"
-    if record["arm"] == "fixed":
-        return Step("row index", f"{line}; the fixed policy heeds no price")
-    apart = own - record["lambda_micros"]
-    line += f"; price λ {_money(record['lambda_micros'], currency)}, {_money(abs(apart), currency)} {'above it' if apart > 0 else 'short'}"
-    if record["kappa_micros"]:
-        line += f"; price of a complaint κ {_money(record['kappa_micros'], currency)}"
-    return Step("row index", line)
-
-
-def _others(record: Mapping[str, Any], context: CycleContext) -> list[Step]:
-    """What it would have been, where there is no mail, and what came next."""
-    currency, steps, own = record["currency"], [], record["index_micros"]
-    if record.get("considered_offer") is not None:
-        own = record["considered_index_micros"]
-        named = {offer.offer: offer.name for offer in context.offers}
-        what = f"{record['considered_offer']} ({named[record['considered_offer']]}), {record['considered_content']}"
-        steps.append(Step("offer considered", f"{what}: index {_money(own, currency)}"))
-    if record["runner_up_offer"] is not None:
-        behind = own - record["runner_up_index_micros"]
-        apart = f"{_money(abs(behind), currency)} {'less' if behind >= 0 else 'more'}"
-        name = f"{record['runner_up_offer']}, {record['runner_up_content']}"
-        steps.append(Step("runner-up", f"{name}: index {_money(record['runner_up_index_micros'], currency)}, {apart}"))
     return steps
 
 
@@ -335,7 +236,7 @@ def _flip(
     controls: Controls,
     flip: Callable[[], Flip | None],
     *,
-    cut: _Cut | None,
+    cut: Cut | None,
 ) -> str:
     """What it would have taken: of limits and prices the nearest change of one number alone, found by deciding again."""
     reason = record["reason"]
@@ -359,7 +260,7 @@ def _flip(
 
 def _nearest(flip: Flip, currency: str) -> str:
     after, short_of, before = (
-        _money(round(value), currency) if flip.money else f"{value:.7g}" for value in (flip.after, flip.short_of, flip.before)
+        in_money(round(value), currency) if flip.money else f"{value:.7g}" for value in (flip.after, flip.short_of, flip.before)
     )
     becomes = flip.becomes if flip.becomes.startswith("offer ") else f"no mail ({flip.becomes})"
     return f"{becomes} with {flip.what} {after} instead of {before}, {flip.share:.1%} away; not yet with {short_of}"
@@ -375,10 +276,6 @@ def _versions(record: Mapping[str, Any]) -> str:
 
 def _arms(record: Mapping[str, Any]) -> int:
     return int.from_bytes(bytes.fromhex(record["eligible"]), "big").bit_count()
-
-
-def _money(micros: int, currency: str) -> str:
-    return format_micros(micros, currency, decimals=6)
 
 
 def _moment(seconds: int) -> str:
