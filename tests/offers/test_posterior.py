@@ -70,7 +70,7 @@ def test_assets_of_one_offer_are_right_or_wrong_together(clicks: int) -> None:
     rows = [Evidence(NOW.date() - timedelta(days=40), "101", "standard", "clicker", clicks=clicks)]
     posteriors = fold(rows, offers, PRIOR_RATES, NOW)
     draws = joint_draws(posteriors, org="main", cycle_id="c", draws=20_000)[0]
-    found = np.corrcoef(np.argsort(np.argsort(draws, axis=0), axis=0).T)
+    found = np.asarray(np.corrcoef(np.argsort(np.argsort(draws, axis=0), axis=0).T))
     above = 1 / ((1 + 1 / 4) * 2 - 1)
     if not clicks:
         assert found[0, 1:3] == pytest.approx(1 / (1 + CELL_VARIANCE * (1 + above)), abs=0.02)

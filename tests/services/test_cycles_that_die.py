@@ -164,7 +164,7 @@ def test_whatever_is_wrong_with_a_dead_cycle_the_next_day_is_free_of_it(monkeypa
 def test_a_dead_cycle_that_gets_no_further_stops_mail_for_an_hour_and_not_for_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
     with house(3, by_hand=True) as made:
         _dead(made, monkeypatch, run_cycle, "planned_sends")
-        real = run_cycle.known_context
+        real = cycle_inputs.known_context
 
         def broken(w: Any, org: str, cycle_id: str) -> Any:
             if cycle_id == FIRST:
