@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from revenue_engine.aws import cycle_records
 from revenue_engine.aws.control import Control
 from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.clock import epoch_seconds
@@ -99,6 +100,23 @@ def test_a_cycle_that_is_done_is_never_leased_again(org: Org, control: Control) 
     last = control.last_cycle(org.name)
     assert last is not None
     assert (last["cycle_id"], last["done_at"]) == ("c", T)
+
+
+def test_a_lease_is_given_back_by_whoever_holds_it_alone(org: Org, control: Control) -> None:
+    assert lease(org, 0) == 1
+    control.release_cycle(org.name, "c", until=T + 59)
+    assert lease(org, 1) is None
+    control.release_cycle(org.name, "c", until=T + 60)
+    assert lease(org, 1) == 2
+
+
+def test_a_cycle_that_cannot_be_noted_as_begun_is_not_leased(org: Org, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(cycle_records, "commit", lambda actions: commit([*actions, control.giving_back(org.name, DAY, 1)]))
+        with pytest.raises(TransactionCancelled):
+            lease(org, 0)
+    assert (control.cycle(org.name, "c"), control.last_cycle(org.name)) == (None, None)
+    assert lease(org, 0) == 1
 
 
 def test_of_many_who_want_a_cycle_one_gets_it(org: Org) -> None:

@@ -97,7 +97,7 @@ def test_a_cycle_that_is_killed_again_and_again_comes_to_its_end(monkeypatch: py
     with house(14, by_hand=True) as made:
         with monkeypatch.context() as patch:
             patch.setattr(Subscribers, "set_next_decision", slow)
-            patch.setattr(Control, "release_cycle", lambda *args: None)  # killed: nobody is left to do it
+            patch.setattr(Control, "release_cycle", lambda *args, **named: None)  # killed: nobody is left to do it
             ended = []
             for _ in range(5):
                 made.judge()

@@ -15,6 +15,7 @@ from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.later import Taken
 from revenue_engine.services import cycle_inputs, run_cycle
 from tests.e2e.house import ORG, House, house
+from tests.services.chaos import Crash, interrupted
 
 PEOPLE = 30
 CAP = 20
@@ -87,12 +88,35 @@ def test_a_failed_cycle_is_finished_by_its_retry(
         all_is_well(made, undisturbed)
 
 
+@pytest.mark.parametrize("moment", range(1, 5))
+def test_an_error_while_the_lease_is_taken_keeps_nobody_waiting(
+    moment: int, undisturbed: tuple[bytes, set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before or after one of its calls: what was written, and whose answer was lost, is not in the retry's way."""
+    real = Control.lease_cycle
+
+    def crash() -> None:
+        raise Crash
+
+    def leasing(*args: Any, **named: Any) -> Any:
+        with interrupted(moment, crash):
+            return real(*args, **named)
+
+    with house(PEOPLE, by_hand=True, max_daily_emails=CAP) as made:
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(Control, "lease_cycle", leasing)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        assert made.cycle()["outcome"] == "completed"
+        all_is_well(made, undisturbed)
+
+
 @pytest.mark.parametrize("death", ["receipts written", "half of the due times moved"])
 def test_a_killed_cycle_is_finished_when_its_lease_has_run_out(
     death: str, undisturbed: tuple[bytes, set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with house(PEOPLE, by_hand=True, max_daily_emails=CAP) as made:
-        monkeypatch.setattr(Control, "release_cycle", lambda *args: None)  # nobody is left to do it
+        monkeypatch.setattr(Control, "release_cycle", lambda *args, **named: None)  # nobody is left to do it
         first_attempt(made, monkeypatch, death, RuntimeError("injected"))
         assert made.cycle(minutes=2)["outcome"] == "leased_or_done"
         made.watch(8.1)
@@ -175,7 +199,9 @@ def test_a_cycle_that_died_for_good_is_finished_by_the_next_within_the_same_budg
 def test_a_dead_cycle_is_not_forgotten_when_who_finishes_it_dies_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with house(30, by_hand=True, max_daily_emails=20) as made:
         with monkeypatch.context() as patch:
-            patch.setattr(Control, "release_cycle", lambda *args: None)  # killed, not failed: nobody gives the lease back
+            patch.setattr(
+                Control, "release_cycle", lambda *args, **named: None
+            )  # killed, not failed: nobody gives the lease back
             first_attempt(made, monkeypatch, "receipts written", RuntimeError("injected"))
             made.watch(15)
             with patch.context() as finishing:

@@ -23,37 +23,39 @@ class CycleRecords:
 
     # --- cycles ------------------------------------------------------------------------------------------------------
     def lease_cycle(self, org: str, cycle_id: str, *, now: datetime, seconds: int) -> Item | None:
-        """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6)."""
+        """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6).
+
+        Lease and `unfinished` are one write. Where its answer is lost the lease is given back, for nobody would know of holding it.
+        """
         at = epoch_seconds(now)
-        try:
-            leased = self.table.update(
-                org,
-                f"cycle#{cycle_id}",
-                Expression(
-                    update="SET #until = :until, #expires = :expires, #started = if_not_exists(#started, :now) ADD #attempts :one",
-                    condition="(attribute_not_exists(#until) OR #until < :now) AND attribute_not_exists(#done)",
-                    names={
-                        "#until": "lease_until",
-                        "#expires": "expires_at",
-                        "#started": "started_at",
-                        "#attempts": "attempts",
-                        "#done": "done_at",
-                    },
-                    values={":until": at + seconds, ":expires": at + _CYCLE_DAYS * 86_400, ":now": at, ":one": 1},
-                ),
-            )
-        except ConditionFailed:
-            return None
-        self.table.update(
-            org,
-            "last_cycle",
-            Expression(
-                update="SET #unfinished = :cycle, #first = if_not_exists(#first, :now)",
-                names={"#unfinished": "unfinished", "#first": "first_at"},
-                values={":cycle": cycle_id, ":now": at},
-            ),
+        until = at + seconds
+        lease = Expression(
+            update="SET #until = :until, #expires = :expires, #started = if_not_exists(#started, :now) ADD #attempts :one",
+            condition="(attribute_not_exists(#until) OR #until < :now) AND attribute_not_exists(#done)",
+            names={
+                "#until": "lease_until",
+                "#expires": "expires_at",
+                "#started": "started_at",
+                "#attempts": "attempts",
+                "#done": "done_at",
+            },
+            values={":until": until, ":expires": at + _CYCLE_DAYS * 86_400, ":now": at, ":one": 1},
         )
-        return leased
+        begun = Expression(
+            update="SET #unfinished = :cycle, #first = if_not_exists(#first, :now)",
+            names={"#unfinished": "unfinished", "#first": "first_at"},
+            values={":cycle": cycle_id, ":now": at},
+        )
+        try:
+            commit([self.table.updating(org, f"cycle#{cycle_id}", lease), self.table.updating(org, "last_cycle", begun)])
+            return self.table.get(org, f"cycle#{cycle_id}")
+        except TransactionCancelled as cancelled:
+            if cancelled.codes[0] == "ConditionalCheckFailed":
+                return None
+            raise
+        except BaseException:
+            self.release_cycle(org, cycle_id, until=until)
+            raise
 
     def skip_cycle(self, org: str, cycle_id: str, *, now: datetime, counting: Sequence[dict[str, Any]]) -> None:
         """The switch stood at `off` when the cycle should have begun: noted once, with the counters that go with it."""
@@ -70,9 +72,15 @@ class CycleRecords:
         """One cycle: `done_at` when it has ended, `off_at` when the switch stood at `off`."""
         return self.table.get(org, f"cycle#{cycle_id}")
 
-    def release_cycle(self, org: str, cycle_id: str) -> None:
-        """The attempt failed: the next one need not wait for the lease to run out."""
-        self.table.update(org, f"cycle#{cycle_id}", changes(remove=["lease_until"]))
+    def release_cycle(self, org: str, cycle_id: str, *, until: int) -> None:
+        """The attempt failed: the next one need not wait for its lease, which ends at `until`, to run out. Another's is left alone."""
+        try:
+            mine = changes(
+                remove=["lease_until"], condition="#until = :until", names={"#until": "lease_until"}, values={":until": until}
+            )
+            self.table.update(org, f"cycle#{cycle_id}", mine)
+        except ConditionFailed:
+            return
 
     def note_pages(self, org: str, cycle_id: str, *, ran: int) -> None:
         """The cycle's first `ran` pages are queued and their people moved: `pages_ran` of the item that a lease returns."""

@@ -104,7 +104,7 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, remaining_millis: Remaining
         )
         w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict(), counting=completed)
     except BaseException as error:
-        w.control.release_cycle(org, report.cycle_id)
+        w.control.release_cycle(org, report.cycle_id, until=lease["lease_until"])
         if isinstance(error, Refused):
             return _refused(report, org, error)
         raise
@@ -147,7 +147,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
         observe.count(names.METRIC_CYCLE_REFUSED, org)
         w.control.give_up_cycle(org)
     except BaseException:
-        w.control.release_cycle(org, unfinished)
+        w.control.release_cycle(org, unfinished, until=lease["lease_until"])
         raise
     if remaining_millis() < NEXT_PAGE_MILLIS:
         raise TimeoutError(f"{unfinished} is finished, and {current} not begun")
