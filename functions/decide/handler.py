@@ -12,4 +12,4 @@ from revenue_engine.services.run_cycle import run_cycle
 @observe.logger.inject_lambda_context
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
     remaining = context.get_remaining_time_in_millis
-    return run_cycle(wiring.current(), org=event["org"], now=utc_now(), remaining_millis=remaining).as_dict()
+    return run_cycle(wiring.current(), org=event["org"], now=utc_now, remaining_millis=remaining).as_dict()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from revenue_engine import grant
 from revenue_engine.aws.control import Control
 from revenue_engine.aws.queues import Queue
 from revenue_engine.aws.subscribers import Subscribers
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.context import Cycle
 from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
+from revenue_engine.later import Taken
 from revenue_engine.services import cycle_inputs, run_cycle
 from tests.e2e.house import ORG, House, house
 
@@ -72,7 +76,7 @@ def test_a_cycle_begins_no_page_that_it_may_not_end(monkeypatch: pytest.MonkeyPa
         def remaining() -> int:
             return 600_000 - 250_000 * len(made.w.decisions.keys(f"decisions/{ORG}/"))
 
-        report = run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=remaining)
+        report = run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=remaining)
         assert (report.outcome, report.out_of_time, report.pages, report.decided) == ("completed", True, 2, 8)
         kept = (made.w.control.cycle(ORG, FIRST) or {})["report"]
         assert kept["out_of_time"] is True
@@ -117,10 +121,53 @@ def test_a_dead_cycle_takes_no_more_of_the_next_than_there_is(monkeypatch: pytes
         _dead(made, monkeypatch, Queue, "send")
         made.watch(15)
         with pytest.raises(TimeoutError):
-            run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=lambda: 100_000)
+            run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=lambda: 100_000)
         assert (_unfinished(made), made.mails) == (FIRST, [])
         assert made.cycle()["outcome"] == "completed"  # nobody's lease is in its way
         assert len(made.mails) == 5
+
+
+def test_a_cycle_that_begins_when_a_dead_one_is_finished_is_leased_until_its_invocation_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with house(5, by_hand=True) as made:
+        _dead(made, monkeypatch, run_cycle, "_move_due_times")
+        made.watch(15)
+        made.people(5, first=50)
+        made.judge()
+        end, real = made.now + timedelta(seconds=600), run_cycle._run_page
+        leases: dict[str, int] = {}
+
+        def slow(w: Any, cycle: Cycle, *args: Any) -> Taken:
+            cycle_id = cycle.context.cycle_id
+            leases[cycle_id] = (w.control.cycle(ORG, cycle_id) or {})["lease_until"]
+            made.plane.clock.move_to(made.now + timedelta(seconds=400))
+            return real(w, cycle, *args)
+
+        def remaining() -> int:
+            return int((end - made.now) / timedelta(milliseconds=1))
+
+        monkeypatch.setattr(run_cycle, "_run_page", slow)
+        run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=remaining)
+        assert leases == dict.fromkeys((FIRST, "20260302T1415"), epoch_seconds(end) + 1)
+
+
+def test_a_cycle_ends_when_it_ends_and_not_when_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = run_cycle._run_page
+    with house(3, by_hand=True) as made:
+        made.judge()
+        began = epoch_seconds(made.now)
+
+        def slow(*args: Any) -> Taken:
+            made.plane.clock.move_to(made.now + timedelta(seconds=360))
+            return real(*args)
+
+        monkeypatch.setattr(run_cycle, "_run_page", slow)
+        report = made.plane.invoke("decide", {"org": ORG})
+        assert (report["started_at"], report["ended_at"], report["duration_seconds"]) == (began, began + 360, 360)
+        kept = made.w.control.cycle(ORG, FIRST) or {}
+        assert (kept["done_at"], kept["report"]["duration_seconds"]) == (began + 360, 360)
+        assert (made.w.control.last_cycle(ORG) or {})["done_at"] == began + 360
 
 
 # --- given up, or left to the next attempt -----------------------------------------------------------------------------------
@@ -204,3 +251,23 @@ def test_a_cycle_finished_late_and_the_next_leave_at_one_velocity(monkeypatch: p
         assert (report["outcome"], report["planned"], report["reasons"]["velocity_limit"]) == ("completed", 4, 4)
         assert report["providers"]["gmail"] == 4
         assert len(made.mails) == made.reserved() == 10
+
+
+def test_a_cycle_that_ran_into_the_next_quarter_of_an_hour_leaves_at_one_velocity_with_its_cycle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grant, "span_minutes", lambda *args: 1)  # ten mails a cycle
+    real = run_cycle._run_page
+
+    def slow(*args: Any) -> Taken:
+        made.plane.clock.move_to(made.now + timedelta(minutes=6))
+        return real(*args)
+
+    with house(6, by_hand=True, sends_per_minute=10) as made:
+        made.watch(14)
+        with monkeypatch.context() as patch:
+            patch.setattr(run_cycle, "_run_page", slow)
+            assert made.plane.invoke("decide", {"org": ORG})["cycle_id"] == FIRST
+        made.people(8, first=50)
+        report = made.cycle()
+        assert (report["cycle_id"], report["planned"], report["reasons"]["velocity_limit"]) == ("20260302T1415", 4, 4)

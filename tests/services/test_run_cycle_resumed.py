@@ -149,16 +149,18 @@ def test_a_second_run_beside_the_first_does_nothing(monkeypatch: pytest.MonkeyPa
     with house(5, by_hand=True) as made:
 
         def run_another(*args: Any) -> Taken:
-            beside.append(run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=lambda: 600_000).outcome)
+            beside.append(
+                run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=lambda: 600_000).outcome
+            )
             return real(*args)
 
         monkeypatch.setattr(run_cycle, "_run_page", run_another)
         made.judge()
-        first = run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=lambda: 600_000)
+        first = run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=lambda: 600_000)
         made.watch(14)
         assert (first.outcome, beside) == ("completed", ["leased_or_done"])
         assert len(made.mails) == 5
-        again = run_cycle.run_cycle(made.w, org=ORG, now=made.now, remaining_millis=lambda: 600_000)
+        again = run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=lambda: 600_000)
         assert again.outcome == "leased_or_done"
 
 

@@ -6,7 +6,7 @@ import gzip
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -44,6 +44,7 @@ NEXT_PAGE_MILLIS = 120_000  # what an invocation must have left to begin another
 HOPELESS_ATTEMPTS = 12  # beside one for each page that ran: an hour, of three attempts a quarter
 _STATE_DAYS = 30
 
+Clock = Callable[[], datetime]
 RemainingMillis = Callable[[], int]  # of the invocation, until it is killed
 
 
@@ -53,6 +54,8 @@ class CycleReport:
 
     cycle_id: str
     outcome: str = "completed"  # or why not
+    started_at: int = 0  # its first attempt
+    ended_at: int = 0
     decided: int = 0
     planned: int = 0
     pages: int = 0
@@ -68,41 +71,43 @@ class CycleReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For logs and the Control item."""
-        return asdict(self) | {name: dict(getattr(self, name)) for name in ("providers", "later", "reasons", "supply")}
+        counts = {name: dict(getattr(self, name)) for name in ("providers", "later", "reasons", "supply")}
+        return asdict(self) | counts | {"duration_seconds": self.ended_at - self.started_at}
 
 
-def run_cycle(w: Wiring, *, org: str, now: datetime, remaining_millis: RemainingMillis) -> CycleReport:
+def run_cycle(w: Wiring, *, org: str, now: Clock, remaining_millis: RemainingMillis) -> CycleReport:
     """Decides everybody whose time has come. What is missing or stale means no mail, its own reason and a metric (D5).
 
     The lease ends with the invocation that holds it: given back when it fails, run out when it is killed, so that the retry
     within the same quarter of an hour goes on where it stopped (D6). Raises TimeoutError when the time is up before what an earlier
     attempt has begun is done, or before the cycle could begin: the retry goes on there.
     """
-    report = CycleReport(cycle_id_at(now))
+    began = now()
+    report = CycleReport(cycle_id_at(began))
     try:
         autonomy = w.parameters.autonomy(org)
         if autonomy is Autonomy.OFF:
             report.outcome = "autonomy_off"
             observe.count(names.METRIC_CYCLE_COMPLETED, org)  # the operator's wish, not a missing cycle
-            off = w.counters.counting(org, now, {"cycles_off": 1}, zone=w.parameters.last_zone(org), shard_by=report.cycle_id)
-            w.control.skip_cycle(org, report.cycle_id, now=now, counting=off)
+            off = w.counters.counting(org, began, {"cycles_off": 1}, zone=w.parameters.last_zone(org), shard_by=report.cycle_id)
+            w.control.skip_cycle(org, report.cycle_id, now=began, counting=off)
             return report
-        _refuse_unless_closed(w, org, autonomy, now)
+        _refuse_unless_closed(w, org, autonomy, began)
         _finish_dead_cycle(w, org, report.cycle_id, now=now, remaining_millis=remaining_millis)
-        lease = w.control.lease_cycle(org, report.cycle_id, now=now, seconds=_lease_seconds(remaining_millis))
+        lease = _lease(w, org, report.cycle_id, now, remaining_millis)
         if lease is None:
             report.outcome = "leased_or_done"
             return report
     except Refused as refused:
         return _refused(report, org, refused)
     try:
-        cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, now))
+        cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, began))
         batches = pages(w, cycle, resumed=lease["attempts"] > 1)
         _run_pages(w, cycle, batches, report, ran=_pages_ran(lease), remaining_millis=remaining_millis)
         completed = w.counters.counting(
-            org, now, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
+            org, began, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
         )
-        w.control.finish_cycle(org, report.cycle_id, now=now, report=report.as_dict(), counting=completed)
+        _finish(w, org, lease, report, now(), counting=completed)
     except BaseException as error:
         w.control.release_cycle(org, report.cycle_id, until=lease["lease_until"])
         if isinstance(error, Refused):
@@ -112,7 +117,7 @@ def run_cycle(w: Wiring, *, org: str, now: datetime, remaining_millis: Remaining
     return report
 
 
-def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, remaining_millis: RemainingMillis) -> None:
+def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaining_millis: RemainingMillis) -> None:
     """A cycle that died with all its retries has reserved budget and written pages: its pages are run to their end, once (D6).
 
     Only on the org day that pays for them. What is refused is given up, with an alarm: it must not keep this cycle from running. Any
@@ -124,7 +129,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
     if unfinished is None or unfinished == current:
         return
     zone = w.parameters.controls(org).zone
-    lease = w.control.lease_cycle(org, unfinished, now=now, seconds=_lease_seconds(remaining_millis))
+    lease = _lease(w, org, unfinished, now, remaining_millis)
     if lease is None:
         raise Refused("dead_cycle_leased", unfinished)
     report = CycleReport(unfinished, outcome="finished_late")
@@ -132,7 +137,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
         if not page_keys(w, org, unfinished):
             w.control.give_up_cycle(org)  # it was refused, or died before it had decided anybody
             return
-        if day_in(cycle_began(unfinished), zone) != day_in(now, zone):
+        if day_in(cycle_began(unfinished), zone) != day_in(now(), zone):
             raise Refused("another_day", "what it has reserved was that day's")
         if lease["attempts"] > HOPELESS_ATTEMPTS + _pages_ran(lease):
             raise Refused("dead_cycle_hopeless", f"{lease['attempts']} attempts, {_pages_ran(lease)} pages")
@@ -141,7 +146,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
             raise Refused("context_missing")
         cycle = prepare(context)
         _run_pages(w, cycle, written_pages(w, cycle), report, ran=_pages_ran(lease), remaining_millis=remaining_millis)
-        w.control.finish_cycle(org, unfinished, now=now, report=report.as_dict())
+        _finish(w, org, lease, report, now())
     except Refused as refused:
         log.exception("cycle %s is given up: %s", unfinished, refused.reason)
         observe.count(names.METRIC_CYCLE_REFUSED, org)
@@ -153,8 +158,16 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: datetime, rema
         raise TimeoutError(f"{unfinished} is finished, and {current} not begun")
 
 
-def _lease_seconds(remaining_millis: RemainingMillis) -> int:
-    return remaining_millis() // 1_000 + 1
+def _lease(w: Wiring, org: str, cycle_id: str, now: Clock, remaining_millis: RemainingMillis) -> Item | None:
+    """From now until the invocation is killed."""
+    return w.control.lease_cycle(org, cycle_id, now=now(), seconds=remaining_millis() // 1_000 + 1)
+
+
+def _finish(
+    w: Wiring, org: str, lease: Item, report: CycleReport, ended: datetime, counting: Sequence[dict[str, Any]] = ()
+) -> None:
+    report.started_at, report.ended_at = int(lease["started_at"]), epoch_seconds(ended)
+    w.control.finish_cycle(org, report.cycle_id, now=ended, report=report.as_dict(), counting=counting)
 
 
 def _pages_ran(lease: Item) -> int:
