@@ -11,6 +11,7 @@ import pytest
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.items import Item
+from revenue_engine.aws.queues import Queue
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.offer import Creative
@@ -111,6 +112,26 @@ def test_the_bound_is_of_a_cycle_s_pages_together(monkeypatch: pytest.MonkeyPatc
             assert made.cycle()["pages"] == 2
             assert [plan["status"] for plan in plans(made)] == [status] * 2
             assert len(made.mails) == (20 if status == "approved" else 0)
+
+
+def test_a_plan_that_is_approved_already_is_queued_whatever_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first attempt died between the two. What was only planned waits for a person."""
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 5)
+    with house(14, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH) as made:
+        made.routine()
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(Queue, "send", _dies)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        stopped(made)
+        assert made.cycle()["outcome"] == "completed"
+        assert [(plan["status"], "queued_at" in plan) for plan in plans(made)] == [("approved", True), *[("waiting", False)] * 2]
+        assert len(made.mails) == made.reserved() == 5
+        assert [plan.get("not_routine") for plan in plans(made)] == [None, *[["something_stopped"]] * 2]
+
+
+def _dies(*args: object, **named: object) -> None:
+    raise RuntimeError("injected")
 
 
 @pytest.fixture

@@ -63,7 +63,8 @@ class Waiting:
         return replace(decisions, next_decision_at=np.where(decisions.mail, valid_until, decisions.next_decision_at))
 
     def decide(self) -> None:
-        """At the cycle's end: its plans approve themselves, or are kept with the reasons why a person has to look."""
+        """At the cycle's end: its plans approve themselves, or are kept with the reasons why a person has to look. One that is approved
+        already, by an attempt that died then, goes on whatever came since: execute refuses what may not leave."""
         if not self.approval_ids:
             return
         context = self.cycle.context
@@ -73,7 +74,7 @@ class Waiting:
 
     def _approve(self, approval_id: str, reasons: tuple[str, ...]) -> None:
         context = self.cycle.context
-        if not reasons:
+        if not reasons or (self.w.control.approval(context.org, approval_id) or {}).get("status") == "approved":
             try:
                 approvals.approve(self.w, context.org, approval_id, by="auto_approve_under", now=context.now)
             except Refused as refused:
