@@ -15,7 +15,7 @@ from revenue_engine.aws.queues import Queue
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.offer import Creative
-from revenue_engine.services import approvals, cycle_inputs
+from revenue_engine.services import approvals, cycle_inputs, run_cycle
 from tests.e2e.house import ORG, House, an_offer_to_mail, house, offers
 
 RICH = 10**12
@@ -128,6 +128,63 @@ def test_a_plan_that_is_approved_already_is_queued_whatever_came_since(monkeypat
         assert [(plan["status"], "queued_at" in plan) for plan in plans(made)] == [("approved", True), *[("waiting", False)] * 2]
         assert len(made.mails) == made.reserved() == 5
         assert [plan.get("not_routine") for plan in plans(made)] == [None, *[["something_stopped"]] * 2]
+
+
+@pytest.mark.parametrize("when", ["in the same quarter of an hour", "later"])
+def test_a_bound_that_was_taken_back_approves_nothing(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(5, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH) as made:
+        made.routine()
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(run_cycle, "_move_due_times", _dies)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        made.controls(auto_approve_under_micros=0)
+        made.watch(15 if when == "later" else 2)
+        assert made.cycle()["outcome"] == "completed"
+        assert [(plan["status"], plan["not_routine"]) for plan in plans(made)] == [("waiting", ["not_under_bound"])]
+        assert (made.mails, made.reserved()) == ([], 0)
+
+
+def test_a_bound_that_was_raised_meanwhile_is_not_the_cycle_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(5, autonomy="approval", by_hand=True, auto_approve_under_micros=0) as made:
+        made.routine()
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(run_cycle, "_move_due_times", _dies)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        made.controls(auto_approve_under_micros=RICH)
+        made.cycle()
+        assert [plan["not_routine"] for plan in plans(made)] == [["not_under_bound"]]
+
+
+def test_a_plan_that_has_expired_by_the_time_its_cycle_is_finished_approves_itself_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with house(5, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH, approval_valid_hours=1) as made:
+        made.routine()
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(run_cycle, "_move_due_times", _dies)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        made.watch(90)
+        made.cycle(minutes=0)
+        assert [plan["status"] for plan in plans(made)] == ["waiting", "approved"]  # the next cycle's own
+        assert made.reserved() == plans(made)[1]["sends"]
+
+
+def test_a_cycle_finished_late_takes_room_of_the_minutes_in_which_its_plan_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(5, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH) as made:
+        made.routine()
+        made.judge()
+        with monkeypatch.context() as patch:
+            patch.setattr(run_cycle, "_move_due_times", _dies)
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        made.watch(30)
+        late = epoch_seconds(made.now)
+        made.cycle()
+        (plan,) = plans(made)
+        assert (plan["decided_at"], plan["queued_at"]) == (late, late)
+        assert made.w.control.budget_reserved(ORG, f"velocity-{late // 900}") == 5
 
 
 def _dies(*args: object, **named: object) -> None:

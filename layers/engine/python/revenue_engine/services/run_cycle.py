@@ -103,7 +103,7 @@ def run_cycle(w: Wiring, *, org: str, now: Clock, remaining_millis: RemainingMil
     try:
         cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, began))
         batches = pages(w, cycle, resumed=lease["attempts"] > 1)
-        _run_pages(w, cycle, batches, report, ran=_pages_ran(lease), remaining_millis=remaining_millis)
+        _run_pages(w, cycle, batches, report, ran=_pages_ran(lease), now=now, remaining_millis=remaining_millis)
         completed = w.counters.counting(
             org, began, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
         )
@@ -145,7 +145,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
         if context is None:
             raise Refused("context_missing")
         cycle = prepare(context)
-        _run_pages(w, cycle, written_pages(w, cycle), report, ran=_pages_ran(lease), remaining_millis=remaining_millis)
+        _run_pages(w, cycle, written_pages(w, cycle), report, ran=_pages_ran(lease), now=now, remaining_millis=remaining_millis)
         _finish(w, org, lease, report, now())
     except Refused as refused:
         log.exception("cycle %s is given up: %s", unfinished, refused.reason)
@@ -194,13 +194,20 @@ def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime
 
 # --- one page ------------------------------------------------------------------------------------------------------------
 def _run_pages(
-    w: Wiring, cycle: Cycle, batches: Iterable[Batch], report: CycleReport, *, ran: int, remaining_millis: RemainingMillis
+    w: Wiring,
+    cycle: Cycle,
+    batches: Iterable[Batch],
+    report: CycleReport,
+    *,
+    ran: int,
+    now: Clock,
+    remaining_millis: RemainingMillis,
 ) -> None:
     """Velocity, providers and the hours to come bound the cycle, not its pages. `ran`: the first pages that only have to be counted.
 
     Raises TimeoutError when the time is up with pages left that an attempt has written, and may have reserved budget for.
     """
-    context, price, taken, waiting = cycle.context, cycle.context.price, Taken.at_first(cycle.context), Waiting(w, cycle)
+    context, price, taken, waiting = cycle.context, cycle.context.price, Taken.at_first(cycle.context), Waiting(w, cycle, now)
     report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
     following = iter(batches)
     for number in itertools.count():

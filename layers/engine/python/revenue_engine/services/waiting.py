@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from revenue_engine.approval_risk import Known, Planned, why_not_routine
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in
+from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.context import Cycle
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.complaints import BUDGET
@@ -31,6 +32,7 @@ class Waiting:
 
     w: Wiring
     cycle: Cycle
+    clock: Callable[[], datetime]  # of approvals: the cycle's own time may be hours ago
     approval_ids: list[str] = field(default_factory=list)
     decisions: list[Decisions] = field(default_factory=list)  # the mails alone
 
@@ -67,16 +69,17 @@ class Waiting:
         already, by an attempt that died then, goes on whatever came since: execute refuses what may not leave."""
         if not self.approval_ids:
             return
-        context = self.cycle.context
-        reasons = why_not_routine(self._planned(), self._known(), under_micros=context.controls.auto_approve_under_micros)
+        context, now = self.cycle.context, self.clock()
+        bounds = (controls.auto_approve_under_micros for controls in (context.controls, self.w.parameters.controls(context.org)))
+        reasons = why_not_routine(self._planned(), self._known(now), under_micros=min(bounds))
         for approval_id in self.approval_ids:
-            self._approve(approval_id, reasons)
+            self._approve(approval_id, reasons, now)
 
-    def _approve(self, approval_id: str, reasons: tuple[str, ...]) -> None:
+    def _approve(self, approval_id: str, reasons: tuple[str, ...], now: datetime) -> None:
         context = self.cycle.context
         if not reasons or (self.w.control.approval(context.org, approval_id) or {}).get("status") == "approved":
             try:
-                approvals.approve(self.w, context.org, approval_id, by="auto_approve_under", now=context.now)
+                approvals.approve(self.w, context.org, approval_id, by="auto_approve_under", now=now)
             except Refused as refused:
                 if refused.reason != approvals.NO_ROOM:
                     raise
@@ -92,23 +95,23 @@ class Waiting:
             predicted_revenue_micros=int(sum(mails.expected_revenue_micros.sum() for mails in self.decisions)),
         )
 
-    def _known(self) -> Known:
+    def _known(self, now: datetime) -> Known:
         w, context = self.w, self.cycle.context
         # rates of complaints are over all mails, the budget is of those that can be complained about
-        heard = heard_share(w, context.org, day_in(context.now, context.controls.zone)) or 1.0
+        heard = heard_share(w, context.org, day_in(now, context.controls.zone)) or 1.0
         return Known(
             clicks=context.posteriors.clicks,
             offer_of_arm=self.cycle.book.offer_of_arm,
-            usual_mails=self._usual_mails(),
-            anything_stopped=bool(w.safety.stops(context.org, now=self.cycle.now)),
+            usual_mails=self._usual_mails(now),
+            anything_stopped=bool(w.safety.stops(context.org, now=epoch_seconds(now))),
             breaker=(w.control.breaker(context.org) or {}).get("state", ""),
             complaint_budget=BUDGET * heard,
         )
 
-    def _usual_mails(self) -> tuple[int, ...]:
+    def _usual_mails(self, now: datetime) -> tuple[int, ...]:
         """Of the cycles that have ended within the last days, the mails they planned; what nobody approved of them was never let go."""
         org, kept_back = self.cycle.context.org, Counter[str]()
-        days = [self.cycle.context.now.date() - timedelta(days=n) for n in range(_RECENT_DAYS)]
+        days = [now.date() - timedelta(days=n) for n in range(_RECENT_DAYS)]
         for plan in (plan for day in days for plan in self.w.control.approvals(org, day)):
             if plan["status"] != "approved":
                 kept_back[plan["approval_id"].rpartition("-")[0]] += plan["sends"]
