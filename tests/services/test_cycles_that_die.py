@@ -170,6 +170,27 @@ def test_a_cycle_ends_when_it_ends_and_not_when_it_began(monkeypatch: pytest.Mon
         assert (made.w.control.last_cycle(ORG) or {})["done_at"] == began + 360
 
 
+def test_whom_a_dead_cycle_has_decided_is_not_due_in_the_next_though_the_index_still_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is eventually consistent: what has just been moved may be seen where it was. A retry counts the same."""
+    with house(5, by_hand=True) as made:
+        _dead(made, monkeypatch, run_cycle, "planned_sends")
+        made.watch(15)
+        made.people(3, first=50)
+        made.judge()
+        still_due = list(made.w.subscribers.due(ORG, now=epoch_seconds(made.now)))
+        assert len(still_due) == 8
+        monkeypatch.setattr(Subscribers, "due", lambda *args, **named: iter(still_due))
+        with monkeypatch.context() as patch:  # the dead one is finished, and the next dies before its first page
+            patch.setattr(run_cycle, "pages", _raising(RuntimeError("injected")))
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        report = made.cycle(minutes=16)
+        assert (report["outcome"], report["cycle_id"], report["decided"]) == ("completed", "20260302T1415", 3)
+        assert len(made.receipts()) == len({r["subscriber"] for r in made.receipts()}) == 8
+        assert (len(made.mails), made.drops()) == (8, set())
+
+
 # --- given up, or left to the next attempt -----------------------------------------------------------------------------------
 def test_a_cycle_that_only_refused_has_no_end_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     with house(3, by_hand=True) as made:

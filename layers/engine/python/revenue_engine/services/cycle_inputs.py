@@ -106,12 +106,17 @@ def _evidence(w: Wiring, org: str, now: datetime) -> list[Evidence]:
     return found
 
 
-def _planned_beside(w: Wiring, org: str, cycle_id: str) -> dict[str, int]:
-    """By mailbox provider, the mails of another cycle that has ended since this one's quarter of an hour began."""
+def _beside(w: Wiring, org: str, cycle_id: str) -> str | None:
+    """Another cycle that has ended since this one's quarter of an hour began: a dead one, finished late. Every attempt finds the same."""
     last = w.control.last_cycle(org) or {}
-    if last.get("cycle_id", cycle_id) == cycle_id or last["done_at"] < epoch_seconds(cycle_began(cycle_id)):
-        return {}
-    planned: dict[str, int] = (w.control.cycle(org, last["cycle_id"]) or {}).get("report", {}).get("providers", {})
+    ended_before = last.get("done_at", 0) < epoch_seconds(cycle_began(cycle_id))
+    return None if ended_before or last["cycle_id"] == cycle_id else str(last["cycle_id"])
+
+
+def _planned_beside(w: Wiring, org: str, cycle_id: str) -> dict[str, int]:
+    """By mailbox provider, its mails."""
+    other = _beside(w, org, cycle_id)
+    planned: dict[str, int] = ((w.control.cycle(org, other) or {}) if other else {}).get("report", {}).get("providers", {})
     return planned
 
 
@@ -148,9 +153,9 @@ def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
     return tuple(max(usual[hour % 24], put_off[hour]) for hour in range(first, first + LATER_HOURS))
 
 
-def written_pages(w: Wiring, cycle: Cycle) -> Iterator[Batch]:
+def written_pages(w: Wiring, org: str, cycle_id: str) -> Iterator[Batch]:
     """The pages that an attempt has written, in their order."""
-    for key in page_keys(w, cycle.context.org, cycle.context.cycle_id):
+    for key in page_keys(w, org, cycle_id):
         yield load_page(w.decisions.get(key) or b"")
 
 
@@ -164,10 +169,13 @@ def _prefix(org: str, cycle_id: str) -> str:
 
 
 def pages(w: Wiring, cycle: Cycle, *, resumed: bool) -> Iterator[Batch]:
-    """First the pages a dead attempt has written, then what is due beside them."""
-    seen: set[str] = set()
-    written, prefix = 0, _prefix(cycle.context.org, cycle.context.cycle_id)
-    for batch in written_pages(w, cycle) if resumed else ():
+    """First the pages a dead attempt has written, then what is due beside them. Whom a cycle that ended a moment ago has decided is not
+    due, though the index may still say so: it is read eventually consistent."""
+    org, cycle_id = cycle.context.org, cycle.context.cycle_id
+    other = _beside(w, org, cycle_id)
+    seen = {person for batch in (written_pages(w, org, other) if other else ()) for person in batch.subscriber.tolist()}
+    written, prefix = 0, _prefix(org, cycle_id)
+    for batch in written_pages(w, org, cycle_id) if resumed else ():
         written += 1
         seen.update(batch.subscriber.tolist())
         yield batch

@@ -145,7 +145,9 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
         if context is None:
             raise Refused("context_missing")
         cycle = prepare(context)
-        _run_pages(w, cycle, written_pages(w, cycle), report, ran=_pages_ran(lease), now=now, remaining_millis=remaining_millis)
+        _run_pages(
+            w, cycle, written_pages(w, org, unfinished), report, ran=_pages_ran(lease), now=now, remaining_millis=remaining_millis
+        )
         _finish(w, org, lease, report, now())
     except Refused as refused:
         log.exception("cycle %s is given up: %s", unfinished, refused.reason)
