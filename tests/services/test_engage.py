@@ -19,7 +19,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.ses import parse_event
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
-from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.send import PlannedSend, counted_of_cycle
 from revenue_engine.services.engage import apply_event, engage_message
 from tests.builders import COUNTED_SENT, DAY, NOW, Org
 from tests.ses_events import FIXTURES, ses_event
@@ -138,7 +138,7 @@ def test_each_event_leaves_its_own_traces_and_leaves_them_once(org: Org, name: s
     followed = {"capped_clicks@1042": 1} if name.startswith("click") else {}  # by whomever: it counts towards the offer's cap
     assert org.counters() == counted | followed
     assert org.w.counters.capped(org.name, "1042") == followed
-    by_cause = sent_by_cause(asdict(plan))
+    by_cause = sent_by_cause(asdict(plan)) | counted_of_cycle(plan.cycle_id, "sent")
     for what in effect.counters.keys() & {"bounces", "complaints"}:
         by_cause |= counted_by_cause(what, asdict(plan))
     assert org.w.counters.hour_counters(org.name, since=NOW, until=NOW + timedelta(days=1)) == counted | by_cause

@@ -214,13 +214,21 @@ def approvals_reject(connection: Connection, plan: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
 def status(connection: Connection, as_json: bool) -> None:
-    """The switch, the breaker, the last cycle and today's counters."""
+    """The switch, the breaker, the last cycles and today's counters."""
     found = state_of(connection.wiring, connection.org, now=connection.now())
     if as_json:
         click.echo(json.dumps(found, default=str, indent=2))
         return
+    cycles, currency = found.pop("cycles"), found["currency"]
     rows = list(_flat(found))
-    display.table("", ("", ""), [(name, _shown(name, value, found["currency"])) for name, value in rows])
+    display.table("", ("", ""), [(name, _shown(name, value, currency)) for name, value in rows])
+    if cycles:
+        display.table(
+            "the last cycles",
+            [name.removesuffix("_micros").replace("_", " ") for name in cycles[0]],
+            [[_shown(name, value, currency) for name, value in cycle.items()] for cycle in cycles],
+            whole=("cycle id",),
+        )
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> Any:

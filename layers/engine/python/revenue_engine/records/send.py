@@ -75,6 +75,14 @@ def counted_when_sent(
     }
 
 
+OF_CYCLE = ("sent", "failed", "unknown", "dropped")
+
+
+def counted_of_cycle(cycle_id: str, outcome: str, mails: int = 1) -> dict[str, int]:
+    """What mails that came to one of OF_CYCLE add for the cycle that planned them, in the UTC hour in which they did."""
+    return {f"cycle_{outcome}~{cycle_id}": mails}
+
+
 @dataclass(frozen=True, slots=True)
 class Touch:
     """What a person, or a machine in a person's name, did with one mail."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.aws.wiring import Wiring
+from revenue_engine.clock import utc_hour
 from revenue_engine.errors import Contention
-from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.send import PlannedSend, counted_of_cycle
 
 TOGETHER = 50  # rows of one transaction: many drops meet on one budget
 ATTEMPTS = 8
@@ -42,11 +43,12 @@ class Drops:
             if not left:
                 return
             rows = [self.w.sends.dropping(plan, reason=reason, now=self.now(), day=self.day) for plan, reason in left]
+            counting = self._counting(left)
             budgets = Counter(plan.budget_day for plan, _ in left if reserved and plan.budget_day)
             try:
-                commit([*rows, *(self.w.control.giving_back(self.org, day, n) for day, n in budgets.items())])
+                commit([*rows, *counting, *(self.w.control.giving_back(self.org, day, n) for day, n in budgets.items())])
             except TransactionCancelled as cancelled:
-                here, beyond = cancelled.codes[: len(rows)], cancelled.codes[len(rows) :]
+                here, beyond = cancelled.codes[: len(rows)], cancelled.codes[len(rows) + len(counting) :]
                 if _REFUSED in here:
                     left = [one for one, code in zip(left, here, strict=True) if code != _REFUSED]
                 elif _REFUSED in beyond:
@@ -55,17 +57,22 @@ class Drops:
             return
         raise Contention(f"{len(left)} dropped sends of {self.org} kept meeting others")
 
+    def _counting(self, dropped: Sequence[tuple[PlannedSend, str]]) -> list[dict[str, Any]]:
+        first, _ = dropped[0]  # a message's are of one cycle
+        amounts = counted_of_cycle(first.cycle_id, "dropped", len(dropped))
+        return self.w.counters.hour(self.org, utc_hour(self.now()), amounts, shard_by=first.send_id)
 
-def with_budget_back(w: Wiring, plan: PlannedSend, action: dict[str, Any]) -> bool:
-    """A write that ends a claimed plan, with its budget. False when the row is past it already."""
+
+def with_budget_back(w: Wiring, plan: PlannedSend, action: dict[str, Any], counting: Sequence[dict[str, Any]]) -> bool:
+    """A write that ends a claimed plan, with its budget and what it counts. False when the row is past it already."""
     back = [w.control.giving_back(plan.org, plan.budget_day, 1)] if plan.budget_day else []
-    for actions in ([action, *back], [action]):
+    for returned in (back, []):
         try:
-            commit(actions)
+            commit([action, *counting, *returned])
         except TransactionCancelled as cancelled:
             if cancelled.codes[0] == _REFUSED:
                 return False
-            if len(actions) > 1 and cancelled.codes[1] == _REFUSED:
+            if returned and cancelled.codes[-1] == _REFUSED:
                 continue  # nothing was reserved on that day
             raise
         return True

@@ -15,7 +15,7 @@ from revenue_engine.clock import epoch_seconds, from_epoch
 from revenue_engine.errors import BadInput, Contention
 from revenue_engine.intake.ses import SesEvent, parse_event
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
-from revenue_engine.records.send import SendState, counted_when_sent
+from revenue_engine.records.send import SendState, counted_of_cycle, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion
 from revenue_engine.services.touches import take_touch
 
@@ -96,9 +96,8 @@ def _settle(w: Wiring, event: SesEvent, send: Item) -> None:
         predicted = {name: send[name] for name in ("predicted_revenue_micros", "p_click", "p_conversion")}
         amounts = counted_when_sent(offer=send["offer"], policy=send["policy"], **predicted)
         zone = w.parameters.last_zone(send["org"])
-        counting = w.counters.counting(
-            send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"], by_cause=sent_by_cause(send)
-        )
+        by_cause = sent_by_cause(send) | counted_of_cycle(send["cycle_id"], "sent")
+        counting = w.counters.counting(send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"], by_cause=by_cause)
     else:
         facts["reason"] = event.kind
     w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting)

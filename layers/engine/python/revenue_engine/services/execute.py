@@ -16,11 +16,11 @@ from revenue_engine.aws.mailer import Answer, Result
 from revenue_engine.aws.queues import Message
 from revenue_engine.aws.subscribers import row_of
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.clock import day_in, epoch_seconds, utc_hour
 from revenue_engine.errors import Refused
 from revenue_engine.records.causes import sent_by_cause
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.send import PlannedSend, SendState, counted_when_sent
+from revenue_engine.records.send import PlannedSend, SendState, counted_of_cycle, counted_when_sent
 from revenue_engine.records.subscriber import apply_claim
 from revenue_engine.services import send_messages
 from revenue_engine.services.compose import Composer, Mail
@@ -171,8 +171,9 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
             p_click=plan.p_click,
             p_conversion=plan.p_conversion,
         )
+        by_cause = sent_by_cause(asdict(plan)) | counted_of_cycle(plan.cycle_id, "sent")
         counting = run.w.counters.counting(
-            run.org, now, amounts, zone=run.controls.zone, shard_by=plan.send_id, by_cause=sent_by_cause(asdict(plan))
+            run.org, now, amounts, zone=run.controls.zone, shard_by=plan.send_id, by_cause=by_cause
         )
         facts = {"message_id": answer.message_id, "sent_at": epoch_seconds(now)}
         run.w.sends.move(plan.send_id, org=run.org, to=SendState.SENT, facts=facts, counting=counting)
@@ -181,10 +182,13 @@ def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float],
     unknown = answer.result is Result.UNKNOWN
     log.error("mail %s: %s %s", plan.send_id, answer.result, answer.code)
     facts = {"reason": answer.code}
+    of_cycle = counted_of_cycle(plan.cycle_id, "unknown" if unknown else "failed")
+    counting = run.w.counters.hour(run.org, utc_hour(now), of_cycle, shard_by=plan.send_id)
     if unknown:  # it may have left: its budget is spent
-        run.w.sends.move(plan.send_id, org=run.org, to=SendState.UNKNOWN, facts=facts)
+        run.w.sends.move(plan.send_id, org=run.org, to=SendState.UNKNOWN, facts=facts, counting=counting)
     else:
-        with_budget_back(run.w, plan, run.w.sends.moving(plan.send_id, org=run.org, to=SendState.FAILED, facts=facts))
+        failing = run.w.sends.moving(plan.send_id, org=run.org, to=SendState.FAILED, facts=facts)
+        with_budget_back(run.w, plan, failing, counting)
     if answer.result is Result.STOP:
         run.gate.stop("provider_account_stopped")
     elif run.failures_in_a_row >= run.controls.circuit_breaker_threshold:

@@ -50,7 +50,7 @@ RemainingMillis = Callable[[], int]  # of the invocation, until it is killed
 
 @dataclass
 class CycleReport:
-    """The specification's ExecutionResult of one cycle."""
+    """What one cycle decided and planned. With what its mails come to, it is the specification's ExecutionResult (`cycle_results`)."""
 
     cycle_id: str
     outcome: str = "completed"  # or why not

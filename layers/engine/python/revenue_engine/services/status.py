@@ -1,7 +1,8 @@
-"""What an operator sees first: the switch, the breaker, the last cycle, today's counters."""
+"""What an operator sees first: the switch, the breaker, the last cycles, today's counters."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
 from revenue_engine.services.books import controls_in_books_currency
+from revenue_engine.services.cycle_results import cycle_results
 
 POSTMASTER_DAYS = 90
 
@@ -26,6 +28,7 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
     breaker = w.control.breaker(org) or {}
     counted = w.counters.day_counters(org, today, today).get(today, {})
     last_cycle = w.control.last_cycle(org)
+    cycles = [item for days in (1, 0) for item in w.control.cycles(org, now.date() - timedelta(days=days))]
     return {
         "org": org,
         "currency": controls.currency,
@@ -35,6 +38,7 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "stopped": _stopped(w, org, now),
         "postmaster": _postmaster(w, org, now),
         "last_cycle": last_cycle,
+        "cycles": cycle_results(w, org, cycles, now=now),
         "prices": _prices(w, org, last_cycle),
         "day": today.isoformat(),
         "budget": {"reserved": w.control.budget_reserved(org, today.isoformat()), "cap": controls.max_daily_emails},
@@ -45,7 +49,7 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "today": {name: value for name, value in sorted(counted.items()) if "@" not in name and "%" not in name},
         "feed": _feed(w, org),
         "champion": w.bundles.champion(org),
-        "profile_coverage": _profile(w, org, now),
+        "profile_coverage": _profile(cycles),
         "training": {what: _training(w, org, what) for what in ("funnel", "value")},
     }
 
@@ -57,9 +61,8 @@ def _prices(w: Wiring, org: str, last_cycle: Item | None) -> dict[str, int]:
     return {name: int(report[name]) for name in ("lambda_micros", "kappa_micros") if name in report}
 
 
-def _profile(w: Wiring, org: str, now: datetime) -> dict[str, float]:
+def _profile(cycles: Sequence[Item]) -> dict[str, float]:
     """Shares of those decided yesterday and today, as often as they were: what they declared is worth more than any model."""
-    cycles = [item for days in (1, 0) for item in w.control.cycles(org, now.date() - timedelta(days=days))]
     counted = [item["report"]["profile"] for item in cycles if "profile" in item.get("report", {})]
     people = sum(each["people"] for each in counted)
     names = [name for name in (counted[0] if people else {}) if name != "people"]
