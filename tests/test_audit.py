@@ -284,14 +284,14 @@ def test_the_mails_of_a_page_are_its_mailed_rows_by_minute_and_provider() -> Non
             assert columns[column][i] == record[field]
 
 
-def test_a_plan_s_mails_are_grouped_by_arm_and_segment_and_the_most_numerous_groups_are_kept() -> None:
+def test_a_plan_s_mails_are_grouped_by_arm_and_segment_and_all_but_the_most_numerous_groups_are_one() -> None:
     offers = [an_offer(number, variants=("standard", "soft", "urgency")) for number in range(101, 111)]
     cycle = prepare(replace(a_context(offers=offers), budget_left=1_000))
     decisions = grant(decide_batch(PAGE, cycle), PAGE, cycle, 1_000)
     mails = decisions.take(np.flatnonzero(decisions.mail))
     counted = Counter(zip(mails.arm.tolist(), mails.segment.tolist(), strict=True))
     assert len(counted) > MOST_GROUPS
-    found = groups(mails, cycle)
+    *found, rest = groups(mails, cycle)
     assert [group["sends"] for group in found] == sorted(counted.values(), reverse=True)[:MOST_GROUPS]
     for group in found:
         arm = cycle.book.arms.index((group["offer"], group["variant"]))
@@ -299,6 +299,11 @@ def test_a_plan_s_mails_are_grouped_by_arm_and_segment_and_the_most_numerous_gro
         assert group["sends"] == inside.sum()
         assert group["predicted_revenue_micros"] == mails.expected_revenue_micros[inside].sum()
         assert group["subject"] == f"Subject {group['variant']} {group['offer']}"
+    assert rest == {
+        "smaller_groups": len(counted) - MOST_GROUPS,
+        "sends": len(mails) - sum(group["sends"] for group in found),
+        "predicted_revenue_micros": mails.expected_revenue_micros.sum() - sum(g["predicted_revenue_micros"] for g in found),
+    }
 
 
 def test_in_shadow_there_are_receipts_and_no_mails() -> None:

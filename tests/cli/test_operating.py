@@ -178,7 +178,8 @@ def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) ->
                 "segment": "quiet",
                 "sends": 2,
                 "predicted_revenue_micros": 90_000,
-            }
+            },
+            {"smaller_groups": 1, "sends": 1, "predicted_revenue_micros": 33_456},
         ],
     }
     org.w.control.put_approval(org.name, "p1", facts)
@@ -186,7 +187,15 @@ def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) ->
     listed = run("approvals", "list").stdout
     assert "p1" in listed and "waiting" in listed and "0.12 USD" in listed and "new_offer" in listed
     shown = run("approvals", "show", "p1").stdout
-    for word in ("1042 Loans", "soft", "Any time", "quiet", "0.09 USD", "and 1 more", "not routine: new_offer, unusual_volume"):
+    for word in (
+        "1042 Loans",
+        "soft",
+        "Any time",
+        "quiet",
+        "0.09 USD",
+        "and 1 sends in 1 smaller groups, 0.03 USD",
+        "not routine: new_offer, unusual_volume",
+    ):
         assert word in shown
     assert run("approvals", "show", "p2").stderr.startswith("Error: plan: unknown (p2")
     assert run("approvals", "reject", "p1").stdout == "rejected\n"

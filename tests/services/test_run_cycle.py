@@ -96,6 +96,7 @@ def test_a_plan_that_waits_for_approval_mails_nobody_and_reserves_nothing() -> N
         assert (waiting["status"], waiting["sends"]) == ("waiting", 4)
         assert waiting["predicted_revenue_micros"] == sum(r["expected_revenue_micros"] for r in made.receipts())
         assert (made.mails, made.reserved()) == ([], 0)
+        assert {(r["awaits_approval"], r["mailed"], r["scheduled_at"]) for r in made.receipts()} == {(True, False, None)}
         assert {person["next_decision_at"] for person in made.everybody()} == {waiting["valid_until"]}
 
 

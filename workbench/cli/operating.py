@@ -180,11 +180,12 @@ def approvals_show(connection: Connection, plan: str) -> None:
             format_micros(g["predicted_revenue_micros"], currency),
         )
         for g in groups
+        if "smaller_groups" not in g
     ]
     display.table("", ("offer", "variant", "subject", "segment", "sends", "predicted revenue"), rows)
-    others = found["sends"] - sum(g["sends"] for g in groups)
-    if others:
-        click.echo(f"and {others} more in smaller groups")
+    for g in (g for g in groups if "smaller_groups" in g):
+        earns = format_micros(g["predicted_revenue_micros"], currency)
+        click.echo(f"and {g['sends']} sends in {g['smaller_groups']} smaller groups, {earns}")
     if found.get("not_routine"):
         click.echo(f"not routine: {', '.join(found['not_routine'])}")
 

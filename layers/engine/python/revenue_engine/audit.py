@@ -119,6 +119,7 @@ def _records(
     has_arm = decisions.arm >= 0
     cost = controls.cost_per_email_micros
     roi = np.where(has_arm & (cost > 0), (decisions.expected_revenue_micros - cost) / max(cost, 1), np.nan)
+    leaves = decisions.mail & (context.autonomy is not Autonomy.APPROVAL)  # a plan that waits does when a person lets it
     named = [decision_id(context.cycle_id, key) for key in decisions.subscriber.tolist()]
     mails = zip(decisions.subscriber.tolist(), named, decisions.mail.tolist(), strict=True)
     columns: dict[str, list[Any]] = {
@@ -130,7 +131,7 @@ def _records(
         "draw_key": [f"{key:016x}" for key in batch.column("draw_key").tolist()],
         "action": np.select([decisions.send, decisions.ghost], ["send", "ghost"], "skip").tolist(),
         "reason": [REASONS[r] for r in decisions.reason.tolist()],
-        "mailed": (decisions.mail & (context.autonomy is not Autonomy.APPROVAL)).tolist(),
+        "mailed": leaves.tolist(),
         "awaits_approval": (decisions.mail & (context.autonomy is Autonomy.APPROVAL)).tolist(),
         "canary": decisions.canary.tolist(),
         "ghost": decisions.ghost.tolist(),
@@ -181,7 +182,7 @@ def _records(
         "runner_up_offer": runner_up["offer"],
         "runner_up_content": runner_up["variant"],
         "runner_up_index_micros": _where(decisions.runner_up >= 0, decisions.runner_up_index_micros),
-        "scheduled_at": _where(decisions.minute >= 0, cycle.now + 60 * decisions.minute.astype(np.int64)),
+        "scheduled_at": _where(leaves, cycle.now + 60 * decisions.minute.astype(np.int64)),
         "next_decision_at": decisions.next_decision_at.tolist(),
     }
     names = tuple(columns)

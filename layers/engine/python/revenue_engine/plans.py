@@ -47,7 +47,8 @@ def mail_columns(decisions: Decisions, cycle: Cycle) -> dict[str, list[Any]]:
 
 
 def groups(mails: Decisions, cycle: Cycle) -> list[dict[str, Any]]:
-    """What a person judges a plan by: its mails by arm and segment, the most numerous MOST_GROUPS of them.
+    """What a person judges a plan by: its mails by arm and segment, the most numerous MOST_GROUPS of them, and the `smaller_groups`, so
+    many, together.
 
     Parameters
     ----------
@@ -59,7 +60,13 @@ def groups(mails: Decisions, cycle: Cycle) -> list[dict[str, Any]]:
     sends = np.bincount(group, minlength=len(book.arms) * segments)
     micros = np.zeros(len(sends), dtype=np.int64)
     np.add.at(micros, group, mails.expected_revenue_micros)
-    most = np.lexsort((np.arange(len(sends)), -sends))[:MOST_GROUPS]
+    by_number = np.lexsort((np.arange(len(sends)), -sends))[: np.count_nonzero(sends)]
+    most, rest = by_number[:MOST_GROUPS], by_number[MOST_GROUPS:]
+    others = {
+        "smaller_groups": len(rest),
+        "sends": int(sends[rest].sum()),
+        "predicted_revenue_micros": int(micros[rest].sum()),
+    }
     return [
         {
             "offer": book.arms[g // segments][0],
@@ -71,8 +78,7 @@ def groups(mails: Decisions, cycle: Cycle) -> list[dict[str, Any]]:
             "predicted_revenue_micros": int(micros[g]),
         }
         for g in most.tolist()
-        if sends[g]
-    ]
+    ] + ([others] if len(rest) else [])
 
 
 def planned_sends(decisions: Decisions, cycle: Cycle, send_id: SendIds) -> list[tuple[int, PlannedSend]]:
