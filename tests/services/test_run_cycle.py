@@ -76,6 +76,20 @@ def test_off_decides_nobody_and_leaves_everybody_due() -> None:
         assert (made.w.control.last_cycle(ORG) or {}).keys() == {"pk", "sk", "first_at"}
 
 
+def test_a_cycle_at_which_the_switch_was_turned_on_is_completed_and_not_off() -> None:
+    with house(2, autonomy="off", by_hand=True) as made:
+        assert made.cycle(minutes=2)["outcome"] == "autonomy_off"
+        made.autonomy("full")
+        report = made.cycle(minutes=2)
+        assert (report["outcome"], report["cycle_id"]) == ("completed", "20260302T1400")
+        assert (made.counters()["cycles_completed"], made.counters()["cycles_off"]) == (1, 0)
+        assert "off_at" not in (made.w.control.cycle(ORG, "20260302T1400") or {})
+        made.autonomy("off")
+        made.run(2)
+        assert made.cycle()["outcome"] == "autonomy_off"  # and a cycle that is done is not off
+        assert made.counters()["cycles_off"] == 0
+
+
 def test_shadow_decides_and_logs_and_mails_nobody() -> None:
     with house(5, autonomy="shadow", by_hand=True) as made:
         report = made.cycle()

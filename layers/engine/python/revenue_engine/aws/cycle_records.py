@@ -93,12 +93,12 @@ class CycleRecords:
     def finish_cycle(
         self, org: str, cycle_id: str, *, now: datetime, report: Mapping[str, Any], counting: Sequence[dict[str, Any]] = ()
     ) -> None:
-        """The cycle ran to its end; the counters that go with it."""
+        """The cycle ran to its end, and was not off; the counters that go with it."""
         done = {"done_at": epoch_seconds(now)}
         commit(
             [
                 self.table.updating(
-                    org, f"cycle#{cycle_id}", changes(set_={**done, "report": dict(report)}, remove=["lease_until"])
+                    org, f"cycle#{cycle_id}", changes(set_={**done, "report": dict(report)}, remove=["lease_until", "off_at"])
                 ),
                 self.table.updating(org, "last_cycle", changes(set_={**done, "cycle_id": cycle_id}, remove=["unfinished"])),
                 *counting,

@@ -104,9 +104,9 @@ def run_cycle(w: Wiring, *, org: str, now: Clock, remaining_millis: RemainingMil
         cycle = prepare(stored_context(w, org, report.cycle_id, autonomy, began))
         batches = pages(w, cycle, resumed=lease["attempts"] > 1)
         _run_pages(w, cycle, batches, report, ran=_pages_ran(lease), now=now, remaining_millis=remaining_millis)
-        completed = w.counters.counting(
-            org, began, {"cycles_completed": 1}, zone=cycle.context.controls.zone, shard_by=report.cycle_id
-        )
+        # the switch may have been turned on within the quarter of an hour: no cycle is both
+        amounts = {"cycles_completed": 1, "cycles_off": -1 if "off_at" in lease else 0}
+        completed = w.counters.counting(org, began, amounts, zone=cycle.context.controls.zone, shard_by=report.cycle_id)
         _finish(w, org, lease, report, now(), counting=completed)
     except BaseException as error:
         w.control.release_cycle(org, report.cycle_id, until=lease["lease_until"])
