@@ -133,5 +133,4 @@ def _provider_room(cycle: Cycle, taken: Taken) -> Ints:
 def _why_full(cycle: Cycle) -> Codes:
     """What binds each mailbox provider, (P,): its day or its quarter of an hour."""
     rooms = [cycle.context.rooms.get(name) for name in PROVIDERS]
-    today = [room is not None and room.today <= room.cycle for room in rooms]
-    return np.where(today, NUMBER_OF["provider_warm_up"], NUMBER_OF["provider_rate"]).astype(np.uint8)
+    return np.array([NUMBER_OF[room.what_binds if room else "provider_rate"] for room in rooms], dtype=np.uint8)

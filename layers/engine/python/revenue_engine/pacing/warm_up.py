@@ -24,6 +24,11 @@ class Room:
     today: int  # less what has left
     cycle: int  # in any quarter of an hour
 
+    @property
+    def what_binds(self) -> str:
+        """The reason of whom there is no room for: the day, or the quarter of an hour."""
+        return "provider_warm_up" if self.today <= self.cycle else "provider_rate"
+
 
 def room(allowance: int, spoken_for: int) -> Room:
     """What is left of a day's allowance."""

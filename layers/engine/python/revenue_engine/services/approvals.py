@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from revenue_engine.aws.items import Item
@@ -11,10 +13,13 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.minutes import span_minutes
+from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
 from revenue_engine.services.pace import in_force
+from revenue_engine.services.warm_up import rooms_of
 
 NO_ROOM = "no_room_now"
+_KEEP_SECONDS = 30 * 86_400
 
 
 def listed(w: Wiring, org: str, *, now: datetime) -> list[Item]:
@@ -35,54 +40,91 @@ def _without_groups(plan: Item) -> Item:
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
     """Reserves the day's budget and queues the plan; returns how many sends were queued, 0 when it no longer waits.
 
-    The best of it, as far as the day's budget and the coming minutes at the velocity reach; the rest is dropped by name.
-    Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
-    but never queued, because the first attempt died in between, goes on where that one stopped.
+    The best of it, as far as the day's budget, the mailbox providers and the coming minutes at the velocity reach; the rest is dropped
+    by name. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
+    but never queued, because the first attempt died in between, goes on where that one stopped, in the minutes that come now.
 
     Raises Refused("no_room_now") when nothing could leave: the plan goes on waiting.
     """
     body = w.decisions.get(f"plans/{org}/{approval_id}.json.gz")
     if body is None:
         return 0
-    controls = w.parameters.controls(org)
-    per_minute = in_force(w, org, controls)
-    day, room = day_in(now, controls.zone).isoformat(), span_minutes(now, controls.zone) * per_minute
-    quarter = f"velocity-{epoch_seconds(now) // 900}"  # approvals of one quarter of an hour share its room
     known = w.control.approval(org, approval_id)
     if known is None or known["valid_until"] <= epoch_seconds(now) or "queued_at" in known:
         return 0
+    controls = w.parameters.controls(org)
+    per_minute = in_force(w, org, controls)
+    today, quarter = day_in(now, controls.zone), epoch_seconds(now) // 900
+    planned = _best_first(body, day=today.isoformat())
+    wanted = Counter(plan.provider for plan in planned)
+    rooms = rooms_of(w, org, controls, day=today, providers=tuple(wanted))
+    of_day = _Budget(w, org, today.isoformat(), controls.max_daily_emails)
+    # approvals of one quarter of an hour share its room, and each provider's
+    minutes = _Budget(w, org, f"velocity-{quarter}", span_minutes(now, controls.zone) * per_minute)
+    rates = {name: _Budget(w, org, f"rate-{name}-{quarter}", min(room.today, room.cycle)) for name, room in rooms.items()}
     if known["status"] == "waiting":
-        if room <= w.control.budget_reserved(org, quarter) or controls.max_daily_emails <= w.control.budget_reserved(org, day):
+        if min(of_day.left, minutes.left, max(rate.left for rate in rates.values())) <= 0:
             raise Refused(NO_ROOM, "the day's budget is used up, or these minutes are taken: the plan still waits")
         if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
             return 0
     elif known["status"] != "approved":
         return 0
-    best_first = sorted(
-        send_messages.decode(gzip.decompress(body).decode()), key=lambda plan: (-plan.predicted_revenue_micros, plan.send_id)
-    )
-    planned = [replace(plan, budget_day=day) for plan in best_first]
-    expires_at = epoch_seconds(now) + 30 * 86_400
-    fits = w.control.reserve(
-        org, quarter, cycle_id=f"{quarter}-{approval_id}", page=0, wanted=len(planned), cap=room, expires_at=expires_at
-    )
-    # the day is part of the key: what was reserved for another day does not pay for this one (D6)
-    granted = w.control.reserve(
-        org,
-        day,
-        cycle_id=f"approval-{approval_id}-{day}",
-        page=0,
-        wanted=fits,
-        cap=controls.max_daily_emails,
-        expires_at=expires_at,
-    )
-    first = w.control.budget_reserved(org, quarter) - fits
-    w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(planned[:granted])))
-    for i, plan in enumerate(planned[granted:], start=granted):
-        reason = "daily_limit_reached" if i < fits else "velocity_limit"
-        w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=day)
+    taken = {name: rate.reserve(approval_id, wanted=wanted[name], now=now) for name, rate in rates.items()}
+    going, full = _within(planned, taken)
+    fits = minutes.reserve(approval_id, wanted=len(going), now=now)
+    paid = of_day.reserve(approval_id, wanted=fits, now=now)
+    first = minutes.taken - fits
+    # an earlier attempt may have reserved the day in another quarter of an hour, or these minutes at another velocity
+    granted = max(0, min(paid, fits, minutes.cap - first))
+    if not granted:
+        raise Refused(NO_ROOM, "these minutes are taken: the plan is approved, and waits for others")
+    w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(going[:granted])))
+    late = [(plan, "daily_limit_reached" if i < fits else "velocity_limit") for i, plan in enumerate(going)][granted:]
+    for plan, reason in [*late, *((plan, rooms[plan.provider].what_binds) for plan in full)]:
+        w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=today.isoformat())
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
     return granted
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """A counter of mails, and the most it takes. What an approval has reserved of it is remembered by its name: what was reserved of
+    another day or quarter of an hour does not pay for this one (D6)."""
+
+    w: Wiring
+    org: str
+    name: str
+    cap: int
+
+    @property
+    def taken(self) -> int:
+        return self.w.control.budget_reserved(self.org, self.name)
+
+    @property
+    def left(self) -> int:
+        return self.cap - self.taken
+
+    def reserve(self, approval_id: str, *, wanted: int, now: datetime) -> int:
+        """What it still takes of them; asked again, what it gave before."""
+        key, expires_at = f"approval-{approval_id}-{self.name}", epoch_seconds(now) + _KEEP_SECONDS
+        return self.w.control.reserve(
+            self.org, self.name, cycle_id=key, page=0, wanted=wanted, cap=self.cap, expires_at=expires_at
+        )
+
+
+def _best_first(body: bytes, *, day: str) -> list[PlannedSend]:
+    plans = send_messages.decode(gzip.decompress(body).decode())
+    return [replace(plan, budget_day=day) for plan in sorted(plans, key=lambda p: (-p.predicted_revenue_micros, p.send_id))]
+
+
+def _within(planned: Iterable[PlannedSend], rooms: Mapping[str, int]) -> tuple[list[PlannedSend], list[PlannedSend]]:
+    """Those that their mailbox providers have room for, and the others, in their order."""
+    ahead = Counter[str]()
+    going, full = list[PlannedSend](), list[PlannedSend]()
+    for plan in planned:
+        (going if ahead[plan.provider] < rooms[plan.provider] else full).append(plan)
+        ahead[plan.provider] += 1
+    return going, full
 
 
 def reject(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> bool:

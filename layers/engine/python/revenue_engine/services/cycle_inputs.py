@@ -15,7 +15,7 @@ from revenue_engine.clock import CYCLE, cycle_began, day_in, epoch_seconds, from
 from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, first_later_hour
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.offers.posterior import EVIDENCE_DAYS, fold
-from revenue_engine.pacing.warm_up import Room, room
+from revenue_engine.pacing.warm_up import Room
 from revenue_engine.records.batch import Batch, decode
 from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.evidence import Evidence, parse_evidence
@@ -25,7 +25,7 @@ from revenue_engine.services.capped import caps_reached
 from revenue_engine.services.models import champion, finder
 from revenue_engine.services.prices import price_now, told_on
 from revenue_engine.services.velocity import look
-from revenue_engine.services.warm_up import allowances, counter_of
+from revenue_engine.services.warm_up import rooms_of
 from revenue_engine.snapshot import load_context, load_page, save_context, save_page
 
 log = logging.getLogger(__name__)
@@ -128,10 +128,7 @@ def _rooms(w: Wiring, org: str, controls: Controls, now: datetime, *, beside: bo
     fresh = last is not None and cycle_began(last) > now - 2 * CYCLE and day_in(cycle_began(last), controls.zone) == today
     known = last if fresh and not beside else None
     planned = ((w.control.cycle(org, known) or {}) if known else {}).get("report", {}).get("providers", {})
-    return {
-        provider: room(allowance, w.control.reserved(org, counter_of(today, provider)) + int(planned.get(provider, 0)))
-        for provider, allowance in allowances(w, org, controls, day=today, providers=PROVIDERS).items()
-    }
+    return rooms_of(w, org, controls, day=today, providers=PROVIDERS, planned=planned)
 
 
 def _recent(w: Wiring, org: str, controls: Controls, now: datetime) -> list[Item]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.pacing.warm_up import DAYS, daily_allowance
+from revenue_engine.pacing.warm_up import DAYS, Room, daily_allowance, room
 from revenue_engine.records.controls import Controls
 
 
@@ -25,4 +25,14 @@ def allowances(w: Wiring, org: str, controls: Controls, *, day: date, providers:
             *([counted.get(each, {}).get(name, 0) for each in days] for name in pair), start=controls.warm_up_start_per_day
         )
         for provider, pair in names.items()
+    }
+
+
+def rooms_of(
+    w: Wiring, org: str, controls: Controls, *, day: date, providers: Sequence[str], planned: Mapping[str, int] | None = None
+) -> dict[str, Room]:
+    """What each provider still takes: its allowance, less what has left today, and what is `planned` beside it."""
+    return {
+        provider: room(allowance, w.control.reserved(org, counter_of(day, provider)) + int((planned or {}).get(provider, 0)))
+        for provider, allowance in allowances(w, org, controls, day=day, providers=providers).items()
     }

@@ -1,0 +1,124 @@
+"""Plans that a person approves leave within what the minutes, the day and the mailbox providers take, whenever the attempt succeeds."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from revenue_engine.aws.queues import Message
+from revenue_engine.clock import epoch_seconds
+from revenue_engine.errors import Refused
+from revenue_engine.records.send import PlannedSend
+from revenue_engine.services import approvals, send_messages
+from tests.builders import NOW, Org
+
+QUARTER = timedelta(minutes=15)
+
+
+def waiting(org: Org, approval_id: str, *providers: str) -> list[PlannedSend]:
+    """A plan that waits, a mail to each of these providers, the best first."""
+    plans = [
+        org.plan(org.add_person(), approval_id=approval_id, provider=provider, predicted_revenue_micros=50_000 - n)
+        for n, provider in enumerate(providers)
+    ]
+    org.w.decisions.put(f"plans/{org.name}/{approval_id}.json.gz", gzip.compress(send_messages.encode(plans).encode()))
+    facts = {"status": "waiting", "valid_until": epoch_seconds(NOW) + 7_200, "sends": len(plans), "predicted_revenue_micros": 1}
+    org.w.control.put_approval(org.name, approval_id, {"approval_id": approval_id, **facts})
+    return plans
+
+
+def approve(org: Org, approval_id: str, *, quarters: int = 0) -> int:
+    return approvals.approve(org.w, org.name, approval_id, by="ann", now=NOW + quarters * QUARTER)
+
+
+@pytest.fixture
+def queue(org: Org, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """What was queued, whatever its delay."""
+    sent: list[Message] = []
+    monkeypatch.setattr(type(org.w.sends_queue), "send", lambda _, messages: sent.extend(messages))
+    return sent
+
+
+def dies(org: Org, approval_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that has reserved and queues nothing."""
+
+    def crash(*arguments: object) -> None:
+        raise ConnectionError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(org.w.sends_queue), "send", crash)
+        with pytest.raises(ConnectionError):
+            approve(org, approval_id)
+
+
+def mails(queue: list[Message]) -> list[tuple[int, PlannedSend]]:
+    """With their seconds of delay."""
+    return [(message.delay_seconds, plan) for message in queue for plan in send_messages.decode(message.body)]
+
+
+def take_minutes(org: Org, wanted: int, *, cap: int, quarters: int = 0) -> None:
+    """Another plan has them."""
+    name = f"velocity-{epoch_seconds(NOW + quarters * QUARTER) // 900}"
+    org.w.control.reserve(org.name, name, cycle_id="a0", page=0, wanted=wanted, cap=cap, expires_at=epoch_seconds(NOW) + 86_400)
+
+
+def dropped(org: Org, plans: list[PlannedSend]) -> list[str]:
+    return [row["reason"] for plan in plans if (row := org.w.sends.get(plan.send_id)) is not None]
+
+
+def test_approvals_of_a_quarter_of_an_hour_share_what_a_provider_takes_in_it(org: Org, queue: list[Message]) -> None:
+    """Of 160 a day a provider takes ten in a quarter of an hour, however many plans hold them."""
+    org.set_controls(warm_up_start_per_day=160)
+    waiting(org, "a1", *["gmail"] * 7)
+    plans = waiting(org, "a2", *["gmail", "yahoo", "gmail", "gmail", "gmail"])
+    waiting(org, "a3", *["gmail"] * 4)
+    assert (approve(org, "a1"), approve(org, "a2")) == (7, 4)
+    assert Counter(plan.provider for _, plan in mails(queue)) == {"gmail": 10, "yahoo": 1}
+    assert dropped(org, plans) == dropped(org, plans[-1:]) == ["provider_rate"]
+    with pytest.raises(Refused, match=approvals.NO_ROOM):
+        approve(org, "a3")
+    assert org.w.control.approval(org.name, "a3")["status"] == "waiting"  # type: ignore[index]
+    assert approve(org, "a3", quarters=1) == 4
+
+
+def test_what_a_provider_has_had_today_is_not_approved_again(org: Org, queue: list[Message]) -> None:
+    org.set_controls(warm_up_start_per_day=160)
+    org.w.control.take(org.name, "warm_up#2026-03-04#gmail", wanted=158, cap=160, expires_at=epoch_seconds(NOW) + 86_400)
+    plans = waiting(org, "a1", *["gmail"] * 3)
+    assert (approve(org, "a1"), len(mails(queue)), dropped(org, plans[2:])) == (2, 2, ["provider_warm_up"])
+
+
+@pytest.mark.parametrize("left", [10, 0])
+def test_an_approval_that_goes_on_in_another_quarter_of_an_hour_keeps_to_its_minutes(
+    org: Org, queue: list[Message], monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """Thirty were reserved of the day before the first attempt died; of these minutes another plan has left ten, or none."""
+    org.set_controls(sends_per_minute=10)
+    plans = waiting(org, "a1", *["gmail"] * 30)
+    dies(org, "a1", monkeypatch)
+    take_minutes(org, 150 - left, cap=150, quarters=1)
+    if left:
+        assert approve(org, "a1", quarters=1) == left
+        assert Counter(delay for delay, _ in mails(queue)) == {840: left}
+        assert dropped(org, plans) == ["velocity_limit"] * 20
+    else:
+        with pytest.raises(Refused, match=approvals.NO_ROOM):
+            approve(org, "a1", quarters=1)
+        assert (mails(queue), dropped(org, plans)) == ([], [])
+        assert approve(org, "a1", quarters=2) == 30, "what found no minute waits for others"
+
+
+def test_minutes_that_were_reserved_at_a_higher_velocity_hold_no_more_than_there_are_now(
+    org: Org, queue: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delay above what the queue takes would fail for ever."""
+    org.set_controls(sends_per_minute=20)
+    take_minutes(org, 140, cap=300)
+    waiting(org, "a1", *["gmail"] * 30)
+    dies(org, "a1", monkeypatch)
+    org.set_controls(sends_per_minute=10)
+    assert approve(org, "a1") == 10
+    assert [delay for delay, _ in mails(queue)] == [840] * 10
