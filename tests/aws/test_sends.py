@@ -71,8 +71,9 @@ def test_a_row_that_is_not_there_does_not_move(org: Org) -> None:
 
 def test_a_plan_dropped_before_its_claim_leaves_its_reason_and_an_existing_row_alone(org: Org) -> None:
     plan = org.plan("s")
-    assert org.w.sends.dropping_unclaimed(plan, reason="opted_out", now=NOW, day=DAY)
-    assert not org.w.sends.dropping_unclaimed(plan, reason="other", now=NOW, day=DAY)
+    commit([org.w.sends.dropping(plan, reason="opted_out", now=NOW, day=DAY)])
+    with pytest.raises(TransactionCancelled, match="ConditionalCheckFailed"):
+        commit([org.w.sends.dropping(plan, reason="other", now=NOW, day=DAY)])
     row = org.send(plan)
     assert (row["state"], row["reason"]) == ("DROPPED", "opted_out")
     assert names.ORG_STATE not in row

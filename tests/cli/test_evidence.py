@@ -93,7 +93,7 @@ def test_only_a_bounce_for_good_is_a_hard_one(run: Run, org: Org, tmp_path: Path
 
 def test_what_is_older_than_the_days_is_left_out(run: Run, org: Org, tmp_path: Path) -> None:
     plan = org.mailed()
-    assert org.w.sends.dropping_unclaimed(org.plan("s", decision="d2"), reason="opted_out", now=NOW, day=DAY)  # it never left
+    commit([org.w.sends.dropping(org.plan("s", decision="d2"), reason="opted_out", now=NOW, day=DAY)])  # it never left
     booked(org, arrival(org, plan), report(org, plan, "c1"))
     for days, wanted in (
         (1, "0 pages, 0 contexts, 0 bundles, 1 mails, 1 conversions"),

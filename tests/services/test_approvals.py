@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.aws.queues import Message
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.records.send import PlannedSend
-from revenue_engine.services import approvals, send_messages
+from revenue_engine.services import approvals, drops, send_messages
 from tests.builders import NOW, Org
 
 QUARTER = timedelta(minutes=15)
@@ -122,3 +125,35 @@ def test_minutes_that_were_reserved_at_a_higher_velocity_hold_no_more_than_there
     org.set_controls(sends_per_minute=10)
     assert approve(org, "a1") == 10
     assert [delay for delay, _ in mails(queue)] == [840] * 10
+
+
+def test_what_has_no_room_is_dropped_fifty_at_a_time_when_the_plan_is_queued(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one a large plan's would take longer than whoever approves it waits. None of it had reserved any budget."""
+    org.set_controls(max_daily_emails=10)
+    plans, written = waiting(org, "a1", *["other"] * 130), list[int]()
+
+    def counted(actions: Sequence[dict[str, Any]]) -> None:
+        written.append(len(actions))
+        commit(actions)
+
+    monkeypatch.setattr(drops, "commit", counted)
+    assert approve(org, "a1") == 10
+    assert (len(written), max(written), org.reserved()) == (3, 51, 10)
+    assert dropped(org, plans) == ["daily_limit_reached"] * 120
+
+
+def test_an_approval_that_dies_while_it_drops_is_queued_and_not_repeated(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    org.set_controls(max_daily_emails=10)
+    plans = waiting(org, "a1", *["other"] * 130)
+
+    def crash(actions: Sequence[dict[str, Any]]) -> None:
+        raise ConnectionError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drops, "commit", crash)
+        with pytest.raises(ConnectionError):
+            approve(org, "a1")
+    assert "queued_at" in (org.w.control.approval(org.name, "a1") or {})
+    with pytest.raises(Refused, match="does_not_wait"):
+        approve(org, "a1")
+    assert (org.reserved(), dropped(org, plans)) == (10, [])

@@ -64,7 +64,7 @@ def test_what_waits_for_a_person_is_counted_for_its_cycle_whenever_it_leaves() -
         made.controls(max_daily_emails=3)
         assert approvals.approve(made.w, ORG, plan["approval_id"], by="ann", now=made.now) == 3
         made.run(1)
-        assert outcomes(shown(made)[0]) == {"sent": 3}
+        assert outcomes(shown(made)[0]) == {"sent": 3, "dropped": 2}
 
 
 def test_a_cycle_without_an_end_and_one_at_off_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

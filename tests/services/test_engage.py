@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names
-from revenue_engine.aws.dynamo import TransactionCancelled
+from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.aws.items import decode
 from revenue_engine.aws.sends import Sends
 from revenue_engine.clock import epoch_seconds
@@ -170,7 +170,7 @@ def test_each_event_leaves_its_own_traces_and_leaves_them_once(org: Org, name: s
 
 def test_a_complaint_stands_before_anything_else_of_its_event_is_written(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = org.plan(org.add_person())
-    org.w.sends.dropping_unclaimed(plan, reason="claimed_too_long", now=NOW, day=DAY)
+    commit([org.w.sends.dropping(plan, reason="claimed_too_long", now=NOW, day=DAY)])
 
     def busy(*arguments: object, **named: object) -> None:
         raise TransactionCancelled(["None", "TransactionConflict"])

@@ -183,7 +183,8 @@ def test_an_approved_plan_is_queued_once_within_the_days_cap_and_then_mailed(org
     plans = waiting(org, 3)
     assert ask(org, "GET", "approvals")[1]["approvals"][0]["status"] == "waiting"
     assert ask(org, "POST", "approvals/a1/approve") == (200, {"queued": 2})
-    assert ask(org, "POST", "approvals/a1/approve") == (200, {"queued": 0})
+    again = {"error": "does_not_wait", "detail": f"a1: approved by {ALEX}"}
+    assert ask(org, "POST", "approvals/a1/approve") == (409, again)
     assert org.reserved() == 2
     (body,) = org.drained(names.SENDS_QUEUE_URL)
     assert send_messages.decode(body) == sorted(plans[:2], key=lambda p: p.subscriber)
@@ -203,7 +204,8 @@ def test_an_approval_that_died_before_the_queue_goes_on_where_it_stopped(org: Or
         with pytest.raises(ConnectionError):
             approvals.approve(org.w, org.name, "a1", by="alex", now=NOW)
     assert approvals.approve(org.w, org.name, "a1", by="alex", now=NOW) == 2
-    assert approvals.approve(org.w, org.name, "a1", by="alex", now=NOW) == 0
+    with pytest.raises(Refused, match="does_not_wait"):
+        approvals.approve(org.w, org.name, "a1", by="alex", now=NOW)
     assert org.reserved() == 2
     (body,) = org.drained(names.SENDS_QUEUE_URL)
     assert len(send_messages.decode(body)) == len(plans)
@@ -213,15 +215,16 @@ def test_a_rejected_plan_is_never_queued(org: Org) -> None:
     waiting(org, 1)
     assert ask(org, "POST", "approvals/a1/reject") == (200, {"done": True})
     assert ask(org, "POST", "approvals/a1/reject")[0] == 409
-    assert approvals.approve(org.w, org.name, "a1", by="alex", now=NOW) == 0
+    assert ask(org, "POST", "approvals/a1/approve") == (409, {"error": "does_not_wait", "detail": f"a1: rejected by {ALEX}"})
     assert org.drained(names.SENDS_QUEUE_URL) == []
     assert org.reserved() == 0
 
 
 def test_a_plan_whose_time_is_over_or_that_never_was_is_not_queued(org: Org) -> None:
     waiting(org, 1)
-    assert approvals.approve(org.w, org.name, "a1", by="alex", now=NOW + timedelta(hours=1)) == 0
-    assert approvals.approve(org.w, org.name, "a2", by="alex", now=NOW) == 0
+    for plan, hours, why in (("a1", 1, "valid until 2026-03-04 11:00 UTC"), ("a2", 0, "unknown")):
+        with pytest.raises(Refused, match=f"does_not_wait: {plan}: {why}"):
+            approvals.approve(org.w, org.name, plan, by="alex", now=NOW + timedelta(hours=hours))
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

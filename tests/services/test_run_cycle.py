@@ -16,6 +16,7 @@ from revenue_engine import cycle
 from revenue_engine.aws import names
 from revenue_engine.bundle import dump
 from revenue_engine.clock import epoch_seconds, parse_iso
+from revenue_engine.errors import Refused
 from revenue_engine.pacing.index import Prices, prices
 from revenue_engine.services import approvals
 from revenue_engine.services.cycle_inputs import known_context
@@ -122,7 +123,8 @@ def test_an_approved_plan_is_reserved_and_mailed_once() -> None:
         made.run(1)
         assert (len(made.mails), made.reserved()) == (4, 4)
         assert {row["approval_id"] for row in made.rows(names.SENDS_TABLE)} == {waiting["approval_id"]}
-        assert approvals.approve(made.w, ORG, waiting["approval_id"], by="ann", now=made.now) == 0
+        with pytest.raises(Refused, match=approvals.DOES_NOT_WAIT):
+            approvals.approve(made.w, ORG, waiting["approval_id"], by="ann", now=made.now)
         made.run(1)
         assert (len(made.mails), made.reserved()) == (4, 4)
 
@@ -142,7 +144,8 @@ def test_an_expired_plan_cannot_be_approved_and_its_people_are_decided_anew() ->
         made.cycle()
         (waiting,) = approvals.listed(made.w, ORG, now=made.now)
         made.run(46)
-        assert approvals.approve(made.w, ORG, waiting["approval_id"], by="ann", now=made.now) == 0
+        with pytest.raises(Refused, match=approvals.DOES_NOT_WAIT):
+            approvals.approve(made.w, ORG, waiting["approval_id"], by="ann", now=made.now)
         made.run(1)
         assert made.mails == []
         assert made.cycle()["planned"] == 4
@@ -165,7 +168,8 @@ def test_a_rejected_plan_is_never_mailed() -> None:
         made.cycle()
         (waiting,) = approvals.listed(made.w, ORG, now=made.now)
         assert approvals.reject(made.w, ORG, waiting["approval_id"], by="ann", now=made.now)
-        assert approvals.approve(made.w, ORG, waiting["approval_id"], by="bob", now=made.now) == 0
+        with pytest.raises(Refused, match=approvals.DOES_NOT_WAIT):
+            approvals.approve(made.w, ORG, waiting["approval_id"], by="bob", now=made.now)
         made.run(60)
         assert made.mails == []
 

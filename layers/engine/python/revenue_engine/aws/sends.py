@@ -87,16 +87,6 @@ class Sends:
         }
         return self.table.putting(item, unless_exists=True)
 
-    def dropping_unclaimed(self, plan: PlannedSend, *, reason: str, now: datetime, day: str) -> bool:
-        """The same by itself. False: there is a row already."""
-        try:
-            commit([self.dropping(plan, reason=reason, now=now, day=day)])
-        except TransactionCancelled as cancelled:
-            if cancelled.codes == ["ConditionalCheckFailed"]:
-                return False
-            raise
-        return True
-
     def outcome(
         self,
         send_id: str,

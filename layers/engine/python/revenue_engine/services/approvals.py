@@ -10,15 +10,16 @@ from datetime import datetime
 
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import day_in, epoch_seconds
+from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.minutes import span_minutes
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
+from revenue_engine.services.drops import Drops
 from revenue_engine.services.pace import in_force
 from revenue_engine.services.warm_up import rooms_of
 
-NO_ROOM = "no_room_now"
+NO_ROOM, DOES_NOT_WAIT = "no_room_now", "does_not_wait"
 _KEEP_SECONDS = 30 * 86_400
 
 
@@ -38,20 +39,28 @@ def _without_groups(plan: Item) -> Item:
 
 
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
-    """Reserves the day's budget and queues the plan; returns how many sends were queued, 0 when it no longer waits.
+    """Reserves the day's budget and queues the plan; returns how many sends were queued.
 
     The best of it, as far as the day's budget, the mailbox providers and the coming minutes at the velocity reach; the rest is dropped
     by name. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
     but never queued, because the first attempt died in between, goes on where that one stopped, in the minutes that come now.
 
-    Raises Refused("no_room_now") when nothing could leave: the plan goes on waiting.
+    Dropped is what was not queued, after the plan is on record as queued: where an attempt dies in between, the rest has no row, as if
+    the plan had never been approved.
+
+    Raises Refused("no_room_now") when nothing could leave: the plan goes on waiting; Refused("does_not_wait") for one that is queued,
+    rejected, too old or unknown.
     """
+    known = w.control.approval(org, approval_id)
+    if known is None:
+        raise Refused(DOES_NOT_WAIT, f"{approval_id}: unknown")
+    if "queued_at" in known or known["status"] not in ("waiting", "approved"):
+        raise Refused(DOES_NOT_WAIT, f"{approval_id}: {known['status']} by {known['decided_by']}")
+    if known["valid_until"] <= epoch_seconds(now):
+        raise Refused(DOES_NOT_WAIT, f"{approval_id}: valid until {from_epoch(known['valid_until']):%Y-%m-%d %H:%M} UTC")
     body = w.decisions.get(f"plans/{org}/{approval_id}.json.gz")
     if body is None:
-        return 0
-    known = w.control.approval(org, approval_id)
-    if known is None or known["valid_until"] <= epoch_seconds(now) or "queued_at" in known:
-        return 0
+        raise Refused(DOES_NOT_WAIT, f"{approval_id}: its mails are gone")
     controls = w.parameters.controls(org)
     per_minute = in_force(w, org, controls)
     today, quarter = day_in(now, controls.zone), epoch_seconds(now) // 900
@@ -66,9 +75,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         if min(of_day.left, minutes.left, max(rate.left for rate in rates.values())) <= 0:
             raise Refused(NO_ROOM, "the day's budget is used up, or these minutes are taken: the plan still waits")
         if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
-            return 0
-    elif known["status"] != "approved":
-        return 0
+            raise Refused(DOES_NOT_WAIT, f"{approval_id}: somebody has just decided it")
     taken = {name: rate.reserve(approval_id, wanted=wanted[name], now=now) for name, rate in rates.items()}
     going, full = _within(planned, taken)
     fits = minutes.reserve(approval_id, wanted=len(going), now=now)
@@ -80,9 +87,11 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         raise Refused(NO_ROOM, "these minutes are taken: the plan is approved, and waits for others")
     w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(going[:granted])))
     late = [(plan, "daily_limit_reached" if i < fits else "velocity_limit") for i, plan in enumerate(going)][granted:]
-    for plan, reason in [*late, *((plan, rooms[plan.provider].what_binds) for plan in full)]:
-        w.sends.dropping_unclaimed(plan, reason=reason, now=now, day=today.isoformat())
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
+    drops = Drops(w, org, lambda: now, today.isoformat())
+    for plan, reason in [*late, *((plan, rooms[plan.provider].what_binds) for plan in full)]:
+        drops.add(replace(plan, budget_day=""), reason)  # nothing was reserved for it
+    drops.write()
     return granted
 
 

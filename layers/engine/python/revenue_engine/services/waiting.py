@@ -81,7 +81,7 @@ class Waiting:
             try:
                 approvals.approve(self.w, context.org, approval_id, by="auto_approve_under", now=now)
             except Refused as refused:
-                if refused.reason != approvals.NO_ROOM:
+                if refused.reason not in (approvals.NO_ROOM, approvals.DOES_NOT_WAIT):
                     raise
                 reasons = (refused.reason,)
         if reasons:
