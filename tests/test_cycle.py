@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from revenue_engine.arrays import Floats
+from revenue_engine.clock import epoch_seconds
 from revenue_engine.context import Price
 from revenue_engine.cycle import decide_batch, today_of
 from revenue_engine.errors import Refused
-from revenue_engine.grant import grant
+from revenue_engine.grant import NOTHING_TAKEN, grant, places
 from revenue_engine.pacing.index import Habits, fatigue_of, prices
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction.prior import PRIOR_RATES
@@ -28,7 +29,7 @@ from revenue_engine.records.controls import Autonomy, Controls
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.evidence import Evidence
 from revenue_engine.records.reasons import NUMBER_OF
-from revenue_engine.records.subscriber import ARMS, PROVIDERS, country_number
+from revenue_engine.records.subscriber import ARMS, PROVIDERS, apply_claim, country_number
 from revenue_engine.records.zones import ZONES, zone_number
 from tests.core_cases import (
     DAY,
@@ -323,6 +324,27 @@ def test_a_risk_or_an_engagement_that_is_no_number_is_within_no_limit() -> None:
     rates = PLAIN.rates.model_copy(update={"complaint_hazard": dict.fromkeys(PLAIN.rates.complaint_hazard, nan)})
     broken = replace(PLAIN, parts=replace(PLAIN.parts, rates=rates))
     assert names(decided(a_page([a_row(1, arm=1, last_send_at=T - 8 * DAY)]), bundle=broken).reason) == ["high_complaint_risk"]
+
+
+@pytest.mark.parametrize("controls", [Controls(ghost_share=0.0), Controls(ghost_share=0.0, sends_per_minute=10)])
+def test_whoever_is_told_to_come_is_never_too_late_for_the_hours_he_was_told_for(controls: Controls) -> None:
+    """Cycles come seconds after the quarter of an hour; by rule or by plan, nobody comes to the last one of his day."""
+    rows = [a_row(i + 1, peak_hour=21) for i in range(500)]
+    due, mails = np.full(len(rows), T), 0
+    for quarter in range(2 * 96):
+        now = NOW + timedelta(minutes=15 * quarter, seconds=quarter % 60)
+        who = np.flatnonzero(due <= epoch_seconds(now))
+        if not len(who):
+            continue
+        page, cycle = a_page([rows[i] for i in who]), a_cycle(now=now, controls=controls, budget_left=10_000)
+        before = decide_batch(page, cycle)
+        after = grant(before, page, cycle, places(before, cycle, NOTHING_TAKEN))
+        assert not (after.reason == NUMBER_OF["outside_hours"]).any()
+        for i, sent in zip(who.tolist(), after.mail.tolist(), strict=True):
+            rows[i] = apply_claim(rows[i], at=epoch_seconds(now), offer_number=999) if sent else rows[i]
+        due[who] = after.next_decision_at
+        mails += int(after.mail.sum())
+    assert mails > 600
 
 
 def test_every_row_that_is_skipped_is_met_again_at_least_an_hour_later() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.pacing.hours import in_hours, local_seconds, next_opening
+from revenue_engine.pacing.hours import in_hours, local_seconds, next_opening, open_locally
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.zones import ZONES, zone_number
 
@@ -47,7 +47,7 @@ def test_the_next_opening_is_the_first_permitted_instant(zone: str, day: datetim
     begin = epoch_seconds(day - timedelta(days=1))
     instants = np.arange(begin, begin + 3 * 86_400, 1_800, dtype=np.int64)
     zones = np.full(len(instants), zone_number(zone), dtype=np.uint16)
-    opening = next_opening(zones, instants, controls)
+    opening = next_opening(zones, instants, controls, for_seconds=1)
     assert all(open_on_the_wall(at, zone, controls) for at in opening.tolist())
     tz = ZoneInfo(zone)
     for at, found in zip(instants.tolist(), opening.tolist(), strict=True):
@@ -59,7 +59,9 @@ def test_a_skipped_hour_opens_when_the_clock_jumps() -> None:
     controls = Controls(sending_hours_start=2, sending_hours_end=4)
     berlin = np.array([zone_number("Europe/Berlin")], dtype=np.uint16)
     at = np.array([epoch_seconds(datetime(2026, 3, 29, 0, 0, tzinfo=UTC))])
-    assert next_opening(berlin, at, controls)[0] == epoch_seconds(datetime(2026, 3, 29, 1, 0, tzinfo=UTC))  # 03:00 on the wall
+    assert next_opening(berlin, at, controls, for_seconds=1)[0] == epoch_seconds(
+        datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
+    )  # 03:00 on the wall
 
 
 def test_hours_are_the_reader_s_not_the_server_s() -> None:
@@ -77,16 +79,27 @@ def test_a_cycle_that_would_run_past_closing_does_not_begin() -> None:
     assert not in_hours(utc, closing - 899, Controls(), for_seconds=900)[0]
 
 
+def test_an_opening_leaves_the_time_that_is_asked_for() -> None:
+    utc, closing = np.zeros(3, dtype=np.uint16), epoch_seconds(datetime(2026, 3, 4, 22, 0, tzinfo=UTC))
+    at = closing - np.array([1_801, 1_800, 1_799])
+    assert next_opening(utc, at, Controls(), for_seconds=1_800).tolist() == [at[0], at[1], closing + 8 * 3_600]
+
+
 def test_round_the_clock_means_midnight_too() -> None:
-    utc = np.zeros(1, dtype=np.uint16)
+    utc, always = np.zeros(1, dtype=np.uint16), Controls(sending_hours_start=0, sending_hours_end=24)
     midnight = epoch_seconds(datetime(2026, 3, 4, tzinfo=UTC))
-    assert in_hours(utc, midnight - 60, Controls(sending_hours_start=0, sending_hours_end=24), for_seconds=900)[0]
+    assert in_hours(utc, midnight - 60, always, for_seconds=900)[0]
+    sunday_ends = np.array([7 * 86_400 - 60])
+    assert open_locally(sunday_ends, always, for_seconds=1_800)[0]
+    but_mondays = always.model_copy(update={"enabled_weekdays": frozenset({1, 2, 3, 4, 5, 6})})
+    assert open_locally(sunday_ends - 1_740, but_mondays, for_seconds=1_800)[0]
+    assert not open_locally(sunday_ends - 1_739, but_mondays, for_seconds=1_800)[0]
 
 
 def test_one_day_a_week_is_found_from_any_day() -> None:
     controls = Controls(enabled_weekdays=frozenset({1}))
     at = np.arange(7, dtype=np.int64) * 86_400 + epoch_seconds(datetime(2026, 3, 4, 12, tzinfo=UTC))
-    opening = next_opening(np.zeros(7, dtype=np.uint16), at, controls)
+    opening = next_opening(np.zeros(7, dtype=np.uint16), at, controls, for_seconds=1)
     assert {datetime.fromtimestamp(o, UTC).weekday() for o in opening.tolist()} == {1}
     assert (opening - at < 7 * 86_400).all()
 
@@ -94,14 +107,14 @@ def test_one_day_a_week_is_found_from_any_day() -> None:
 def test_every_zone_we_know_has_an_opening() -> None:
     zones = np.arange(len(ZONES), dtype=np.uint16)
     at = np.full(len(zones), epoch_seconds(datetime(2026, 3, 4, tzinfo=UTC)), dtype=np.int64)
-    opening = next_opening(zones, at, Controls())
+    opening = next_opening(zones, at, Controls(), for_seconds=1)
     assert (opening >= at).all()
     assert (opening - at <= 86_400).all()
 
 
 def test_no_rows_are_no_trouble() -> None:
     empty = np.zeros(0, dtype=np.uint16)
-    assert len(next_opening(empty, np.zeros(0, dtype=np.int64), Controls())) == 0
+    assert len(next_opening(empty, np.zeros(0, dtype=np.int64), Controls(), for_seconds=1)) == 0
     assert len(in_hours(empty, 0, Controls(), for_seconds=900)) == 0
 
 

@@ -14,6 +14,7 @@ from revenue_engine.arrays import Floats, Ints
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.pacing.curve import FLAT, Taste, taste_of, week
 from revenue_engine.pacing.hours import next_opening
+from revenue_engine.pacing.minutes import PLANNED_SECONDS
 from revenue_engine.pacing.next_time import best_moment, next_decision_at
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.reasons import NUMBER_OF, REASONS
@@ -49,7 +50,9 @@ def test_everybody_waits_an_hour_at_least_and_is_met_inside_his_hours(reason: st
             if reason in ("holdout", "silent_too_long"):
                 assert (at >= now + 30 * DAY).all() and (at <= now + 31 * DAY).all()
             else:
-                assert (next_opening(np.full(len(at), zone, dtype=np.uint16), at, Controls()) == at).all()
+                assert (
+                    next_opening(np.full(len(at), zone, dtype=np.uint16), at, Controls(), for_seconds=PLANNED_SECONDS) == at
+                ).all()
                 assert (at <= now + 3 * DAY).all()
 
 
@@ -166,13 +169,13 @@ def test_whatever_the_clocks_do_everybody_is_met_inside_his_hours_and_days(
         assert local.weekday() in days
         # an hour that a clock skips opens when the clock has changed
         assert hours[0] <= local.hour < hours[1] or moment == next_opening(
-            np.array([ZONES.index(zone)], dtype=np.uint16), np.array([moment]), controls
+            np.array([ZONES.index(zone)], dtype=np.uint16), np.array([moment]), controls, for_seconds=PLANNED_SECONDS
         )
 
 
 def test_a_peak_hour_outside_the_sending_hours_waits_for_the_opening() -> None:
     at = at_of("below_shadow_price", taste=peak(2))
-    assert (next_opening(np.zeros(200, dtype=np.uint16), at, Controls()) == at).all()
+    assert (next_opening(np.zeros(200, dtype=np.uint16), at, Controls(), for_seconds=PLANNED_SECONDS) == at).all()
 
 
 def test_after_a_send_the_gap_is_over_even_for_the_last_mail_of_the_cycle() -> None:

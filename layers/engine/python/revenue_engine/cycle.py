@@ -21,7 +21,7 @@ from revenue_engine.offers import choice
 from revenue_engine.pacing.curve import taste_of
 from revenue_engine.pacing.hours import in_hours, local_seconds
 from revenue_engine.pacing.index import Prices, fatigue_of, prices
-from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.minutes import CYCLE_SECONDS
 from revenue_engine.pacing.next_time import next_decision_at
 from revenue_engine.pacing.reentry import Rhythm, rhythm_of
 from revenue_engine.prediction.rates import by_segment
@@ -240,7 +240,7 @@ def _facts(batch: Batch, cycle: Cycle, segment: choice.Positions) -> Facts:
         provider_stopped=np.isin(batch.column("provider"), [PROVIDERS.index(name) for name in cycle.context.stopped_providers]),
         engine=policy == _ENGINE,
         # a send of this cycle may leave in its last minute
-        in_hours=in_hours(batch.column("zone"), now, controls, for_seconds=CYCLE_MINUTES * 60),
+        in_hours=in_hours(batch.column("zone"), now, controls, for_seconds=CYCLE_SECONDS),
         recent_sends=batch.column("recent_sends").astype(np.int64),
         last_send_at=batch.column("last_send_at").astype(np.int64),
         gap_seconds=rhythm.gap_seconds,

@@ -17,7 +17,7 @@ from revenue_engine.clock import epoch_seconds, from_epoch, iso_millis, parse_is
 from revenue_engine.context import CycleContext
 from revenue_engine.flips import Flip
 from revenue_engine.pacing.hours import in_hours, next_opening
-from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.minutes import CYCLE_SECONDS
 from revenue_engine.pacing.reentry import STAGES, answered_at, rhythm_of
 from revenue_engine.reckoned import Cut, cut_by_rank, in_money, reckoned
 from revenue_engine.records.batch import decode
@@ -120,8 +120,8 @@ def _checks(record: Mapping[str, Any], row: Row, context: CycleContext, now: dat
     controls, budget_left = context.controls, context.budget_left
     at, zone, currency = epoch_seconds(now), np.array([row.zone], dtype=np.uint16), record["currency"]
     fixed = record["arm"] == "fixed"
-    opening = int(next_opening(zone, np.array([at], dtype=np.int64), controls)[0])
-    inside = bool(in_hours(zone, at, controls, for_seconds=CYCLE_MINUTES * 60)[0])
+    opening = int(next_opening(zone, np.array([at], dtype=np.int64), controls, for_seconds=CYCLE_SECONDS)[0])
+    inside = bool(in_hours(zone, at, controls, for_seconds=CYCLE_SECONDS)[0])
     floor = controls.min_revenue_per_email_micros
     in_week, cap = sends_within(row, now=at, seconds=_WEEK), controls.max_emails_per_subscriber_per_week
     own_gap = max(controls.min_hours_between_emails, _FIXED_GAP_HOURS if fixed else 0) * 3_600

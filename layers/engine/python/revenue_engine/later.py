@@ -21,7 +21,7 @@ from revenue_engine.draws import Stream, uniforms
 from revenue_engine.offers.choice import Positions
 from revenue_engine.pacing.curve import taste_of
 from revenue_engine.pacing.hours import local_seconds
-from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.minutes import CYCLE_MINUTES, PLANNED_SECONDS
 from revenue_engine.pacing.next_time import frequency
 from revenue_engine.pacing.schedule import HOUR, People, Places, permitted, plan
 from revenue_engine.pacing.warm_up import CYCLES_OF_DAY
@@ -96,7 +96,7 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -
             start=start,
             hours=LATER_HOURS,
             controls=controls,
-            for_seconds=CYCLE_MINUTES * 60,
+            for_seconds=PLANNED_SECONDS,
         ),
         offset=offset,
         provider=decisions.provider[rows].astype(np.intp),

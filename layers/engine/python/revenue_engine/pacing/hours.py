@@ -76,9 +76,10 @@ def open_for(zones: Zones, at: Ints, controls: Controls, *, for_seconds: int) ->
     return (opening <= at) & (closing - at >= for_seconds)
 
 
-def next_opening(zones: Zones, at: Ints, controls: Controls) -> Ints:
-    """The first permitted instant at or after `at`, epoch seconds, (n,)."""
-    opening, _ = _window_of(zones, at, controls)
+def next_opening(zones: Zones, at: Ints, controls: Controls, *, for_seconds: int) -> Ints:
+    """The first instant at or after `at` from which mailing is permitted for that long, epoch seconds, (n,); of a window that a change
+    of clocks has made shorter, its beginning."""
+    opening, _ = _window_of(zones, at + for_seconds - 1, controls)
     return np.maximum(opening, at)
 
 
@@ -97,12 +98,12 @@ def local_seconds(zones: Zones, at: Ints) -> Ints:
 
 
 def open_locally(local: Ints, controls: Controls, *, for_seconds: int) -> Bools:
-    """Whether a clock that shows these seconds of the week is inside hours and days for that long, of any shape; where it is changed
-    just then, `open_for` knows better."""
-    day, second = local // _DAY, local % _DAY
-    enabled = np.isin(np.arange(7), sorted(controls.enabled_weekdays))
-    start, end = controls.sending_hours_start * 3_600, controls.sending_hours_end * 3_600
-    return np.asarray(enabled[day] & (second >= start) & (second + for_seconds <= end))
+    """Whether a clock that shows these seconds of the week is inside hours and days for that long, an hour at most, of any shape;
+    where it is changed just then, `open_for` knows better."""
+    hour = np.arange(24)
+    of_day = (hour >= controls.sending_hours_start) & (hour < controls.sending_hours_end)
+    of_week = (np.isin(np.arange(7), sorted(controls.enabled_weekdays))[:, None] & of_day).ravel()
+    return np.asarray(of_week[local // 3_600] & of_week[(local + for_seconds - 1) // 3_600 % 168])
 
 
 @lru_cache(maxsize=2_048)

@@ -6,6 +6,9 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 CYCLE_MINUTES = 15  # SQS can delay a message by at most 900 seconds
+CYCLE_SECONDS = CYCLE_MINUTES * 60
+# who is planned for a second is decided by the cycle that comes within a quarter of an hour, and mailed within another
+PLANNED_SECONDS = 2 * CYCLE_SECONDS
 
 
 def span_minutes(now: datetime, zone: str) -> int:

@@ -1,5 +1,5 @@
-"""When a subscriber is decided next: always at least an hour away, always inside his hours, never "next cycle". Shapes: n
-rows."""
+"""When a subscriber is decided next: always at least an hour away, never "next cycle", and so long before his hours are over that what the
+cycle decides which finds him due still leaves inside them. Shapes: n rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from revenue_engine.arrays import Codes, Floats, Ints
 from revenue_engine.clock import from_epoch
 from revenue_engine.pacing.curve import Taste
 from revenue_engine.pacing.hours import Zones, local_seconds, next_opening, open_locally
-from revenue_engine.pacing.minutes import CYCLE_MINUTES
+from revenue_engine.pacing.minutes import CYCLE_SECONDS, PLANNED_SECONDS
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.reasons import NUMBER_OF
 
@@ -56,7 +56,7 @@ def next_decision_at(
     """
     at = now + SETTLED_FROM + (jitter * (SETTLED_TO - SETTLED_FROM)).astype(np.int64)
     # the claim may come a whole cycle after the decision; asking earlier would only meet the gap again
-    sent = now + gap_seconds + CYCLE_MINUTES * 60 + (jitter * HOUR).astype(np.int64)
+    sent = now + gap_seconds + CYCLE_SECONDS + (jitter * HOUR).astype(np.int64)
     at = np.where(np.isin(reason, _SENT), sent, at)
     at = np.where(reason == NUMBER_OF["outside_hours"], now, at)
     at = np.where(reason == NUMBER_OF["too_soon_since_last_email"], last_send_at + gap_seconds, at)
@@ -65,7 +65,7 @@ def next_decision_at(
     at = np.where(np.isin(reason, _SOON), now + SHORTEST + (jitter * 2 * HOUR).astype(np.int64), at)
     at = np.maximum(at, now + SHORTEST)
 
-    opening = next_opening(zones, at, controls)
+    opening = next_opening(zones, at, controls, for_seconds=PLANNED_SECONDS)
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
     opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
     # whoever found no place now was in his hour
@@ -80,7 +80,8 @@ def next_decision_at(
         controls=controls,
     )
     moved = best != opening[movable]
-    opening[movable[moved]] = next_opening(zones[movable[moved]], best[moved], controls)  # a clock may change just then
+    # a clock may change just then
+    opening[movable[moved]] = next_opening(zones[movable[moved]], best[moved], controls, for_seconds=PLANNED_SECONDS)
     return np.where(np.isin(reason, _SELDOM), now + 30 * DAY + (jitter * DAY).astype(np.int64), opening)
 
 
@@ -94,7 +95,7 @@ def best_moment(at: Ints, zones: Zones, taste: Taste, *, last_send_at: Ints, gap
         local = local_seconds(zones[rows], moments)
         often = frequency(moments, last_send_at=last_send_at[rows], gap_seconds=gap_seconds[rows], controls=controls)
         worth = taste.take(rows).at(local // HOUR) * often
-        worth[~open_locally(local, controls, for_seconds=CYCLE_MINUTES * 60)] = 0.0
+        worth[~open_locally(local, controls, for_seconds=PLANNED_SECONDS)] = 0.0
         moved[rows] = np.take_along_axis(moments, worth.argmax(axis=1)[:, None], axis=1)[:, 0]
     return moved
 
