@@ -39,6 +39,7 @@ def test_arms_have_one_order_whatever_the_catalogue_had() -> None:
         ({"may_run": False}, "offer_not_approved"),
         ({"allows_email": False}, "channel_excludes_email"),
         ({"live_until": NOW}, "offer_expired"),
+        ({"live_until": NOW + timedelta(minutes=14)}, "offer_expires_in_cycle"),
         ({"creatives": ()}, "no_approved_creative"),
         ({"currency": "EUR"}, "currency_not_converted"),
         ({"payout_micros": 0}, "payout_unknown"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.offers.book import NEVER
 from revenue_engine.pacing.curve import FLAT, Taste, taste_of, week
 from revenue_engine.pacing.hours import next_opening
 from revenue_engine.pacing.minutes import PLANNED_SECONDS
@@ -30,6 +31,7 @@ def at_of(reason: str, *, n: int = 200, now: int = T, zone: int = 0, controls: C
         "last_send_at": np.full(n, now - 2 * HOUR, dtype=np.int64),
         "recent_sends": np.tile(np.array([now - 2 * HOUR, 0, 0, 0, 0, 0, 0, 0], dtype=np.int64), (n, 1)),
         "gap_seconds": np.full(n, 24 * HOUR, dtype=np.int64),
+        "offers_end": np.full(n, NEVER),
         "taste": taste_of(many(n, peak_hour=-1), week(FLAT)),
         "jitter": (np.arange(n) + 0.5) / n,
     } | facts
@@ -94,7 +96,11 @@ def test_who_has_a_peak_hour_is_decided_in_or_near_it(reason: str, zone: str) ->
 
 def test_a_wait_is_worth_the_mails_it_costs_and_costs_none_that_the_caps_forbid() -> None:
     """Four mails a week are one in 42 hours: until then the best hour is waited for, afterwards only where it is worth the mails."""
-    often = {"gap_seconds": np.full(24, DAY), "controls": Controls(sending_hours_start=0, sending_hours_end=24)}
+    often = {
+        "gap_seconds": np.full(24, DAY),
+        "until": np.full(24, NEVER),
+        "controls": Controls(sending_hours_start=0, sending_hours_end=24),
+    }
     zones, midnight = np.zeros(24, dtype=np.uint16), MIDNIGHT + HOUR * np.arange(24)
 
     def waits(last_send_at: Ints, taste: Taste) -> list[int]:
@@ -118,13 +124,12 @@ def test_best_moments_do_not_depend_on_who_else_is_moved() -> None:
     at = MIDNIGHT + 977 * np.arange(60)
     zones = (np.arange(60) * 7 % 400).astype(np.uint16)
     taste, gap, last = taste_of(page, week(FLAT)), np.full(60, 2 * DAY), at - 977 * 131 * np.arange(60)
-    whole = best_moment(at, zones, taste, last_send_at=last, gap_seconds=gap, controls=Controls())
+    until = at + 977 * 53 * np.arange(60)
+    whole = best_moment(at, zones, taste, last_send_at=last, gap_seconds=gap, until=until, controls=Controls())
     for i in range(60):
         one = np.array([i])
-        assert (
-            best_moment(at[one], zones[one], taste.take(one), last_send_at=last[one], gap_seconds=gap[one], controls=Controls())
-            == whole[i]
-        )
+        of_one = {"last_send_at": last[one], "gap_seconds": gap[one], "until": until[one]}
+        assert best_moment(at[one], zones[one], taste.take(one), **of_one, controls=Controls()) == whole[i]
 
 
 @settings(max_examples=30, deadline=None)
@@ -139,7 +144,8 @@ def test_which_hour_is_best_does_not_depend_on_weekdays(days: list[float], seed:
 
     def best(population: Floats) -> list[int]:
         taste = taste_of(page, week(population))
-        return [*best_moment(at, zones, taste, last_send_at=last, gap_seconds=np.full(40, DAY), controls=Controls()).tolist()]
+        facts = {"last_send_at": last, "gap_seconds": np.full(40, DAY), "until": np.full(40, NEVER)}
+        return [*best_moment(at, zones, taste, **facts, controls=Controls()).tolist()]
 
     assert best(hours * np.repeat(days, 24)) == best(hours)
 
@@ -210,3 +216,17 @@ def test_those_outside_their_hours_are_met_in_the_first_two_of_them() -> None:
     at = at_of("outside_hours", now=night)
     assert at.min() >= MIDNIGHT + 6 * HOUR
     assert at.max() <= MIDNIGHT + 8 * HOUR
+
+
+@pytest.mark.parametrize("hour", [-1, 20])
+def test_whose_last_offer_ends_is_decided_before_where_he_can_be(hour: int) -> None:
+    """At night, his day begins at six; the mails of who is due at seven leave before half past seven, when his offer ends."""
+    night, ends = MIDNIGHT + 2 * HOUR, MIDNIGHT + 7 * HOUR + 1_800
+    at = at_of("outside_hours", now=night, taste=peak(hour), offers_end=np.full(200, ends))
+    assert (MIDNIGHT + 6 * HOUR <= at).all() and (at <= MIDNIGHT + 7 * HOUR).all()
+    assert at.max() - at.min() > 3_000, "the hour that is left is spread over"
+    too_late = at_of("outside_hours", now=night, taste=peak(20), offers_end=np.full(200, MIDNIGHT + 5 * HOUR))
+    assert (too_late == MIDNIGHT + 6 * HOUR).all(), "the first moment there is"
+    soon = at_of("below_shadow_price") <= T + 8 * HOUR
+    at, usual = (at_of("below_shadow_price", taste=peak(21), offers_end=np.full(200, end)) for end in (T + 9 * HOUR, NEVER))
+    assert soon.any() and (at[soon] <= T + 9 * HOUR - 1_800).all() and (usual[soon] > T + 9 * HOUR - 1_800).any()

@@ -18,6 +18,7 @@ from revenue_engine.arrays import Bools, Codes, Floats, Ints, Keys
 from revenue_engine.context import Cycle
 from revenue_engine.draws import Stream, hashes, uniforms
 from revenue_engine.offers import choice
+from revenue_engine.offers.book import last_end
 from revenue_engine.pacing.curve import taste_of
 from revenue_engine.pacing.hours import in_hours, local_seconds
 from revenue_engine.pacing.index import Prices, fatigue_of, prices
@@ -55,6 +56,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
     facts = _facts(batch, cycle, segment)
     reason = first_failing(facts, now=cycle.now, controls=controls)
     open_offers = offers_open(batch, cycle)
+    eligible = open_offers[:, cycle.book.offer_of_arm]
 
     # what passed the rails is looked at; none of a row's prospects depends on the arm that will be drawn
     asked = np.flatnonzero(reason == PASSED)
@@ -121,7 +123,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         arm=of_chosen(pick.arm.astype(np.int32), NONE),
         considered=of_refused(considered.astype(np.int32), NONE),
         runner_up=of_weighed(second.astype(np.int32), NONE),
-        eligible=np.packbits(open_offers[:, cycle.book.offer_of_arm], axis=1),
+        eligible=np.packbits(eligible, axis=1),
         epsilon=of_chosen(pick.epsilon, 0.0),
         propensity_joint=of_chosen(joint, 1.0),
         propensity_send=of_chosen(send_share, 1.0),
@@ -149,7 +151,7 @@ def decide_batch(batch: Batch, cycle: Cycle) -> Decisions:
         v_after_micros=of_asked(_micros(future.value_after), 0),
         rank=hashes(cycle.key, keys, Stream.RANK),
         minute=np.full(len(batch), NONE, dtype=np.int16),
-        next_decision_at=when_next(batch, cycle, reason),
+        next_decision_at=when_next(batch, cycle, reason, offers_end=last_end(cycle.book, eligible)),
     )
 
 
@@ -259,7 +261,7 @@ def rhythm_at(batch: Batch, cycle: Cycle) -> Rhythm:
     return rhythm_of(batch, now=cycle.now, gap_seconds=np.where(fixed, max(gap, FIXED_GAP_SECONDS), gap).astype(np.int64))
 
 
-def when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
+def when_next(batch: Batch, cycle: Cycle, reason: Codes, *, offers_end: Ints) -> Ints:
     """When each row is decided next, for itself alone: epoch seconds, (n,)."""
     return next_decision_at(
         reason,
@@ -268,6 +270,7 @@ def when_next(batch: Batch, cycle: Cycle, reason: Codes) -> Ints:
         last_send_at=batch.column("last_send_at").astype(np.int64),
         recent_sends=batch.column("recent_sends").astype(np.int64),
         gap_seconds=rhythm_at(batch, cycle).gap_seconds,
+        offers_end=offers_end,
         taste=taste_of(batch, cycle.week),
         jitter=uniforms(cycle.key, batch.column("draw_key").astype(np.uint64), Stream.JITTER),
         controls=cycle.context.controls,

@@ -18,6 +18,7 @@ from revenue_engine.clock import day_in, epoch_seconds, midnight
 from revenue_engine.context import LATER_HOURS, Cycle, CycleContext, first_later_hour
 from revenue_engine.cycle import rhythm_at, today_of, when_next
 from revenue_engine.draws import Stream, uniforms
+from revenue_engine.offers.book import last_end
 from revenue_engine.offers.choice import Positions
 from revenue_engine.pacing.curve import taste_of
 from revenue_engine.pacing.hours import local_seconds
@@ -69,14 +70,17 @@ def come_again(decisions: Decisions, batch: Batch, cycle: Cycle, taken: Taken, *
     decisions
         Of the page, with the mails that found a place and the reasons of those that did not.
     """
-    whole = when_next(_rows(batch, cut), cycle, decisions.reason[cut])
+    eligible = np.unpackbits(decisions.eligible[cut], axis=1, count=len(cycle.book.arms)).astype(np.bool_)
+    ends = last_end(cycle.book, eligible)
+    whole = when_next(_rows(batch, cut), cycle, decisions.reason[cut], offers_end=ends)
     some = cut[:MOST_PLANNED]
-    made = plan(_people(decisions, _rows(batch, some), cycle, some), _places(decisions, cycle, taken))
+    people = _people(decisions, _rows(batch, some), cycle, some, offers_end=ends[:MOST_PLANNED])
+    made = plan(people, _places(decisions, cycle, taken))
     whole[made.row] = made.at
     return whole
 
 
-def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -> People:
+def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions, *, offers_end: Ints) -> People:
     controls, start, zones = cycle.context.controls, first_later_hour(cycle.now), batch.column("zone")
     offset = (uniforms(cycle.key, batch.column("draw_key"), Stream.JITTER) * HOUR).astype(np.int64)
     at = start + offset[:, None] + HOUR * np.arange(LATER_HOURS)
@@ -92,7 +96,7 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -
         permitted=permitted(
             zones,
             offset,
-            _offers_end(decisions, cycle, rows),
+            offers_end,
             start=start,
             hours=LATER_HOURS,
             controls=controls,
@@ -105,15 +109,6 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -
         gap_seconds=np.full(len(rows), LATER_HOURS * HOUR),
         per_week=1,
     )
-
-
-def _offers_end(decisions: Decisions, cycle: Cycle, rows: Positions) -> Ints:
-    """When the last of the offers ends that a row may get, whichever it was to be, (m,)."""
-    eligible = np.unpackbits(decisions.eligible[rows], axis=1, count=len(cycle.book.arms)).astype(np.bool_)
-    ends = [offer.live_until for offer in cycle.book.offers]
-    until = np.array([_PLENTY if end is None else epoch_seconds(end) for end in ends], dtype=np.int64)
-    last: Ints = np.where(eligible, until[cycle.book.offer_of_arm], 0).max(axis=1, initial=0)
-    return last
 
 
 def _places(decisions: Decisions, cycle: Cycle, taken: Taken) -> Places:

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from revenue_engine.arrays import Bools, Ints
+from revenue_engine.clock import CYCLE, epoch_seconds
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Creative, Offer, ineligible_reason, may_go_to
 from revenue_engine.records.subscriber import country_code
 
 Arm = tuple[str, str]  # offer, variant
+NEVER = 1 << 40  # epoch seconds: the end of what has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def _closed_reason(
     reason = ineligible_reason(offer, now=now)
     if reason is not None:
         return reason
+    if offer.live_until is not None and offer.live_until < now + CYCLE:
+        return "offer_expires_in_cycle"  # the cycle's last mail would come to its execution when the offer is over
     if offer.currency != controls.currency:
         return "currency_not_converted"  # two currencies are never compared (M1)
     if payout is None or payout <= 0:
@@ -121,6 +125,16 @@ def _closed_reason(
         if refreshed is None or now - refreshed > timedelta(days=controls.suppression_max_age_days):
             return "suppression_list_stale"
     return caps_reached.get(offer.offer)
+
+
+def last_end(book: OfferBook, eligible: Bools) -> Ints:
+    """When the last of the offers ends whose arms a row may get, epoch seconds, (n,) of (n, A); `NEVER` for who may get none."""
+    ends = [offer.live_until for offer in book.offers]
+    if not any(ends):
+        return np.full(len(eligible), NEVER, dtype=np.int64)
+    until = np.array([NEVER if end is None else epoch_seconds(end) for end in ends], dtype=np.int64)
+    last: Ints = np.where(eligible, until[book.offer_of_arm], 0).max(axis=1, initial=0)
+    return np.where(last > 0, last, NEVER)
 
 
 def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:

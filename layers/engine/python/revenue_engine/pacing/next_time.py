@@ -37,6 +37,7 @@ def next_decision_at(
     last_send_at: Ints,
     recent_sends: Ints,
     gap_seconds: Ints,
+    offers_end: Ints,
     taste: Taste,
     jitter: Floats,
     controls: Controls,
@@ -49,6 +50,8 @@ def next_decision_at(
         (n, RECENT) epoch seconds.
     gap_seconds
         (n,): how long after a send the row's policy mails again.
+    offers_end
+        (n,) epoch seconds: from when on there is no offer left of those that the row may get now. Where it can, it is decided before.
     taste
         What hours are to these people: they are decided in the best one within reach.
     jitter
@@ -67,7 +70,8 @@ def next_decision_at(
 
     opening = next_opening(zones, at, controls, for_seconds=PLANNED_SECONDS)
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
-    opening = np.where(opening > at, opening + (jitter * min(2 * HOUR, window // 2)).astype(np.int64), opening)
+    spread = np.clip(offers_end - PLANNED_SECONDS - opening, 0, min(2 * HOUR, window // 2))
+    opening = np.where(opening > at, opening + (jitter * spread).astype(np.int64), opening)
     # whoever found no place now was in his hour
     movable = np.flatnonzero(~np.isin(reason, _SOON))
     last = np.where(np.isin(reason, _SENT), now, last_send_at)[movable]
@@ -77,6 +81,7 @@ def next_decision_at(
         taste.take(movable),
         last_send_at=last,
         gap_seconds=gap_seconds[movable],
+        until=offers_end[movable],
         controls=controls,
     )
     moved = best != opening[movable]
@@ -85,9 +90,11 @@ def next_decision_at(
     return np.where(np.isin(reason, _SELDOM), now + 30 * DAY + (jitter * DAY).astype(np.int64), opening)
 
 
-def best_moment(at: Ints, zones: Zones, taste: Taste, *, last_send_at: Ints, gap_seconds: Ints, controls: Controls) -> Ints:
-    """Instants, (n,), moved to the moment of the next day that is best for each reader, by whole hours and inside his hours and days:
-    where the hour's factor times the `frequency` of mails is greatest (renewal reward: gain a mail over time a mail)."""
+def best_moment(
+    at: Ints, zones: Zones, taste: Taste, *, last_send_at: Ints, gap_seconds: Ints, until: Ints, controls: Controls
+) -> Ints:
+    """Instants, (n,), moved to the moment of the next day that is best for each reader, by whole hours, inside his hours and days and
+    before `until`: where the hour's factor times the `frequency` of mails is greatest (renewal reward: gain a mail over time a mail)."""
     moved, whom = at.copy(), taste.matters
     for begin in range(0, len(whom), _CHUNK):
         rows = whom[begin : begin + _CHUNK]
@@ -96,6 +103,7 @@ def best_moment(at: Ints, zones: Zones, taste: Taste, *, last_send_at: Ints, gap
         often = frequency(moments, last_send_at=last_send_at[rows], gap_seconds=gap_seconds[rows], controls=controls)
         worth = taste.take(rows).at(local // HOUR) * often
         worth[~open_locally(local, controls, for_seconds=PLANNED_SECONDS)] = 0.0
+        worth[moments + PLANNED_SECONDS > until[rows, None]] = 0.0
         moved[rows] = np.take_along_axis(moments, worth.argmax(axis=1)[:, None], axis=1)[:, 0]
     return moved
 
