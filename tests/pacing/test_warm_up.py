@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revenue_engine.pacing.warm_up import DAYS, daily_allowance
+from revenue_engine.pacing.warm_up import BEST_DAYS, DAYS, daily_allowance
 
 QUIET = [0] * (DAYS + 1)
 
@@ -24,8 +26,8 @@ def days(*last: int) -> list[int]:
         (days(100, 0), 200),
         (days(100, 200, 0), 400),
         (days(900, 0, 0, 0), 1_800),  # a weekend without mail
-        (days(900, *[0] * DAYS), 1_800),
-        ([900, *QUIET], 100),  # forgotten
+        (days(900, *[0] * BEST_DAYS), 1_800),
+        (days(900, *[0] * (BEST_DAYS + 1)), 100),  # forgotten
         (days(0, 5_000), 100),  # what has left today teaches nothing yet
     ],
 )
@@ -57,6 +59,19 @@ def test_a_provider_that_defers_gets_half_of_what_it_had_and_grows_from_there(
 @given(st.lists(st.integers(0, 10**6), min_size=DAYS + 1, max_size=DAYS + 1), st.integers(10, 10**5))
 def test_a_provider_that_takes_everything_never_gets_more_than_twice_what_it_knows(delivered: list[int], start: int) -> None:
     assert start <= daily_allowance(delivered, QUIET, start=start) <= max(start, 2 * max(delivered))
+
+
+@pytest.mark.parametrize("demand", [10**6, 50, 0])
+def test_a_provider_that_put_everything_off_is_met_in_no_leap_for_as_long_as_it_remembers(demand: int) -> None:
+    """Three mails of 5,000 it took that day. From there it doubles what it takes, or stays where nothing is sent."""
+    delivered, deferred, given = [5_000, 3], [0, 2_500], []
+    for _ in range(DAYS):
+        given.append(daily_allowance([*delivered, 0], [*deferred, 0], start=5_000))
+        delivered, deferred = [*delivered, min(given[-1], demand)], [*deferred, 0]
+    if demand == 10**6:
+        assert given[:14] == [2**day for day in range(14)]
+    assert all(now <= 2 * max(before, demand) for before, now in pairwise(given))
+    assert given[-1] == {10**6: 2 * 10**6, 50: 100, 0: 1}[demand]
 
 
 def test_after_deferrals_it_takes_as_long_to_come_back_as_it_takes_to_grow() -> None:

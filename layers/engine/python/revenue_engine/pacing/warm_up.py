@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-DAYS = 7  # that a provider remembers
+BEST_DAYS = 7  # of which the best counts
+DAYS = 30  # that we remember what a provider put off: as long as it may remember us for it
 GROWTH = 2.0  # of the best of those days
 DEFERRED_SHARE, LEAST_DEFERRED = 0.05, 20  # of a day's mails and those of the day before: the provider wants less
 CYCLES_OF_DAY = 16  # a day's mails leave in four hours at the fastest: in no leap within the day either
@@ -50,8 +51,8 @@ def daily_allowance(delivered: Sequence[int], deferred: Sequence[int], *, start:
     before = took[:-1]
     refused = [day for day in range(len(took)) if _wants_less(took, put_off, day)]
     if not refused:
-        return max(start, math.ceil(GROWTH * max(before, default=0)))
-    # what it took on a day of deferrals was too much: half of it, and from there as from anew
+        return max(start, math.ceil(GROWTH * max(before[-BEST_DAYS:], default=0)))
+    # what it took on a day of deferrals was too much: half of it, and from there by what it takes; `start` is for who knows no harm of us
     mailed = [mails for mails in before[: refused[-1] + 1] if mails]
     halved = max(1, (mailed[-1] if mailed else start) // 2)
     return max(halved, math.ceil(GROWTH * max(before[refused[-1] + 1 :], default=0)))
