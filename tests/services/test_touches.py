@@ -155,6 +155,34 @@ def test_a_click_told_before_a_late_delivery_is_taken_back_by_it(org: Org) -> No
     assert "clicked_mails" not in org.counters()
 
 
+def due(org: Org, person: str) -> float:
+    """Seconds after the mail at which somebody is decided next."""
+    return float(org.person(person)["next_decision_at"]) - epoch_seconds(MAIL_AT)
+
+
+def test_any_answer_ends_a_silence_and_what_a_machine_did_does_not(org: Org) -> None:
+    """Half a year until the next mail, as it is for who has not answered for long."""
+    plans = [org.mailed() for _ in range(3)]
+    for plan in plans:
+        org.w.subscribers.set_next_decision(org.name, plan.subscriber, at=epoch_seconds(MAIL_AT) + 180 * 86_400, decided_at=0)
+    read, scanned, bought = plans
+    assert tell(org, delivered(read, 1), opened(read, 600)) == ["delivery", "human_open"]
+    assert due(org, read.subscriber) == 600 + 3_600
+    assert tell(org, click(read, 700), opened(read, 90)) == ["human_click", "human_open"]
+    assert due(org, read.subscriber) == 90 + 3_600, "earlier, never later"
+    prefetched = ses_event("ses-event-open.json", scanned, timestamp=at(600), userAgent="Mozilla/5.0", ipAddress="198.51.100.7")
+    assert tell(org, delivered(scanned, 1), prefetched) == ["delivery", "machine_open"]
+    assert due(org, scanned.subscriber) == 180 * 86_400
+    sold = {"kind": "conversion_applied", "org": org.name, "subscriber": bought.subscriber, "at": epoch_seconds(MAIL_AT) + 7_200}
+    tell(org, json.dumps({**sold, "revenue_micros": 5_000_000, "conversions": 1, "dedupe": "x1"}))
+    assert due(org, bought.subscriber) == 7_200 + 3_600
+    later = epoch_seconds(MAIL_AT) + 86_400
+    org.w.subscribers.set_next_decision(org.name, bought.subscriber, at=later, decided_at=0)
+    tell(org, json.dumps({**sold, "revenue_micros": 5_000_000, "conversions": 1, "dedupe": "x1"}))
+    tell(org, json.dumps({**sold, "revenue_micros": -5_000_000, "conversions": -1, "dedupe": "x2"}))
+    assert due(org, bought.subscriber) == 86_400, "told again, or taken back: no answer"
+
+
 def test_an_older_mails_click_is_the_persons_last_again_when_a_newer_one_was_a_machines(org: Org) -> None:
     person = org.add_person()
     old, new = org.plan(person), org.plan(person, decision="d2")

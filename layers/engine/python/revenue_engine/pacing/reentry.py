@@ -10,7 +10,8 @@ click or conversion, or since our first mail to him (before it he had nothing to
 - those unanswered       `sunset`    one every half a year
 - and above GONE_DAYS    `gone`      none, until he answers by himself
 
-Any answer makes him active again. Nobody is gone who was not asked: whom the engine left alone for years gets his win-back first.
+Any answer makes him active again, and due within the hour (`services/touches`, `services/engage`). Nobody is gone who was not asked: whom
+the engine left alone for years gets his win-back first.
 (Practice of mailbox providers' and senders' guides: M3AAWG, "Sender Best Common Practices" 3.0, 2015, on inactive recipients; the
 figures are ours.)
 """

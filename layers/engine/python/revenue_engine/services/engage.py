@@ -17,7 +17,7 @@ from revenue_engine.intake.ses import SesEvent, parse_event
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
 from revenue_engine.records.send import SendState, counted_of_cycle, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion
-from revenue_engine.services.touches import take_touch
+from revenue_engine.services.touches import LOOK_AGAIN_SECONDS, take_touch
 
 log = logging.getLogger(__name__)
 
@@ -154,9 +154,12 @@ def _apply_conversion(w: Wiring, message: Item) -> str:
         person = w.subscribers.get(org, subscriber)
         if person is None or person["status"] == ERASED:
             return "erased"
+        read = row_of(person)
         row: Row = apply_conversion(
-            row_of(person), at=message["at"], revenue_micros=message["revenue_micros"], conversions=message["conversions"]
+            read, at=message["at"], revenue_micros=message["revenue_micros"], conversions=message["conversions"]
         )
+        if row.last_conversion_at > read.last_conversion_at:  # an answer, as an open or a click is
+            w.subscribers.pull_forward(org, subscriber, at=message["at"] + LOOK_AGAIN_SECONDS)
         try:
             commit(
                 [

@@ -45,9 +45,10 @@ def take_touch(w: Wiring, event: SesEvent, send: Item) -> str:
                 # the last attempt may have died before it looked, and have revised any verdict on the mail
                 _look_at_conversions(w, org, subscriber, since=event.mail_at)
                 return said
-        elif touch == "human_click":
-            # interest is decided on while it is fresh; caps and gaps are the next decision's to keep
-            w.subscribers.pull_forward(org, subscriber, at=epoch_seconds(event.at) + LOOK_AGAIN_SECONDS)
+        answers = _answers(before, after)
+        if answers:
+            # interest is decided on while it is fresh, and ends a silence; caps and gaps are the next decision's to keep
+            w.subscribers.pull_forward(org, subscriber, at=max(answers) + LOOK_AGAIN_SECONDS)
         try:
             commit(_actions(w, event, send, before, after, key=key if is_new else ""))
         except TransactionCancelled:
@@ -63,6 +64,12 @@ def take_touch(w: Wiring, event: SesEvent, send: Item) -> str:
         if not left_over:
             return said
     raise Contention(f"send {send['pk']} kept changing")
+
+
+def _answers(before: Engagement, after: Engagement) -> list[int]:
+    """When a person answered who was not known to have done so, epoch seconds: new touches, and those that were a machine's before."""
+    known = {one.key for one in before.seen if one.verdict.human}
+    return [epoch_seconds(one.interaction.at) for one in after.seen if one.verdict.human and one.key not in known]
 
 
 def _engagement(items: list[Item], mail_at: datetime) -> Engagement:
