@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.pacing.hours import in_hours, local_seconds, next_opening, open_locally
+from revenue_engine.pacing.hours import in_hours, local_seconds, next_opening, open_for, open_locally
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.zones import ZONES, zone_number
 
@@ -62,6 +62,20 @@ def test_a_skipped_hour_opens_when_the_clock_jumps() -> None:
     assert next_opening(berlin, at, controls, for_seconds=1)[0] == epoch_seconds(
         datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
     )  # 03:00 on the wall
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Chatham", "Antarctica/Troll", "Australia/Lord_Howe", "Europe/Berlin"])
+@pytest.mark.parametrize(("start", "end"), [(1, 2), (1, 3), (2, 3), (2, 4), (3, 4), (0, 24)])
+def test_what_is_open_for_a_while_is_open_on_the_wall_in_all_of_it(zone: str, start: int, end: int) -> None:
+    """Chatham's clock skips and repeats 2:45 to 3:45, Troll's two hours."""
+    controls = Controls(sending_hours_start=start, sending_hours_end=end)
+    for day in ("2026-03-29", "2026-04-05", "2026-09-27", "2026-10-04", "2026-10-25"):
+        middle = epoch_seconds(datetime.fromisoformat(f"{day}T00:00:00+00:00"))
+        at = np.arange(middle - 86_400, middle + 86_400, 900, dtype=np.int64)
+        found = open_for(np.full(len(at), zone_number(zone), dtype=np.uint16), at, controls, for_seconds=900)
+        assert found.any()
+        for moment in at[found].tolist():
+            assert all(open_on_the_wall(second, zone, controls) for second in (moment, moment + 899))
 
 
 def test_hours_are_the_reader_s_not_the_server_s() -> None:

@@ -35,15 +35,35 @@ def _windows(
         day = first + timedelta(days=n)
         if day.weekday() not in weekdays:
             continue
-        opening = int(datetime.combine(day, time(start), tz).timestamp())
-        last = datetime.combine(day + timedelta(days=end // 24), time(end % 24), tz)
-        closing = int(last.timestamp())
+        opening = _instant(datetime.combine(day, time(start), tz), tz, opens=True)
+        closing = _instant(datetime.combine(day + timedelta(days=end // 24), time(end % 24), tz), tz, opens=False)
         if closes and closes[-1] >= opening:
             closes[-1] = closing
         elif closing > opening:
             opens.append(opening)
             closes.append(closing)
     return tuple(opens), tuple(closes)
+
+
+def _instant(local: datetime, tz: ZoneInfo, *, opens: bool) -> int:
+    """When a clock shows that time first; of one that it skips, when it does; of an opening behind which it falls back, the second."""
+    first, second = (int(local.replace(fold=fold).timestamp()) for fold in (0, 1))
+    if first == second:
+        return first
+    change = _change(tz, min(first, second), max(first, second))
+    if first > second:
+        return change
+    back_at = datetime.fromtimestamp(change, tz)
+    return second if opens and back_at.replace(tzinfo=None) < local.replace(tzinfo=None) else first
+
+
+def _change(tz: ZoneInfo, low: int, high: int) -> int:
+    """The instant of the one change of a zone's clock in (low, high]."""
+    offset = _offset(tz, low)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(tz, middle) == offset else (low, middle)
+    return high
 
 
 def _window_of(zones: Zones, at: Ints, controls: Controls) -> tuple[Ints, Ints]:
@@ -114,13 +134,9 @@ def _clocks(zone: str, first: date, days: int) -> tuple[tuple[int, ...], tuple[i
     since, offsets = [begin], [_offset(tz, begin)]
     for day in range(1, days + 1):
         low, high = begin + (day - 1) * _DAY, begin + day * _DAY
-        if _offset(tz, high) == offsets[-1]:
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if _offset(tz, middle) == offsets[-1] else (low, middle)
-        since.append(high)
-        offsets.append(_offset(tz, high))
+        if _offset(tz, high) != offsets[-1]:
+            since.append(_change(tz, low, high))
+            offsets.append(_offset(tz, high))
     return tuple(since), tuple(offsets)
 
 
