@@ -1,190 +1,232 @@
-"""Random weeks for `benchmarks.schedule`, a checker that shares nothing with the solver, and the linear programme that bounds it."""
+"""Random cycles for `benchmarks.schedule`, played as they are live; a checker that shares nothing with the solver, and the linear programme
+that bounds it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from revenue_engine.arrays import Bools, Floats, Ints
-from revenue_engine.pacing.curve import Answers, population_curve, taste_of, week
-from revenue_engine.pacing.hours import Zones, local_seconds
-from revenue_engine.pacing.minutes import CYCLE_MINUTES
-from revenue_engine.pacing.schedule import People, Places, Plan, permitted
-from revenue_engine.pacing.warm_up import CYCLES_OF_DAY, DAYS, daily_allowance
+from benchmarks.cycle_scene import offers
+from revenue_engine import __version__
+from revenue_engine.arrays import Bools
+from revenue_engine.bundle import Bundle, Parts, seal
+from revenue_engine.context import LATER_HOURS, CycleContext, Price, first_later_hour, prepare
+from revenue_engine.cycle import decide_batch
+from revenue_engine.grant import grant, places
+from revenue_engine.later import CUT, MOST_PLANNED, Taken, asked
+from revenue_engine.offers.posterior import fold
+from revenue_engine.pacing.hours import in_hours
+from revenue_engine.pacing.index import Habits, ValueTable
+from revenue_engine.pacing.minutes import CYCLE_SECONDS, PLANNED_SECONDS
+from revenue_engine.pacing.schedule import HOUR, People, Places, Plan, Positions, plan
+from revenue_engine.pacing.solve import solve
+from revenue_engine.pacing.warm_up import CYCLES_OF_DAY, room
+from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.batch import ROW_DTYPE, Batch
-from revenue_engine.records.controls import Controls
-from revenue_engine.records.subscriber import PART_HOURS, PROVIDERS
+from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.decisions import Decisions
+from revenue_engine.records.offer import Offer
+from revenue_engine.records.reasons import NUMBER_OF
+from revenue_engine.records.subscriber import ARMS, PARTS, PROVIDERS, RECENT, SCHEMA
 from revenue_engine.records.zones import ZONES
 
-HOUR, WEEK = 3_600, 7 * 86_400
-LEAVES_WITHIN = CYCLE_MINUTES * 60
+DAY, WEEK = 24 * HOUR, 168 * HOUR
+FIXED_GAP = WEEK  # of the fixed policy's readers
 # clocks change near these: United States, Europe, both again, Lord Howe by half an hour, Chile
 _CHANGES = ("2026-03-07", "2026-03-28", "2026-10-24", "2026-10-31", "2026-04-03", "2026-09-05")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One org's hours to come, as facts."""
+class Page:
+    """A page of a cycle, with what it decided and whom it planned for."""
 
-    controls: Controls
-    start: int
-    hours: int
-    zone: Zones  # (n,) index into ZONES
-    offset: Ints
-    provider: Ints
-    recent_sends: Ints  # (n, 8)
-    ends_at: Ints
-    worth: Floats  # (n, H)
+    batch: Batch
+    decisions: Decisions  # after `grant`
+    cut: Positions  # (m,) rows that were planned for, best first
+    people: People  # as the solver was asked
     places: Places
 
 
-def drawn(seed: int, people: int, hours: int) -> Case:
-    """A case: everything is random, and a part of them lies on a change of clocks."""
+# --- a cycle, as facts ------------------------------------------------------------------------------------------------------
+def drawn(seed: int, people: int, pages: int) -> tuple[CycleContext, list[Batch]]:
+    """Everything is random: hours, days, caps, what others have taken, offers that end; half of the cycles lie near a change of clocks."""
     random = np.random.default_rng([seed, people])
-    first, last = sorted(random.choice(25, 2, replace=False).tolist())
-    days = random.choice(7, int(random.integers(1, 8)), replace=False)
-    per_minute = int(random.integers(10, 30))
-    controls = Controls(
-        zone=str(random.choice(ZONES)),
-        enabled_weekdays=frozenset(int(d) for d in days) if random.random() < 0.4 else frozenset(range(7)),
-        sending_hours_start=min(first, 23),
-        sending_hours_end=max(last, min(first, 23) + 1),
-        max_emails_per_subscriber_per_week=int(random.integers(0, 8)),
-        min_hours_between_emails=int(random.integers(12, 73)),
-        sends_per_minute=per_minute,
-    )
     near = datetime.fromisoformat(str(random.choice(_CHANGES))).replace(tzinfo=UTC)
     day = near if random.random() < 0.5 else datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=int(random.integers(0, 700)))
-    start = int((day + timedelta(hours=int(random.integers(0, 24)))).timestamp())
-    zone = random.choice(random.integers(0, len(ZONES), 12), people).astype(np.uint16)
-    offset = random.integers(0, HOUR, people)
-    sends = start - np.cumsum(random.integers(6 * HOUR, 60 * HOUR, (people, 8)), axis=1)
-    sends[np.arange(8)[None, :] >= random.integers(0, 9, people)[:, None]] = 0
-    ends_at = np.where(random.random(people) < 0.3, start + random.integers(0, hours * HOUR, people), start + 10 * WEEK)
-    return Case(
+    now = day + timedelta(minutes=15 * int(random.integers(0, 96)), seconds=int(random.integers(0, 60)))
+    first, last = sorted(random.choice(25, 2, replace=False).tolist())
+    days = random.choice(7, int(random.integers(1, 8)), replace=False)
+    controls = Controls(
+        zone=str(random.choice(ZONES)),
+        ghost_share=0.02,
+        enabled_weekdays=frozenset(int(d) for d in days) if random.random() < 0.4 else frozenset(range(7)),
+        sending_hours_start=first,
+        sending_hours_end=last,
+        max_emails_per_subscriber_per_week=int(random.integers(1, 8)),
+        min_hours_between_emails=int(random.integers(12, 73)),
+        min_revenue_per_email_micros=0,
+        sends_per_minute=int(random.integers(10, 20)),
+        max_daily_emails=max(1, int(people * np.exp(random.uniform(np.log(0.05), np.log(1.5))))),
+    )
+    context = _context(random, now, controls, people)
+    return context, _pages(random, now, controls, people, pages)
+
+
+def _context(random: np.random.Generator, now: datetime, controls: Controls, people: int) -> CycleContext:
+    hourly, left = 60 * controls.sends_per_minute, int(people * np.exp(random.uniform(np.log(0.003), np.log(0.1)))) + 1
+    bundle = _bundle(float(random.uniform(0, 24)), float(random.choice([0.0, 0.4, 0.8])), int(random.integers(0, 4)))
+    known = [
+        replace(
+            offer,
+            payout_micros=8 * (offer.payout_micros or 0),
+            live_until=now + timedelta(minutes=int(random.integers(1, 72 * 60))) if random.random() < 0.7 else None,
+        )
+        for offer in random.permutation(np.array(offers(), dtype=object))[: int(random.integers(1, 4))].tolist()
+    ]
+    allowed = random.integers(1, people, len(PROVIDERS))
+    return CycleContext(
+        org="benchmark",
+        cycle_id=f"{now:%Y%m%dT%H%M}",
+        now=now,
+        autonomy=Autonomy.FULL,
         controls=controls,
-        start=start,
-        hours=hours,
-        zone=zone,
-        offset=offset,
-        provider=random.choice(len(PROVIDERS), people, p=[0.25, 0.4, 0.15, 0.1, 0.1]),
-        recent_sends=sends,
-        ends_at=ends_at,
-        worth=_worth(random, zone, offset, start, hours),
-        places=_places(random, controls, start, hours, people),
+        offers=tuple(known),
+        posteriors=fold((), known, bundle.rates, now),
+        bundle=bundle,
+        price=Price(),
+        budget_left=int(random.integers(1, controls.max_daily_emails + 1)),
+        list_refreshed_at={},
+        caps_reached={},
+        code_version=__version__,
+        spoken_for=tuple(np.maximum(hourly - random.integers(0, left, LATER_HOURS), 0).tolist()) if random.random() < 0.7 else (),
+        rooms={
+            name: room(int(most), int(random.integers(0, most + 1)))
+            for name, most in zip(PROVIDERS, allowed, strict=True)
+            if random.random() < 0.8
+        },
     )
 
 
-def _worth(random: np.random.Generator, zone: Zones, offset: Ints, start: int, hours: int) -> Floats:
-    """Money of a mail by hour: people differ in level, and by their curves, which are learned from twenty mails each."""
-    n = len(zone)
-    row, hour = np.repeat(np.arange(n), 20), random.integers(0, 168, 20 * n)
-    chance = 0.05 * (1 + 0.8 * np.sin(2 * np.pi * (hour % 24 - random.normal(14, 4, n)[row]) / 24))
-    clicked = random.random(20 * n) < chance
-    rows = np.zeros(n, dtype=ROW_DTYPE)
+@lru_cache(maxsize=512)
+def _bundle(peak: float, swing: float, weekend: int) -> Bundle:
+    """The prior's rates on a list whose readers have, or have not, hours and days they like."""
+    hour = np.arange(168)
+    curve = (1 + swing * np.cos(2 * np.pi * (hour % 24 - peak) / 24)) * np.where(hour // 24 >= 5, 1 - 0.05 * weekend, 1.0)
+    parts = Parts(PRIOR_RATES, _values(), hours=curve / curve.mean())
+    return seal(parts, trained_at=datetime(2026, 1, 1, tzinfo=UTC), code_version="", prior=True, data_fingerprint="", metrics={})
+
+
+@lru_cache(maxsize=1)
+def _values() -> ValueTable:
+    return solve(Habits())
+
+
+def _pages(random: np.random.Generator, now: datetime, controls: Controls, people: int, pages: int) -> list[Batch]:
+    """People who are due, most of them inside their hours; some were mailed too lately, some answered long ago."""
+    at = int(now.timestamp())
+    zones = np.arange(len(ZONES), dtype=np.uint16)
+    awake = zones[in_hours(zones, at, controls, for_seconds=CYCLE_SECONDS)]
+    some = random.choice(awake if len(awake) else zones, 12)
+    rows = np.zeros(people, dtype=ROW_DTYPE)
+    rows["schema"], rows["decayed_at"], rows["created_at"] = SCHEMA, at - DAY, at - 400 * DAY
+    rows["draw_key"] = random.integers(1, 2**63, people, dtype=np.uint64)
+    rows["zone"] = random.choice(some, people)
+    rows["provider"] = random.choice(len(PROVIDERS), people, p=[0.25, 0.4, 0.15, 0.1, 0.1])
+    rows["arm"] = np.where(random.random(people) < 0.1, ARMS.index("fixed"), ARMS.index("engine"))
+    # as often as they may be mailed, more or less: a third would be so again too soon
+    usual = max(controls.min_hours_between_emails, 168 // controls.max_emails_per_subscriber_per_week) * HOUR
+    gaps = usual * np.exp(random.normal(0.3, 0.6, (people, RECENT)))
+    sends = at - np.cumsum(gaps, axis=1).astype(np.int64)
+    sends[np.arange(RECENT)[None, :] >= random.integers(0, RECENT + 1, people)[:, None]] = 0
+    rows["recent_sends"], rows["last_send_at"], rows["first_send_at"] = sends, sends[:, 0], sends[:, 0]
+    rows["recent_offers"] = random.integers(1_001, 1_061, (people, RECENT))
+    rows["sends"] = rows["deliveries"] = (sends > 0).sum(axis=1)
+    rows["human_clicks"] = random.gamma(0.5, 2.0, people)
+    rows["last_human_click_at"] = at - random.exponential(30, people) * DAY
     rows["peak_hour"] = -1
-    population, level = population_curve(Answers(hour, clicked.astype(np.float64), np.full(20 * n, 0.05))), np.ones(n)
     if random.random() < 0.75:  # else a young list, on which nobody is known: all are alike
-        level = np.exp(0.7 * random.standard_normal(n))
-        rows["peak_hour"] = np.where(random.random(n) < 0.3, random.integers(0, 24, n), -1)
-        np.add.at(rows["hour_mails"], (row, hour % 24 // PART_HOURS), 1)
-        np.add.at(rows["hour_clicks"], (row[clicked], hour[clicked] % 24 // PART_HOURS), 1)
-    taste = taste_of(Batch(np.zeros(n, dtype="U1"), rows, np.zeros(n, dtype=np.int64)), week(population))
-    moments = start + offset[:, None] + HOUR * np.arange(hours)
-    price = 0.3 * random.random()  # of which some mails are not worth
-    return np.asarray(level[:, None] * taste.at(local_seconds(zone, moments) // HOUR) - price)
+        rows["peak_hour"] = np.where(random.random(people) < 0.3, random.integers(0, 24, people), -1)
+        rows["hour_mails"] = random.integers(0, 12, (people, PARTS))
+        rows["hour_clicks"] = random.binomial(rows["hour_mails"], 0.05)
+    keys = np.array([f"{row:026d}" for row in range(people)])
+    decided = np.full(people, at - DAY, dtype=np.int64)
+    return [Batch(keys[part], rows[part], decided[part]) for part in np.array_split(np.arange(people), pages)]
 
 
-def _places(random: np.random.Generator, controls: Controls, start: int, hours: int, people: int) -> Places:
-    zone = ZoneInfo(controls.zone)
-    ends: list[int] = []
-    day = datetime.fromtimestamp(start, zone).date()
-    while not ends or ends[-1] <= start + (hours + 1) * HOUR:
-        day += timedelta(days=1)
-        ends.append(int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()))
-    tight = np.exp(random.uniform(np.log(0.05), np.log(1.5)))
-    daily = np.full(len(ends), max(int(people * tight / 3), 0))
-    lately = random.integers(0, max(int(people * tight / 4), 1) + 1, (len(PROVIDERS), 7))
-    quiet = [0] * (DAYS + 1)
-    allowed = np.array([daily_allowance([*days, 0], quiet, start=20) for days in lately.tolist()])
-    of_day = np.minimum(allowed[:, None], random.integers(1, people + 1, (len(PROVIDERS), len(ends))))
-    hour_of_day = np.searchsorted(ends, start + HOUR * np.arange(hours), side="right")
-    of_hour = np.minimum(4 * -(-of_day // CYCLES_OF_DAY), 60 * controls.sends_per_minute)[:, hour_of_day]
-    hourly = random.integers(0, max(int(people * tight / 8), 1) + 1, hours)
-    return Places(start, hourly, of_hour, np.array(ends), daily, of_day)
+# --- a cycle, played --------------------------------------------------------------------------------------------------------
+def played(context: CycleContext, batches: list[Batch]) -> list[Page]:
+    """Page by page, as `services.run_cycle` does it."""
+    cycle, taken, pages = prepare(context), Taken.at_first(context), []
+    for batch in batches:
+        before = decide_batch(batch, cycle)
+        left = max(0, context.budget_left - sum(taken.by_pages(context)))
+        after = grant(before, batch, cycle, min(places(before, cycle, taken), left), taken=taken)
+        cut = _best_first(after)[:MOST_PLANNED]
+        pages.append(Page(batch, after, cut, *asked(after, batch, cycle, taken, cut=cut)))
+        taken = taken.and_then(after, cycle)
+    return pages
 
 
-def people_of(case: Case) -> People:
-    """The case as the solver takes it."""
-    return People(
-        worth=case.worth,
-        permitted=permitted(
-            case.zone,
-            case.offset,
-            case.ends_at,
-            start=case.start,
-            hours=case.hours,
-            controls=case.controls,
-            for_seconds=LEAVES_WITHIN,
-        ),
-        offset=case.offset,
-        provider=case.provider.astype(np.intp),
-        recent_sends=case.recent_sends,
-        gap_seconds=np.full(len(case.zone), case.controls.min_hours_between_emails * HOUR),
-        per_week=case.controls.max_emails_per_subscriber_per_week,
-    )
+def _was_cut(decisions: Decisions) -> Bools:
+    """Whom the engine would have mailed, and a cap kept from it."""
+    cut: Bools = np.isin(decisions.reason, [NUMBER_OF[name] for name in CUT]) & (decisions.row_index_micros != 0)
+    return cut
+
+
+def _best_first(decisions: Decisions) -> Positions:
+    cut = np.flatnonzero(_was_cut(decisions))
+    fixed_last = decisions.policy[cut] != ARMS.index("fixed")
+    return cut[np.lexsort((decisions.rank[cut], -decisions.row_index_micros[cut], fixed_last))]
 
 
 # --- the checker: loops, `datetime` and the rules as the sender's last look has them ----------------------------------------
-def violations(case: Case, plan: Plan) -> list[str]:
-    """Every rule that a planned mail breaks, by name."""
+def violations(context: CycleContext, pages: list[Page], plans: list[Plan]) -> list[str]:
+    """Every rule that a planned mail breaks, by name. All pages share the hours; providers' hours and days are each page's own."""
     broken: list[str] = []
-    mails: dict[int, list[int]] = {}
-    hours: Counter[tuple[int, ...]] = Counter()
-    days: Counter[tuple[str, ...]] = Counter()
-    org_zone = ZoneInfo(case.controls.zone)
-    for row, hour, at in zip(plan.row.tolist(), plan.hour.tolist(), plan.at.tolist(), strict=True):
-        provider = int(case.provider[row])
-        if not case.start + hour * HOUR <= at < case.start + (hour + 1) * HOUR:
-            broken.append("hour")
-        if case.worth[row, hour] <= 0:
-            broken.append("worthless")
-        if at + LEAVES_WITHIN > case.ends_at[row]:
-            broken.append("expired")
-        tz = ZoneInfo(ZONES[case.zone[row]])
-        if not all(_open(case.controls, datetime.fromtimestamp(t, tz)) for t in (at, at + LEAVES_WITHIN - 1)):
-            broken.append("outside_hours")
-        mails.setdefault(row, []).append(at)
-        hours[(hour,)] += 1
-        hours[provider, hour] += 1
-        day = datetime.fromtimestamp(at, org_zone).date().isoformat()
-        days[(day,)] += 1
-        days[str(provider), day] += 1
-    for row, planned in mails.items():
-        known = sorted([at for at in case.recent_sends[row].tolist() if at] + planned)
-        for at in planned:
-            earlier = [t for t in known if t < at]
-            if earlier and at - earlier[-1] < case.controls.min_hours_between_emails * HOUR:
-                broken.append("too_soon")
-            if sum(t > at - WEEK for t in earlier) >= case.controls.max_emails_per_subscriber_per_week:
-                broken.append("week")
-        if len(set(planned)) < len(planned):
-            broken.append("twice")
-    places = case.places
-    first = datetime.fromtimestamp(case.start, org_zone).date()
-    number = {(first + timedelta(days=d)).isoformat(): d for d in range(len(places.day))}
-    for key, used in hours.items():
-        broken += ["hour_full"] * int(used > (places.hour[key[0]] if len(key) == 1 else places.provider_hour[key]))
-    for name, used in days.items():
-        d = number[name[-1]]
-        broken += ["day_full"] * int(used > (places.day[d] if len(name) == 1 else places.provider_day[int(name[0]), d]))
+    start = first_later_hour(int(context.now.timestamp()))
+    hours: Counter[int] = Counter()  # by earlier pages
+    mails: Counter[int] = Counter()  # of the cycle so far, by provider
+    for page, made in zip(pages, plans, strict=True):
+        mails.update(page.decisions.provider[page.decisions.mail].tolist())
+        mine = list(zip(made.row.tolist(), made.hour.tolist(), made.at.tolist(), strict=True))
+        for place, hour, at in mine:
+            broken += _of_person(context, page, int(page.cut[place]), at)
+            if not start + hour * HOUR <= at < start + (hour + 1) * HOUR:
+                broken.append("hour")
+            if page.people.worth[place, hour] <= 0:
+                broken.append("worthless")
+        broken += ["twice"] * (len(mine) - len({place for place, _, _ in mine}))
+        broken += _of_caps(context, page, mine, hours, mails)
+        put_off = page.decisions.next_decision_at[_was_cut(page.decisions)].tolist()
+        hours.update((at - start) // HOUR for at in put_off)
+    return broken
+
+
+def told_otherwise(page: Page, made: Plan) -> int:
+    """People whose next decision is not what a plan of the same people and places says."""
+    return int((page.decisions.next_decision_at[page.cut[made.row]] != made.at).sum())
+
+
+def _of_person(context: CycleContext, page: Page, row: int, at: int) -> list[str]:
+    controls, broken, of = context.controls, [], page.batch.rows[row]
+    tz = ZoneInfo(ZONES[int(of["zone"])])
+    if not all(_open(controls, datetime.fromtimestamp(t, tz)) for t in (at, at + PLANNED_SECONDS - 1)):
+        broken.append("outside_hours")
+    sends = [int(t) for t in of["recent_sends"] if t]
+    gap = max(controls.min_hours_between_emails * HOUR, FIXED_GAP if of["arm"] == ARMS.index("fixed") else 0)
+    if sends and at - max(sends) < gap:
+        broken.append("too_soon")
+    if sum(t > at - WEEK for t in sends) >= controls.max_emails_per_subscriber_per_week:
+        broken.append("week")
+    if not any(_may_leave(context, of, offer, at) for offer in context.offers):
+        broken.append("expired")
     return broken
 
 
@@ -194,80 +236,97 @@ def _open(controls: Controls, local: datetime) -> bool:
     )
 
 
+def _may_leave(context: CycleContext, of: np.void, offer: Offer, at: int) -> bool:
+    """Whether a mail that is planned for then may still carry the offer when it leaves, and might have carried it now."""
+    since = context.now.timestamp() - context.controls.same_offer_gap_days * DAY
+    lately = any(number == offer.number and t > since for number, t in zip(of["recent_offers"], of["recent_sends"], strict=True))
+    return not lately and (offer.live_until is None or at + PLANNED_SECONDS <= offer.live_until.timestamp())
+
+
+def _of_caps(
+    context: CycleContext, page: Page, mine: list[tuple[int, int, int]], hours: Counter[int], mails: Counter[int]
+) -> list[str]:
+    controls, zone = context.controls, ZoneInfo(context.controls.zone)
+    spoken_for = context.spoken_for or (0,) * LATER_HOURS
+    today = context.now.astimezone(zone).date()
+    provider_of = [int(page.decisions.provider[page.cut[place]]) for place, _, _ in mine]
+    days = [(datetime.fromtimestamp(at, zone).date() - today).days for _, _, at in mine]
+    broken: list[str] = []
+    for hour, used in Counter(hour for _, hour, _ in mine).items():
+        broken += ["hour_full"] * (used > max(60 * controls.sends_per_minute - spoken_for[hour] - hours[hour], 0))
+    for day, used in Counter(days).items():
+        most = context.budget_left - mails.total() if day == 0 else controls.max_daily_emails
+        broken += ["day_full"] * (used > most)
+    of_hour = Counter((provider, hour) for provider, (_, hour, _) in zip(provider_of, mine, strict=True))
+    of_day = Counter(zip(provider_of, days, strict=True))
+    for code, name in enumerate(PROVIDERS):
+        takes = context.rooms.get(name)
+        if takes is None:
+            continue
+        broken += ["provider_hour_full"] * sum(used > 4 * takes.cycle for (p, _), used in of_hour.items() if p == code)
+        for (provider, day), used in of_day.items():
+            most = takes.today - mails[code] if day == 0 else CYCLES_OF_DAY * takes.cycle
+            broken += ["provider_day_full"] * (provider == code and used > most)
+    return broken
+
+
 # --- the bound --------------------------------------------------------------------------------------------------------------
-def optimum(case: Case) -> float:
+def optimum(people: People, of: Places) -> float:
     """The linear programme's value (HiGHS): mails may be split, so no plan is worth more."""
-    people = people_of(case)
-    usable = people.permitted & (case.worth > 0)
-    at = case.start + case.offset[:, None] + HOUR * np.arange(case.hours)
-    gap = case.controls.min_hours_between_emails * HOUR
-    usable &= at - case.recent_sends.max(axis=1)[:, None] >= gap
-    row, hour = np.nonzero(usable)
+    row, hour = np.nonzero(people.permitted & (people.worth > 0))
     if not len(row):
         return 0.0
-    entries, limits = _rules(case, row, hour, at[row, hour], gap // HOUR)
-    matrix = coo_array((np.ones(len(entries[0])), entries), shape=(len(limits), len(row))).tocsr()
-    found = linprog(-case.worth[row, hour], A_ub=matrix, b_ub=limits, bounds=(0, 1), method="highs")
+    hours, days = len(of.hour), len(of.day)
+    provider, day = people.provider[row], _days(people, of)[row, hour]
+    groups = (
+        (hour, of.hour),
+        (provider * hours + hour, of.provider_hour.ravel()),
+        (day, of.day),
+        (provider * days + day, of.provider_day.ravel()),
+        (row, np.ones(len(people.worth))),
+    )
+    bases = np.cumsum([0, *(len(most) for _, most in groups)])
+    lines = np.concatenate([base + group for base, (group, _) in zip(bases, groups, strict=False)])
+    columns = np.tile(np.arange(len(row)), len(groups))
+    limits = np.concatenate([most for _, most in groups]).astype(np.float64)
+    matrix = coo_array((np.ones(len(lines)), (lines, columns)), shape=(len(limits), len(row))).tocsr()
+    found = linprog(-people.worth[row, hour], A_ub=matrix, b_ub=limits, bounds=(0, 1), method="highs")
     if not found.success:
         raise RuntimeError(found.message)
     return float(-found.fun)
 
 
-def _rules(case: Case, row: Ints, hour: Ints, at: Ints, gap: int) -> tuple[tuple[Ints, Ints], Floats]:
-    """Rows of the constraint matrix and their right sides."""
-    places, provider = case.places, case.provider[row]
-    day = np.searchsorted(places.day_ends, at, side="right")
-    lines: list[tuple[Ints, float]] = []
-    for group, most in (
-        (hour, places.hour),
-        (provider * case.hours + hour, places.provider_hour.ravel()),
-        (day, places.day),
-        (provider * len(places.day) + day, places.provider_day.ravel()),
-    ):
-        lines += [(np.flatnonzero(group == value), float(most[value])) for value in np.unique(group)]
-    per_week = case.controls.max_emails_per_subscriber_per_week
-    for person in np.unique(row):
-        mine = np.flatnonzero(row == person)
-        for place in mine:
-            lines.append((mine[(hour[mine] >= hour[place]) & (hour[mine] < hour[place] + gap)], 1.0))
-            still = int((case.recent_sends[person] > at[place] - WEEK).sum())
-            lines.append((np.append(mine[hour[mine] < hour[place]], place), float(max(per_week - still, 0))))
-    lines = _kept(lines)
-    which = np.repeat(np.arange(len(lines)), [len(columns) for columns, _ in lines])
-    return (which, np.concatenate([columns for columns, _ in lines])), np.array([most for _, most in lines])
-
-
-def _kept(lines: list[tuple[Ints, float]]) -> list[tuple[Ints, float]]:
-    """Without those that cannot bind."""
-    kept: list[tuple[Ints, float]] = [(columns, most) for columns, most in lines if len(columns) > most]
-    return kept or lines[:1]
-
-
-def greedy(case: Case) -> float:
+def greedy(people: People, of: Places) -> float:
     """The peer: best mail first, wherever there is still room for it."""
-    people = people_of(case)
-    usable: Bools = people.permitted & (case.worth > 0)
-    row, hour = np.nonzero(usable)
-    order = np.argsort(-case.worth[row, hour], kind="stable")
-    places, n, gap = case.places, len(case.zone), case.controls.min_hours_between_emails * HOUR
-    left = [np.array(of) for of in (places.hour, places.provider_hour, places.day, places.provider_day)]
-    sent: list[list[int]] = [[t for t in case.recent_sends[i].tolist() if t] for i in range(n)]
+    row, hour = np.nonzero(people.permitted & (people.worth > 0))
+    order, days = np.argsort(-people.worth[row, hour], kind="stable"), _days(people, of)
+    left = [np.array(part) for part in (of.hour, of.provider_hour, of.day, of.provider_day)]
+    mailed: set[int] = set()
     total = 0.0
     for i, h in zip(row[order].tolist(), hour[order].tolist(), strict=True):
-        at = case.start + h * HOUR + int(case.offset[i])
-        p, d = int(case.provider[i]), int(np.searchsorted(places.day_ends, at, side="right"))
-        if not (left[0][h] > 0 and left[1][p, h] > 0 and left[2][d] > 0 and left[3][p, d] > 0):
+        p, d = int(people.provider[i]), int(days[i, h])
+        if i in mailed or min(left[0][h], left[1][p, h], left[2][d], left[3][p, d]) <= 0:
             continue
-        mine = sorted([*sent[i], at])
-        if any(b - a < gap for a, b in pairwise(mine) if at in (a, b)):
-            continue
-        most = case.controls.max_emails_per_subscriber_per_week
-        if any(sum(t - WEEK < s <= t for s in mine) > most for t in mine if t >= at):
-            continue
-        sent[i] = mine
+        mailed.add(i)
         left[0][h] -= 1
         left[1][p, h] -= 1
         left[2][d] -= 1
         left[3][p, d] -= 1
-        total += float(case.worth[i, h])
+        total += float(people.worth[i, h])
     return total
+
+
+def _days(people: People, of: Places) -> Positions:
+    at = of.start + people.offset[:, None] + HOUR * np.arange(len(of.hour))
+    return np.searchsorted(of.day_ends, at, side="right")
+
+
+def plans_of(pages: list[Page]) -> list[Plan]:
+    """What the solver makes of each page."""
+    return [plan(page.people, page.places) for page in pages]
+
+
+def best_hours(page: Page) -> Plan:
+    """Everybody's hour of greatest worth, whatever the rules say."""
+    row, hour = np.arange(len(page.cut)), page.people.worth.argmax(axis=1)
+    return Plan(row, hour, page.places.start + HOUR * hour + page.people.offset, np.zeros(len(row)))

@@ -70,17 +70,19 @@ def come_again(decisions: Decisions, batch: Batch, cycle: Cycle, taken: Taken, *
     decisions
         Of the page, with the mails that found a place and the reasons of those that did not.
     """
-    eligible = np.unpackbits(decisions.eligible[cut], axis=1, count=len(cycle.book.arms)).astype(np.bool_)
-    ends = last_end(cycle.book, eligible)
-    whole = when_next(_rows(batch, cut), cycle, decisions.reason[cut], offers_end=ends)
-    some = cut[:MOST_PLANNED]
-    people = _people(decisions, _rows(batch, some), cycle, some, offers_end=ends[:MOST_PLANNED])
-    made = plan(people, _places(decisions, cycle, taken))
+    whole = when_next(_rows(batch, cut), cycle, decisions.reason[cut], offers_end=_offers_end(decisions, cycle, cut))
+    made = plan(*asked(decisions, batch, cycle, taken, cut=cut))
     whole[made.row] = made.at
     return whole
 
 
-def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions, *, offers_end: Ints) -> People:
+def asked(decisions: Decisions, batch: Batch, cycle: Cycle, taken: Taken, *, cut: Positions) -> tuple[People, Places]:
+    """Of the rows `cut`, best first, those for whom a plan is made, and what is left for them once this page's mails have left."""
+    some = cut[:MOST_PLANNED]
+    return _people(decisions, _rows(batch, some), cycle, some), _places(decisions, cycle, taken)
+
+
+def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions) -> People:
     controls, start, zones = cycle.context.controls, first_later_hour(cycle.now), batch.column("zone")
     offset = (uniforms(cycle.key, batch.column("draw_key"), Stream.JITTER) * HOUR).astype(np.int64)
     at = start + offset[:, None] + HOUR * np.arange(LATER_HOURS)
@@ -96,7 +98,7 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions, *
         permitted=permitted(
             zones,
             offset,
-            offers_end,
+            _offers_end(decisions, cycle, rows),
             start=start,
             hours=LATER_HOURS,
             controls=controls,
@@ -104,11 +106,13 @@ def _people(decisions: Decisions, batch: Batch, cycle: Cycle, rows: Positions, *
         ),
         offset=offset,
         provider=decisions.provider[rows].astype(np.intp),
-        # one mail each. Who was cut had passed gap and week's cap, and of both only less is left later
-        recent_sends=np.zeros((len(rows), 1), dtype=np.int64),
-        gap_seconds=np.full(len(rows), LATER_HOURS * HOUR),
-        per_week=1,
     )
+
+
+def _offers_end(decisions: Decisions, cycle: Cycle, rows: Positions) -> Ints:
+    """When the last of the offers ends that a row may get, whichever it was to be, (m,)."""
+    eligible = np.unpackbits(decisions.eligible[rows], axis=1, count=len(cycle.book.arms)).astype(np.bool_)
+    return last_end(cycle.book, eligible)
 
 
 def _places(decisions: Decisions, cycle: Cycle, taken: Taken) -> Places:
