@@ -15,7 +15,7 @@ from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.aws.items import decode
 from revenue_engine.aws.sends import Sends
-from revenue_engine.clock import epoch_seconds
+from revenue_engine.clock import epoch_seconds, iso_millis
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.ses import parse_event
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
@@ -179,6 +179,25 @@ def test_a_complaint_stands_before_anything_else_of_its_event_is_written(org: Or
     with pytest.raises(TransactionCancelled):
         tell(org, plan, "complaint")
     assert org.person(plan.subscriber)["status"] == "complained"
+
+
+def test_a_late_mail_is_one_late_mail_of_its_own_hour_however_often_that_is_told(org: Org) -> None:
+    plan = org.mailed()
+    for hours in (1, 2, 5):
+        tell(org, plan, "delivery-delay", timestamp=iso_millis(NOW + timedelta(hours=hours)))
+    assert (len(org.timeline(plan.subscriber)), org.counters()["delivery_delays"]) == (3, 1)
+    own = org.w.counters.hour_counters(org.name, since=NOW, until=NOW)
+    assert (own["sent"], own["delivery_delays"]) == (1, 1)
+
+
+def test_two_notices_of_a_delay_that_meet_count_one_late_mail(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, get = org.mailed(), Sends.get
+    unaware = {**org.send(plan)}
+    told = iter([unaware, unaware])  # both have read the mail before either wrote
+    monkeypatch.setattr(Sends, "get", lambda sends, send_id: next(told, None) or get(sends, send_id))
+    for hours in (1, 2):
+        tell(org, plan, "delivery-delay", timestamp=iso_millis(NOW + timedelta(hours=hours)))
+    assert org.counters()["delivery_delays"] == 1
 
 
 JOURNEYS = [

@@ -7,7 +7,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from revenue_engine.aws.dynamo import TransactionCancelled, commit
+from revenue_engine.aws.dynamo import Expression, TransactionCancelled, commit
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import ERASED, row_of
 from revenue_engine.aws.wiring import Wiring
@@ -58,14 +58,14 @@ def apply_event(w: Wiring, event: SesEvent, send: Item) -> str:
         return "send"
     if event.kind in ("delivery", "open", "click"):
         return take_touch(w, event, send)
-    actions = _actions(w, event, send)
     for _ in range(ATTEMPTS):
         try:
-            commit(actions)
+            commit(_actions(w, event, send))
         except TransactionCancelled as cancelled:
             if cancelled.codes[0] == "ConditionalCheckFailed":
                 return "repeated"
-            continue  # others counted in the same places: once more
+            send = w.sends.get(send["pk"]) or send  # others wrote in the same places: once more
+            continue
         return event.kind
     raise Contention(f"send {send['pk']} kept changing")
 
@@ -110,6 +110,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
     counters: dict[str, int] = {}
     by_cause: dict[str, int] = {}
     outcome: dict[str, int] = {}
+    only_first: Expression | None = None
     evidence: dict[str, int] = {}
     at = epoch_seconds(event.at)
     match event.kind:
@@ -130,19 +131,22 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
         case "delivery_delay":
             facts |= {"delay_type": event.reason}
             outcome = {"delivery_delay_at": at}
-            counters = {"delivery_delays": 1, **({f"deferrals#{provider}": 1} if event.counts_as_deferral else {})}
+            counters = {f"deferrals#{provider}": 1} if event.counts_as_deferral else {}
+            if "delivery_delay_at" not in send:  # SES tells of a delay again and again: a late mail is one late mail
+                counters["delivery_delays"] = 1
+                only_first = Expression(condition="attribute_not_exists(#at)", names={"#at": "delivery_delay_at"})
         case "subscription":
             counters = {"subscription_changes": 1}
         case _:
             counters, outcome = {f"{event.kind}s": 1}, {f"{event.kind}_at": at}
     actions = [w.timeline.recording(org, send["subscriber"], at=event.at, kind=event.kind, event_id=event.dedupe_id, facts=facts)]
     if outcome:
-        actions.append(w.sends.outcome(send_id, first=outcome))
+        actions.append(w.sends.outcome(send_id, first=outcome, guard=only_first))
     if evidence:
         arm = {"offer": send["offer"], "variant": send["variant"], "segment": send["segment"]}
         actions.append(w.offers.adding_evidence(org, day=f"{event.mail_at:%Y-%m-%d}", amounts=evidence, **arm))
     # what a mail did to us counts in the hour it was sent: a rate has one cohort above and below its line
-    when = event.mail_at if event.kind in ("bounce", "complaint") else event.at
+    when = event.mail_at if event.kind in ("bounce", "complaint", "delivery_delay") else event.at
     zone = w.parameters.last_zone(org)
     return [*actions, *w.counters.counting(org, when, counters, zone=zone, shard_by=event.dedupe_id, by_cause=by_cause)]
 
