@@ -99,6 +99,18 @@ def test_a_later_page_has_the_room_that_earlier_ones_left() -> None:
     assert (after.mail.sum(), names(after.reason).count("velocity_limit")) == (30, 70)
 
 
+def test_pages_of_one_cycle_share_its_minutes() -> None:
+    cycle, taken = a_cycle(controls=Controls(ghost_share=0, sends_per_minute=10)), NOTHING_TAKEN
+    minutes = []
+    for first in range(0, 147, 7):
+        page = a_page([a_row(first + i + 1) for i in range(7)])
+        after = grant(decide_batch(page, cycle), page, cycle, 7, taken=taken)
+        minutes += after.minute[after.mail].tolist()
+        taken = taken.and_then(after, cycle)
+    assert len(minutes) == 147
+    assert np.bincount(minutes, minlength=15).max() == 10
+
+
 def test_a_ghost_is_no_rarer_on_a_page_of_one() -> None:
     cycle = a_cycle(controls=Controls(ghost_share=0.2))
     ghosts = 0

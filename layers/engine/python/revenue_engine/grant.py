@@ -83,6 +83,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
         order_of_minutes,
         decisions.provider[leaving],
         per_minute=controls.sends_per_minute,
+        taken=sum(taken.mails),
         span=span_minutes(cycle.context.now, controls.zone),
     )
     nothing = np.where(kept, 1.0, np.nan)
