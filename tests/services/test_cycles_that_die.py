@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,15 @@ import pytest
 
 from revenue_engine import grant
 from revenue_engine.aws.control import Control
-from revenue_engine.aws.queues import Queue
+from revenue_engine.aws.queues import Message, Queue
 from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.context import Cycle
 from revenue_engine.cycle import decide_batch
 from revenue_engine.errors import Refused
 from revenue_engine.later import Taken
-from revenue_engine.services import cycle_inputs, run_cycle
-from tests.e2e.house import ORG, House, house
+from revenue_engine.services import cycle_inputs, run_cycle, send_messages
+from tests.e2e.house import ORG, START, House, house
 
 FIRST = "20260302T1400"
 DAY = 24 * 60
@@ -84,6 +84,27 @@ def test_a_cycle_begins_no_page_that_it_may_not_end(monkeypatch: pytest.MonkeyPa
         rest = made.cycle()
         assert (rest["outcome"], rest["out_of_time"], rest["decided"]) == ("completed", False, 2)
         assert len({r["subscriber"] for r in made.receipts()}) == len(made.receipts()) == len(made.mails) == 10
+
+
+def test_late_pages_leave_in_the_minutes_that_are_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages take minutes, and a retry comes later still: no mail leaves after its cycle's minutes because of it."""
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 5)
+    with house(15, by_hand=True) as made:
+        _dead(made, monkeypatch, Subscribers, "set_next_decision")  # its first page is queued, and asked for again
+        made.watch(5)
+        began, queued = made.now, list[Message]()
+        monkeypatch.setattr(Queue, "send", lambda queue, messages: queued.extend(messages))
+
+        def two_minutes_a_page() -> datetime:
+            return began + timedelta(minutes=2 * len(made.w.decisions.keys(f"decisions/{ORG}/")))
+
+        run_cycle.run_cycle(made.w, org=ORG, now=two_minutes_a_page, remaining_millis=lambda: 600_000)
+        on_record = {r["send_id"]: r["scheduled_at"] - epoch_seconds(START) for r in made.receipts(FIRST)}
+        leaves = {plan.send_id: message.delay_seconds for message in queued for plan in send_messages.decode(message.body)}
+        assert leaves.keys() == on_record.keys()
+        late = {on_record[name] - delay for name, delay in leaves.items() if delay}
+        assert late and late <= {7 * 60, 9 * 60}  # five minutes and the dead attempt's page, and one page more
+        assert all(on_record[name] <= 9 * 60 for name, delay in leaves.items() if not delay)
 
 
 def test_a_cycle_that_is_killed_again_and_again_comes_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -408,3 +408,9 @@ def test_messages_hold_one_minute_and_provider_and_at_most_five_hundred_rows(org
         assert len(message.body) < 256 * 1024
         arms = json.loads(message.body)["arms"]  # what an offer's mails share is written once
         assert [len(values) for values in arms.values()] == [1] * len(arms)
+
+
+def test_minutes_run_from_the_cycles_beginning_and_not_from_the_queueing(org: Org) -> None:
+    plans = [(minute, org.plan(f"{minute:026d}")) for minute in range(15)]
+    delays = [message.delay_seconds for message in send_messages.messages(plans, late_seconds=250)]
+    assert delays == [0] * 5 + [60 * minute - 250 for minute in range(5, 15)]

@@ -13,6 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from revenue_engine.aws import mailer, names
 from revenue_engine.aws.dynamo import commit
+from revenue_engine.aws.queues import Message, Queue
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
@@ -106,6 +107,49 @@ def test_a_mail_that_would_wait_longer_than_the_worker_lives_goes_back_unclaimed
     (body,) = org.drained(names.SENDS_QUEUE_URL)
     (plan,) = send_messages.decode(body)
     assert org.w.sends.get(plan.send_id) is None
+
+
+# --- the velocity --------------------------------------------------------------------------------------------------------
+def sent_at(org: Org, planned: list[PlannedSend], seconds: int) -> tuple[dict[str, int], int]:
+    report = org.execute(planned, now=NOW + timedelta(seconds=seconds))
+    return dict(report.outcomes), report.requeued
+
+
+def test_a_backlog_leaves_at_the_velocity_whichever_worker_and_provider_it_is_of(org: Org) -> None:
+    org.set_controls(sends_per_minute=10)
+    waiting = [plans(org, 5, provider=provider) for _ in range(3) for provider in ("gmail", "other")]
+    assert [sent_at(org, planned, 10 * i) for i, planned in enumerate(waiting[:3])] == [
+        ({"sent": 5}, 0),
+        ({"sent": 5}, 0),
+        ({}, 5),
+    ]
+    assert sent_at(org, waiting[3], 59) == ({}, 5)
+    assert [sent_at(org, planned, 60) for planned in waiting[2:5]] == [({"sent": 5}, 0), ({"sent": 5}, 0), ({}, 5)]
+    assert len(org.mails) == 20
+
+
+def test_the_rest_of_a_minute_comes_with_the_next(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    org.set_controls(sends_per_minute=10)
+    queued: list[Message] = []
+    monkeypatch.setattr(Queue, "send", lambda queue, messages: queued.extend(messages))
+    planned = plans(org, 12)
+    assert sent_at(org, planned, 20) == ({"sent": 10}, 2)
+    assert [(message.delay_seconds, send_messages.decode(message.body)) for message in queued] == [(40, planned[10:])]
+
+
+def test_a_velocity_that_has_braked_holds_for_mails_planned_before(org: Org) -> None:
+    braked = {"sends_per_minute": 10, "begins_at": 100, "cycle_id": "c", "stepped_at": 0}
+    org.w.control.keep_velocity(org.name, braked, before=100, now=NOW)
+    assert sent_at(org, plans(org, 12), 0) == ({"sent": 10}, 2)
+
+
+def test_what_does_not_leave_takes_nothing_of_the_minute_and_waits_for_none(org: Org) -> None:
+    org.set_controls(sends_per_minute=10)
+    strangers = [org.plan(f"{n:026d}") for n in range(9)]
+    assert sent_at(org, strangers, 0) == ({"unknown_subscriber": 9}, 0)
+    assert sent_at(org, plans(org, 10), 1) == ({"sent": 10}, 0)
+    org.w.control.trip(org.name, reason="test", now=NOW)
+    assert sent_at(org, plans(org, 3), 2) == ({"breaker_open": 3}, 0)
 
 
 @pytest.mark.parametrize("account", [Account(enabled=False), Account(enforcement="SHUTDOWN"), Account(sends_per_second=0)])

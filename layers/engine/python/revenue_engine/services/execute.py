@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 CLAIM_ATTEMPTS = 5
 THROTTLE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
+NEXT_MINUTE = "next_minute"  # an outcome that is none yet: the org's velocity has no room for it now
 KEEP_BACK_MILLIS = 20_000  # enough for the mail in hand and for re-queueing the rest
 
 
@@ -87,24 +88,33 @@ def execute_message(
     for i, plan in enumerate(planned):
         seconds = outlet.seconds_to_wait()
         if remaining_millis() - 1_000 * seconds < KEEP_BACK_MILLIS:
-            rest = planned[i:]
-            w.sends_queue.send([Message(send_messages.encode(rest))])
-            report.requeued = len(rest)
+            report.requeued = _again(w, planned[i:])
             break
         if seconds > 0:
             pause(seconds)  # before the last looks and the claim: on a small account it is longer than they may be old
-        report.outcomes[_one(run, plan, pause)] += 1
+        outcome = _one(run, plan, len(planned) - i, pause)
+        if outcome == NEXT_MINUTE:
+            report.requeued = _again(w, planned[i:], delay_seconds=60 - now().second)
+            break
+        report.outcomes[outcome] += 1
     drops.write()
     outlet.close()
     w.control.note_failures(org, in_a_row=run.failures_in_a_row, all_failed=run.accepted == 0)
     return report
 
 
-def _one(run: Run, plan: PlannedSend, pause: Callable[[float], None]) -> str:
+def _again(w: Wiring, rest: list[PlannedSend], *, delay_seconds: int = 0) -> int:
+    w.sends_queue.send([Message(send_messages.encode(rest), delay_seconds)])
+    return len(rest)
+
+
+def _one(run: Run, plan: PlannedSend, rest: int, pause: Callable[[float], None]) -> str:
     reason = run.gate.refusal(plan)
     if reason is None and plan.budget_day != _day(run):
         reason = "day_over"  # D6: another day's budget does not pay for it
     if reason is None:
+        if run.outlet.minute_is_full(rest):
+            return NEXT_MINUTE
         reason = run.outlet.refusal()
         if reason in ACCOUNT_REFUSALS:  # counts as a refused mail, so that the breaker opens and a person hears of it (D5)
             run.failures_in_a_row += 1

@@ -1,4 +1,4 @@
-"""What may leave to one mailbox provider: the account's rate and quota, and how much the provider is used to from us."""
+"""What may leave to one mailbox provider: the account's rate and quota, the org's velocity, and what the provider is used to of us."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.errors import Refused
 from revenue_engine.records.controls import Controls
+from revenue_engine.services.pace import in_force
 from revenue_engine.services.warm_up import allowances, counter_of
 
 ACCOUNT_REFUSALS = ("provider_account_stopped", "provider_account_unreadable")  # nobody can be mailed until a person looks
 AT_ONCE = 25  # of the day's allowance a message takes so many, and puts back what it did not use
 SLOWEST = 8.0  # times the usual pause between two mails
 SHARE_OF_RATE = 0.9  # the account's other senders, and clocks that differ
-_KEEP_DAYS = 30
+_KEEP_DAYS, _KEEP_MINUTE_DAYS = 30, 1
 
 
 class Outlet:
@@ -40,6 +41,9 @@ class Outlet:
         self._last: datetime | None = None
         self._in_hand = 0
         self._allowance: int | None = None
+        self._minute = ""  # the counter of what is in hand of it
+        self._of_minute = 0
+        self._velocity: int | None = None
         self._slower = 1.0
 
     def refusal(self) -> str | None:
@@ -64,6 +68,19 @@ class Outlet:
         apart = timedelta(seconds=self._slower * names.MAIL_WORKERS / (self._account.sends_per_second * SHARE_OF_RATE))
         return max((apart - (self._now() - self._last)).total_seconds(), 0.0)
 
+    def minute_is_full(self, rest: int) -> bool:
+        """Whether as many mails of the org have left in this minute as its velocity allows, whoever planned them for when: what a
+        provider or a stopped worker has held up does not leave all at once. `rest`: of the message, this mail among them."""
+        if not self._of_minute:
+            if self._velocity is None:
+                self._velocity = in_force(self._w, self._org, self._controls)
+            self._minute = f"minute#{self._now():%Y-%m-%dT%H:%M}"
+            expires_at = epoch_seconds(self._now() + timedelta(days=_KEEP_MINUTE_DAYS))
+            self._of_minute = self._w.control.take(
+                self._org, self._minute, wanted=min(AT_ONCE, rest), cap=self._velocity, expires_at=expires_at
+            )
+        return not self._of_minute
+
     def throttled(self) -> None:
         """The provider says that it is too much all the same: others send from this account. For the rest of the message it is slower."""
         self._slower = min(2 * self._slower, SLOWEST)
@@ -71,6 +88,7 @@ class Outlet:
     def used(self) -> None:
         """One mail was claimed."""
         self._in_hand -= 1
+        self._of_minute -= 1
         self._sent += 1
         self._last = self._now()
 
@@ -79,6 +97,9 @@ class Outlet:
         if self._in_hand:
             self._w.control.put_back(self._org, self._name, self._in_hand)
             self._in_hand = 0
+        if self._of_minute:
+            self._w.control.put_back(self._org, self._minute, self._of_minute)
+            self._of_minute = 0
 
     @property
     def _name(self) -> str:

@@ -210,6 +210,8 @@ def _run_pages(
     Raises TimeoutError when the time is up with pages left that an attempt has written, and may have reserved budget for.
     """
     context, price, taken, waiting = cycle.context, cycle.context.price, Taken.at_first(cycle.context), Waiting(w, cycle, now)
+    # its minutes run from its beginning, a dead one's within the quarter of an hour in which it is finished
+    first_minute = max(context.now, cycle_began(cycle_id_at(now())))
     report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
     following = iter(batches)
     for number in itertools.count():
@@ -222,7 +224,8 @@ def _run_pages(
         batch = next(following, None)
         if batch is None:
             break
-        taken = _run_page(w, cycle, number, batch, report, taken, waiting, number < ran)
+        late_seconds = int((now() - first_minute).total_seconds())
+        taken = _run_page(w, cycle, number, batch, report, taken, waiting, late_seconds, number < ran)
     waiting.decide()
     if report.reasons["worth_unknown"]:
         log.error("what a mail to %d people is worth is no number", report.reasons["worth_unknown"])
@@ -233,7 +236,15 @@ def _run_pages(
 
 
 def _run_page(
-    w: Wiring, cycle: Cycle, number: int, batch: Batch, report: CycleReport, taken: Taken, waiting: Waiting, ran: bool
+    w: Wiring,
+    cycle: Cycle,
+    number: int,
+    batch: Batch,
+    report: CycleReport,
+    taken: Taken,
+    waiting: Waiting,
+    late_seconds: int,
+    ran: bool,
 ) -> Taken:
     """Every step may be repeated: the reservation is remembered, receipts must be the same, claims refuse a second mail."""
     context = cycle.context
@@ -259,7 +270,7 @@ def _run_page(
     if context.autonomy is Autonomy.APPROVAL:
         decisions = waiting.add(number, decisions, planned)
     elif not ran:
-        w.sends_queue.send(send_messages.messages(planned))
+        w.sends_queue.send(send_messages.messages(planned, late_seconds=late_seconds))
     if not ran:
         _move_due_times(w, cycle, decisions)
         w.control.note_pages(org, cycle_id, ran=number + 1)

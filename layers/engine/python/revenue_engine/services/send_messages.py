@@ -52,12 +52,17 @@ def decode(body: str) -> list[PlannedSend]:
     ]
 
 
-def messages(planned: Iterable[tuple[int, PlannedSend]]) -> list[Message]:
-    """Messages for plans with their minute offset within the coming cycle: one per minute, provider and 500 rows."""
+def messages(planned: Iterable[tuple[int, PlannedSend]], *, late_seconds: int = 0) -> list[Message]:
+    """Messages for plans with their minute offset within the coming cycle: one per minute, provider and 500 rows.
+
+    `late_seconds`: since the cycle's first minute began. What should have left meanwhile leaves now, at the velocity (`services.outlet`).
+    """
     ordered = sorted(planned, key=lambda p: (p[0], p[1].provider, p[1].subscriber))
     result: list[Message] = []
     for (minute, _), group in groupby(ordered, key=lambda p: (p[0], p[1].provider)):
         plans = [plan for _, plan in group]
         cuts = range(0, len(plans), ROWS_PER_MESSAGE)
-        result += [Message(encode(plans[cut : cut + ROWS_PER_MESSAGE]), delay_seconds=minute * 60) for cut in cuts]
+        result += [
+            Message(encode(plans[cut : cut + ROWS_PER_MESSAGE]), delay_seconds=max(minute * 60 - late_seconds, 0)) for cut in cuts
+        ]
     return result
