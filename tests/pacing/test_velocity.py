@@ -11,7 +11,12 @@ from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.prediction.rates import Delay
 from revenue_engine.records.controls import Controls
 
-NOTHING = Flow(0.0, 0, 0.0, 0)
+
+def flow(expected: float, came: int, past_expected: float, past_came: int, past_days: int = 21) -> Flow:
+    return Flow(expected, came, past_expected, past_came, past_days)
+
+
+NOTHING = flow(0.0, 0, 0.0, 0)
 DELAY = PRIOR_RATES.delay
 
 
@@ -21,10 +26,11 @@ def look(
     *,
     ails: str | None = None,
     current: int = 100,
+    untroubled: int = 100,
     most: int = 1_000,
-    calm_hours: float = float("inf"),
+    calm: bool = False,
 ) -> Verdict:
-    return judge(conversions, clicks, trouble=ails, current=current, begins_at=100, most=most, calm_hours=calm_hours)
+    return judge(conversions, clicks, trouble=ails, current=current, untroubled=untroubled, most=most, calm=calm)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +43,13 @@ def look(
     ],
 )
 def test_states_and_steps_are_the_specification_s(came: int, state: str, then: int) -> None:
-    verdict = look(Flow(100.0, came, 2_000.0, 2_000))
+    verdict = look(flow(100.0, came, 2_000.0, 2_000))
     assert (verdict.state, verdict.sends_per_minute) == (state, then)
     assert verdict.ratio == pytest.approx(came / 100)
 
 
 def test_it_stays_between_ten_and_a_thousand_and_below_what_the_operator_allows() -> None:
-    good, bad = Flow(100.0, 300, 0.0, 0), Flow(100.0, 10, 0.0, 0)
+    good, bad = flow(100.0, 300, 0.0, 0), flow(100.0, 10, 0.0, 0)
     assert look(good, current=900).sends_per_minute == 1_000
     assert look(good, current=900, most=920).sends_per_minute == 920
     assert look(bad, current=11).sends_per_minute == 10
@@ -51,29 +57,44 @@ def test_it_stays_between_ten_and_a_thousand_and_below_what_the_operator_allows(
 
 
 def test_few_conversions_say_nothing() -> None:
-    assert look(Flow(4.0, 0, 90.0, 90)).state == "too_early"
-    assert look(Flow(6.0, 1, 90.0, 90)).state == "on_track"
+    assert look(flow(4.0, 0, 90.0, 90)).state == "too_early"
+    assert look(flow(6.0, 1, 90.0, 90)).state == "on_track"
 
 
 def test_predictions_that_are_always_a_third_too_high_do_not_brake() -> None:
-    assert look(Flow(300.0, 200, 6_000.0, 4_000)).state == "on_track"
-    assert look(Flow(300.0, 200, 0.0, 0)).state == "on_track"  # nobody knows yet what they are worth
-    assert look(Flow(300.0, 150, 6_000.0, 6_000)).state == "underperforming_predictions"
+    assert look(flow(300.0, 200, 6_000.0, 4_000)).state == "on_track"
+    assert look(flow(300.0, 200, 0.0, 0)).state == "on_track"  # nobody knows yet what they are worth
+    assert look(flow(300.0, 150, 6_000.0, 6_000)).state == "underperforming_predictions"
 
 
 def test_missing_clicks_brake_whatever_the_money_says_and_clicks_alone_never_raise() -> None:
-    missing, many = Flow(1_000.0, 400, 9_000.0, 9_000), Flow(1_000.0, 3_000, 9_000.0, 9_000)
-    verdict = look(Flow(100.0, 300, 2_000.0, 2_000), missing)
+    missing, many = flow(1_000.0, 400, 9_000.0, 9_000), flow(1_000.0, 3_000, 9_000.0, 9_000)
+    verdict = look(flow(100.0, 300, 2_000.0, 2_000), missing)
     assert (verdict.state, verdict.trouble, verdict.sends_per_minute) == ("delivery_trouble", "clicks_missing", 75)
     assert look(clicks=many).sends_per_minute == 100
 
 
 def test_what_trouble_took_is_given_back_when_it_is_over_and_no_more_than_that() -> None:
-    assert look(ails="bounces").sends_per_minute == 75
-    assert look(current=60, calm_hours=23).sends_per_minute == 60
-    assert look(current=60, calm_hours=24).sends_per_minute == 75
-    assert look(current=90, calm_hours=24).sends_per_minute == 100
-    assert look(current=60).sends_per_minute == 60  # it was money that took it: money gives it back
+    braked = look(ails="bounces")
+    assert (braked.sends_per_minute, braked.untroubled) == (75, 100)
+    assert look(current=60).sends_per_minute == 60  # not yet calm
+    assert look(current=60, calm=True).sends_per_minute == 75
+    assert look(current=93, calm=True).sends_per_minute == 100
+    assert look(current=100, calm=True).state == "too_early"
+
+
+def test_what_money_took_comes_back_by_money_alone() -> None:
+    bad, usual, good = (flow(100.0, came, 2_000.0, 2_000) for came in (50, 100, 160))
+    braked = look(bad)
+    assert (braked.sends_per_minute, braked.untroubled) == (75, 75)
+    # trouble of long ago makes no difference, nor does trouble on top give back more than it took
+    assert look(usual, current=75, untroubled=75, calm=True).sends_per_minute == 75
+    both = look(ails="bounces", current=75, untroubled=75)
+    assert (both.sends_per_minute, both.untroubled) == (56, 75)
+    assert look(usual, current=56, untroubled=75, calm=True).sends_per_minute == 70
+    assert look(usual, current=70, untroubled=75, calm=True).sends_per_minute == 75
+    raised = look(good, current=75, untroubled=75)
+    assert (raised.sends_per_minute, raised.untroubled) == (93, 93)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +108,10 @@ def test_what_trouble_took_is_given_back_when_it_is_over_and_no_more_than_that()
         (Delivery(2_000, 200, 0, 25, 0), None),
         (Delivery(2_000, 2_000, 0, 0, 180), "deferrals"),
         (Delivery(2_000, 200, 0, 0, 110), None),
-        (Delivery(0, 0, 0, 0, 2), None),
-        (Delivery(50, 50, 1, 1, 0), None),
+        (Delivery(0, 0, 0, 0, 3), None),
+        (Delivery(99, 99, 0, 0, 30), None),  # too few mails to say anything
+        (Delivery(100, 100, 0, 0, 30), "deferrals"),
+        (Delivery(10_000, 3_000, 0, 50, 100), None),  # innocent
     ],
 )
 def test_trouble_is_half_a_limit_of_the_breaker_s_and_no_chance(delivery: Delivery, found: str | None) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from revenue_engine.aws.dynamo import commit
+from revenue_engine.clock import epoch_seconds
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.controls import Controls
 from revenue_engine.services.pace import in_force
@@ -71,6 +72,37 @@ def test_a_new_setting_of_the_operator_starts_anew(org: Org) -> None:
     history(org, last_share=0.2)
     assert seen(org, Controls()) == 75
     assert in_force(org.w, org.name, Controls(sends_per_minute=200)) == 200
+
+
+def test_late_mails_of_a_good_day_do_not_brake_at_night(org: Org) -> None:
+    """Ten thousand mails, four in a thousand of them late, and a raise in the evening: what is told at night is of the day's mails."""
+    evening = NOW.replace(hour=21, minute=30)
+    for hour in range(6, 22):
+        commit(org.w.counters.counting(org.name, evening.replace(hour=hour), {"sent": 625}, zone="UTC", shard_by=str(hour)))
+    raised = {"sends_per_minute": 125, "untroubled": 125, "begins_at": 100, "cycle_id": "x", "stepped_at": epoch_seconds(evening)}
+    org.w.control.keep_velocity(org.name, raised, before=100, now=evening)
+    for hours in range(1, 10):
+        late = evening - timedelta(hours=hours)  # told now, of mails of the day
+        commit(org.w.counters.counting(org.name, late, {"delivery_delays": 4}, zone="UTC", shard_by=f"d{hours}"))
+        assert look(org.w, org.name, f"c{hours}", Controls(), PRIOR_RATES.delay, evening + timedelta(hours=hours)) == 125
+
+
+def test_delays_of_mails_that_left_since_the_last_step_brake(org: Org) -> None:
+    commit(org.w.counters.counting(org.name, NOW, {"sent": 400, "delivery_delays": 60}, zone="UTC", shard_by="d"))
+    assert [seen(org, Controls(), minutes=m) for m in (15, 30, 60)] == [75, 75, 75]  # one step for one hour's mails
+    later = NOW + timedelta(hours=1)
+    commit(org.w.counters.counting(org.name, later, {"sent": 400, "delivery_delays": 60}, zone="UTC", shard_by="e"))
+    assert seen(org, Controls(), minutes=75) == 56
+
+
+def test_what_delivery_took_is_given_back_after_a_calm_org_day_and_what_money_took_is_not(org: Org) -> None:
+    commit(org.w.counters.counting(org.name, NOW, {"sent": 400, "delivery_delays": 60}, zone="UTC", shard_by="d"))
+    assert seen(org, Controls(), minutes=15) == 75
+    known = org.w.control.velocity(org.name)
+    assert known is not None and known["untroubled"] == 100
+    org.w.control.keep_velocity(org.name, {**known, "untroubled": 90}, before=75, now=NOW)  # money has taken ten since
+    day = 24 * 60
+    assert [seen(org, Controls(), minutes=m) for m in (day, 2 * day, 2 * day + 15, 3 * day)] == [75, 90, 90, 90]
 
 
 def test_bounces_brake(org: Org) -> None:

@@ -46,11 +46,15 @@ def _parts(delay: Delay) -> tuple[tuple[float, float], tuple[float, float]]:
     return (delay.fast_share, delay.fast_days), (1.0 - delay.fast_share, delay.tail_days)
 
 
+def arrivals(sends: Sends, edges_days: Floats, *, now_days: float, conversion: Delay) -> Floats:
+    """Clicked mails and conversions that should have come by each of E moments, none of them after now, (2, E)."""
+    width = np.maximum(np.minimum(sends.end_days, now_days) - sends.start_days, 0.0)
+    age = np.maximum(edges_days[:, None, None] - (sends.start_days[:, None] + width[:, None] * _POINTS), 0.0)
+    clicked, converted = CLICK_DELAY.arrived(age, age).mean(axis=2), arrived(age, conversion).mean(axis=2)
+    return np.stack([clicked @ sends.clicks, converted @ sends.conversions])
+
+
 def expected(sends: Sends, *, since_days: float, now_days: float, conversion: Delay) -> tuple[float, float]:
     """Clicked mails and conversions that should have come in (since, now]."""
-    width = np.maximum(np.minimum(sends.end_days, now_days) - sends.start_days, 0.0)
-    at = sends.start_days[:, None] + width[:, None] * _POINTS
-    young, old = np.maximum(since_days - at, 0.0), np.maximum(now_days - at, 0.0)
-    clicked = CLICK_DELAY.arrived(old, old) - CLICK_DELAY.arrived(young, young)
-    converted = arrived(old, conversion) - arrived(young, conversion)
-    return float(sends.clicks @ clicked.mean(axis=1)), float(sends.conversions @ converted.mean(axis=1))
+    by = arrivals(sends, np.array([min(since_days, now_days), now_days]), now_days=now_days, conversion=conversion)
+    return float(by[0, 1] - by[0, 0]), float(by[1, 1] - by[1, 0])

@@ -9,7 +9,8 @@ have come by now (`pacing.nowcast`), and the velocity steps only if chance and t
 a negative binomial, two-sided at 2 · TAIL, and the ratio beyond the specification's ±20 %. `level` is what the predictions have been
 worth over the weeks before: a model that always says a third too much must not brake for ever. Delivery brakes too: bounces, complaints
 and deferrals, and clicks, of which there are fifty for a conversion and which come within the day, so that mails in the spam folder are
-noticed before their money is missed. What that has taken is given back step by step when it is over.
+noticed before their money is missed. What that has taken is given back step by step when it is over; what money took comes back when
+money outperforms, as in the specification.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from revenue_engine.safety.tails import negative_binomial_at_least, negative_bin
 LEAST, MOST = 10, 1_000  # a minute
 RAISE, LOWER = 1.25, 0.75
 OUTPERFORMING, UNDERPERFORMING = 1.2, 0.8
-FEWEST = 3  # of complaints or bounces: fewer say nothing
+FEWEST, FEWEST_MAILS = 3, 100  # of complaints or bounces, and of mails in the window: fewer say nothing
 TAIL = 0.0025  # of each side, every quarter of an hour anew on windows that overlap
 DAY_VARIANCE = 0.02  # relative: days differ by 14 % for reasons no prediction knows
+WEEKDAY_VARIANCE = (
+    0.03  # as much as weekdays of the prior's curve differ (`bundle.prior_hours`), while a list's own are not known
+)
+WEEKDAYS_KNOWN = 14  # days
 LEVEL_EVENTS = 50.0  # what a level of 1 is worth against the weeks before
 MIN_EXPECTED = 5.0  # below, nothing that can come says anything
 DEFERRED = 0.05  # of the mails: above, a mailbox provider asks for patience
-CALM_HOURS = 24  # without trouble, before a step back towards where the operator has put it
-WINDOW_HOURS = 24  # or since the last step, whichever is shorter: no evidence is used twice
-PAST_DAYS = 21  # before it, for the level
-SENDS_DAYS = 40  # whose mails may still have brought something in them
 
 State = Literal[
     "outperforming_predictions", "underperforming_predictions", "delivery_trouble", "recovering", "on_track", "too_early"
@@ -48,6 +49,7 @@ class Flow:
     came: int
     past_expected: float  # in the weeks before
     past_came: int
+    past_days: int  # of them, those on which mails left
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Delivery:
     heard: int  # of them, those a complaint about which would be heard of (`records.causes`)
     complaints: int
     bounces: int
-    deferred: int  # soft bounces and delays
+    deferred: int  # soft bounces, and mails that were delayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Verdict:
     """The specification's VelocityState: what to do, and why."""
 
     sends_per_minute: int
+    untroubled: int  # what it would be if delivery had never braked
     state: State
     ratio: float | None  # came / expected at the level of late; None where too little is expected
     expected: float  # conversions, at that level
@@ -82,6 +85,8 @@ class Verdict:
 def trouble(delivery: Delivery, controls: Controls) -> str | None:
     """What ails delivery, surely and not by chance: half a limit of the breaker's and of the same mails, so that slower comes before
     stopped."""
+    if delivery.sent < FEWEST_MAILS:
+        return None
     for name, events, mails, limit in (
         ("complaints", delivery.complaints, delivery.heard, controls.max_complaint_rate / 2),
         ("bounces", delivery.bounces, delivery.sent, controls.max_bounce_rate / 2),
@@ -108,7 +113,7 @@ class _Held:
 
 
 def judge(
-    conversions: Flow, clicks: Flow, *, trouble: str | None, current: int, begins_at: int, most: int, calm_hours: float
+    conversions: Flow, clicks: Flow, *, trouble: str | None, current: int, untroubled: int, most: int, calm: bool
 ) -> Verdict:
     """One look.
 
@@ -116,10 +121,10 @@ def judge(
     ----------
     trouble
         What ails delivery now, by name.
-    current, begins_at, most
-        Mails a minute: now, where the operator has put it, and the most that he allows (at most `MOST`).
-    calm_hours
-        Since delivery last braked; infinite when it never did.
+    current, untroubled, most
+        Mails a minute: now, what they would be if delivery had never braked, and the most that the operator allows (at most `MOST`).
+    calm
+        Whether a whole org day has passed since delivery last braked: clicks of mails that left after it have been looked at.
     """
     money, attention = _held(conversions), _held(clicks)
     if trouble is None and attention.beyond(UNDERPERFORMING):
@@ -131,29 +136,32 @@ def judge(
         state = "underperforming_predictions"
     elif money.beyond(OUTPERFORMING):
         state = "outperforming_predictions"
-    elif current < begins_at and CALM_HOURS <= calm_hours < float("inf"):
+    elif current < untroubled and calm:
         state = "recovering"
-    target = max(LEAST, min(_target(state, current, begins_at), most, MOST))
-    return Verdict(target, state, money.ratio, money.mean, conversions.came, money.tail, trouble)
+    step = {"outperforming_predictions": RAISE, "underperforming_predictions": LOWER}.get(state, 1.0)
+    untroubled = _within(untroubled * step, most)
+    match state:
+        case "delivery_trouble":
+            target = current * LOWER
+        case "recovering":
+            target = min(current * RAISE, untroubled)
+        case _:
+            target = current * step
+    return Verdict(_within(target, most), untroubled, state, money.ratio, money.mean, conversions.came, money.tail, trouble)
 
 
 def _held(flow: Flow) -> _Held:
-    known = LEVEL_EVENTS + flow.past_came
-    mean = flow.expected * known / (LEVEL_EVENTS + flow.past_expected)
+    variance = DAY_VARIANCE + (WEEKDAY_VARIANCE if flow.past_days < WEEKDAYS_KNOWN else 0.0)
+    # a day is good or bad as a whole: however many its events are, it says no more of the level than 1 / variance of them
+    weight = 1.0 / (1.0 + variance * flow.past_came / max(flow.past_days, 1))
+    known = LEVEL_EVENTS + weight * flow.past_came
+    mean = flow.expected * known / (LEVEL_EVENTS + weight * flow.past_expected)
     if mean < MIN_EXPECTED:
         return _Held(mean, None, None)
     ratio = flow.came / mean
     tail = negative_binomial_at_least if ratio > 1 else negative_binomial_at_most
-    return _Held(mean, ratio, tail(flow.came, mean, DAY_VARIANCE + 1.0 / known))
+    return _Held(mean, ratio, tail(flow.came, mean, variance + 1.0 / known))
 
 
-def _target(state: State, current: int, begins_at: int) -> int:
-    match state:
-        case "outperforming_predictions":
-            return int(current * RAISE)
-        case "underperforming_predictions" | "delivery_trouble":
-            return int(current * LOWER)
-        case "recovering":
-            return min(int(current * RAISE), begins_at)
-        case _:
-            return current
+def _within(a_minute: float, most: int) -> int:
+    return max(LEAST, min(int(a_minute), most, MOST))
