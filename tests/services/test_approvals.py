@@ -111,6 +111,8 @@ def test_an_approval_that_goes_on_in_another_quarter_of_an_hour_keeps_to_its_min
         with pytest.raises(Refused, match=approvals.NO_ROOM):
             approve(org, "a1", quarters=1)
         assert (mails(queue), dropped(org, plans)) == ([], [])
+        plan = org.w.control.approval(org.name, "a1") or {}
+        assert (plan["status"], plan.keys() & {"decided_by", "queued_at"}) == ("waiting", set())
         assert approve(org, "a1", quarters=2) == 30, "what found no minute waits for others"
 
 

@@ -1,13 +1,14 @@
-"""The Control table: breaker, budgets, leases and approvals. Its counters: `aws.counters`."""
+"""The Control table: breaker, books and budgets, with what cycles and approvals record. Its counters: `aws.counters`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from revenue_engine.aws.approval_records import ApprovalRecords
 from revenue_engine.aws.cycle_records import CycleRecords
 from revenue_engine.aws.dynamo import ConditionFailed, Expression, TransactionCancelled, changes, commit
 from revenue_engine.aws.items import Item
@@ -15,7 +16,7 @@ from revenue_engine.clock import epoch_seconds, iso_millis
 
 
 @dataclass(frozen=True)
-class Control(CycleRecords):
+class Control(ApprovalRecords, CycleRecords):
     """All reads and writes of the table."""
 
     # --- breaker -----------------------------------------------------------------------------------------------------
@@ -223,55 +224,6 @@ class Control(CycleRecords):
             values={":minus": -n, ":n": n},
         )
         return self.table.updating(org, name, lower)
-
-    # --- approvals ---------------------------------------------------------------------------------------------------
-    def put_approval(self, org: str, approval_id: str, facts: Item) -> None:
-        """A plan waits; writing it again changes nothing."""
-        try:
-            self.table.put(
-                {**facts, "pk": org, "sk": f"approval#{approval_id}"}, Expression(condition="attribute_not_exists(pk)")
-            )
-        except ConditionFailed:
-            return
-
-    def approval(self, org: str, approval_id: str) -> Item | None:
-        """One plan's facts: `status` waiting | approved | rejected, `valid_until`."""
-        return self.table.get(org, f"approval#{approval_id}")
-
-    def approvals(self, org: str, day: date | None = None) -> list[Item]:
-        """All plans still on record, or those of the cycles of a UTC day."""
-        return self._range(org, f"approval#{day:%Y%m%d}" if day else "approval#")
-
-    def decide_approval(self, org: str, approval_id: str, *, status: str, by: str, now: int) -> bool:
-        """Approves or rejects a plan that still waits. False when it does not, or is too old."""
-        expression = changes(
-            set_={"status": status, "decided_by": by, "decided_at": now},
-            condition="#status = :waiting AND #valid > :now",
-            names={"#status": "status", "#valid": "valid_until"},
-            values={":waiting": "waiting", ":now": now},
-        )
-        try:
-            self.table.update(org, f"approval#{approval_id}", expression)
-        except ConditionFailed:
-            return False
-        return True
-
-    def note_reasons(self, org: str, approval_id: str, reasons: Sequence[str]) -> None:
-        """Why a plan that waits has not approved itself; nothing when it no longer waits."""
-        expression = changes(
-            set_={"not_routine": list(reasons)},
-            condition="#status = :waiting",
-            names={"#status": "status"},
-            values={":waiting": "waiting"},
-        )
-        try:
-            self.table.update(org, f"approval#{approval_id}", expression)
-        except ConditionFailed:
-            return
-
-    def note_queued(self, org: str, approval_id: str, *, at: int) -> None:
-        """An approved plan lies in the queue."""
-        self.table.update(org, f"approval#{approval_id}", changes(set_={"queued_at": at}))
 
     # --- caps -------------------------------------------------------------------------------------------------------------
     def capped_increment(self, org: str, name: str, *, cap: int, expires_at: int) -> bool:

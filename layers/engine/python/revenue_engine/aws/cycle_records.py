@@ -107,7 +107,7 @@ class CycleRecords:
 
     def cycles(self, org: str, day: date) -> list[Item]:
         """Of a UTC day, in their order."""
-        return self._range(org, f"cycle#{day:%Y%m%d}")
+        return list(self.table.beginning_with(org, f"cycle#{day:%Y%m%d}"))
 
     def last_cycle(self, org: str) -> Item | None:
         """`cycle_id`, `done_at` of the newest finished cycle; `unfinished`: one begun and not ended; `first_at`: of the very first."""
@@ -128,14 +128,4 @@ class CycleRecords:
 
     def velocity_steps(self, org: str) -> list[Item]:
         """Every step on record, oldest first: `before`, `sends_per_minute`, `state` and its figures."""
-        return self._range(org, "velocity#")
-
-    def _range(self, org: str, prefix: str) -> list[Item]:
-        return list(
-            self.table.query(
-                "#pk = :org AND begins_with(#sk, :prefix)",
-                {":org": org, ":prefix": prefix},
-                names={"#pk": "pk", "#sk": "sk"},
-                consistent=True,
-            )
-        )
+        return list(self.table.beginning_with(org, "velocity#"))

@@ -146,6 +146,15 @@ class Table:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
+    def beginning_with(self, pk: str, prefix: str) -> Iterator[Item]:
+        """The items of a partition whose sort key begins so, in its order; strongly consistent."""
+        return self.query(
+            "#pk = :pk AND begins_with(#sk, :prefix)",
+            {":pk": pk, ":prefix": prefix},
+            names={"#pk": "pk", "#sk": "sk"},
+            consistent=True,
+        )
+
     # actions of a transaction
     def putting(self, item: Item, *, unless_exists: bool = False, condition: Expression | None = None) -> dict[str, Any]:
         """A Put action."""

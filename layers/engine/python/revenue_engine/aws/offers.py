@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,12 +33,12 @@ class Offers:
 
     def catalogue(self, org: str) -> tuple[Offer, ...]:
         """All offers of the org, by id."""
-        return tuple(_offer(item) for item in self._range(org, "offer#"))
+        return tuple(_offer(item) for item in self.table.beginning_with(org, "offer#"))
 
     # --- the sync's own memory -------------------------------------------------------------------------------------------
     def detail_reads(self, org: str) -> dict[str, DetailRead]:
         """By offer, when its detail was last understood and what the listing said then."""
-        items = self._range(org, _READ)
+        items = self.table.beginning_with(org, _READ)
         return {item["sk"].removeprefix(_READ): DetailRead(item["seen"], from_epoch(item["read_at"])) for item in items}
 
     def put_detail_read(self, org: str, offer: str, *, seen: str, read_at: datetime) -> None:
@@ -71,14 +71,6 @@ class Offers:
                 names={"#pk": "pk", "#sk": "sk"},
                 consistent=True,
             )
-        )
-
-    def _range(self, org: str, prefix: str) -> Iterator[Item]:
-        return self.table.query(
-            "#pk = :org AND begins_with(#sk, :prefix)",
-            {":org": org, ":prefix": prefix},
-            names={"#pk": "pk", "#sk": "sk"},
-            consistent=True,
         )
 
 

@@ -84,7 +84,8 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     # an earlier attempt may have reserved the day in another quarter of an hour, or these minutes at another velocity
     granted = max(0, min(paid, fits, minutes.cap - first))
     if not granted:
-        raise Refused(NO_ROOM, "these minutes are taken: the plan is approved, and waits for others")
+        w.control.wait_again(org, approval_id)
+        raise Refused(NO_ROOM, "these minutes are taken: the plan still waits")
     w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(going[:granted])))
     late = [(plan, "daily_limit_reached" if i < fits else "velocity_limit") for i, plan in enumerate(going)][granted:]
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
