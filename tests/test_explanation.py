@@ -199,7 +199,8 @@ def test_a_mail_that_was_not_worth_it_shows_what_it_was_worth_and_which_it_would
         assert f"{abs(apart) / 1e6:.6f} USD {'above it' if apart > 0 else 'short'}" in line
         considered = f"{record['considered_offer']} (Offer {record['considered_offer']}), {record['considered_content']}"
         index = record["considered_index_micros"] / 1e6
-        assert step(steps, "offer considered").detail == f"{considered}: index {index:.6f} USD"
+        revenue = 0.025 if record["considered_offer"] == "102" else 0.02  # 5 % click, 2 % of them convert
+        assert step(steps, "offer considered").detail == f"{considered}: revenue {revenue:.6f} USD, index {index:.6f} USD"
         less = (record["considered_index_micros"] - record["runner_up_index_micros"]) / 1e6
         assert less >= 0 and step(steps, "runner-up").detail.endswith(f"{less:.6f} USD less")
 
@@ -322,7 +323,10 @@ def test_a_mail_cut_by_rank_says_by_how_much_and_which_it_would_have_been(
             assert record[f"considered_{name}"] == uncut[name]
         for name in ("runner_up_offer", "runner_up_content", "runner_up_index_micros"):
             assert record[name] == uncut[name]
-        assert step(steps, "offer considered").detail.startswith(f"{uncut['offer']} (Offer {uncut['offer']}), {uncut['content']}")
+        brings = f"revenue {uncut['expected_revenue_micros'] / 1e6:.6f} USD, index {uncut['index_micros'] / 1e6:.6f} USD"
+        assert (
+            step(steps, "offer considered").detail == f"{uncut['offer']} (Offer {uncut['offer']}), {uncut['content']}: {brings}"
+        )
 
 
 def test_an_equal_lost_the_draw_and_where_no_place_was_left_no_index_would_have_helped() -> None:

@@ -74,11 +74,12 @@ def _row_index(record: Mapping[str, Any]) -> str:
 def _others(record: Mapping[str, Any], context: CycleContext) -> list[Line]:
     """What it would have been, where there is no mail, and what came next."""
     currency, steps, own = record["currency"], [], record["index_micros"]
+    toll = record["cost_micros"] + record["row_value_micros"] - record["row_index_micros"]  # the same of every offer
     if record.get("considered_offer") is not None:
         own = record["considered_index_micros"]
         named = {offer.offer: offer.name for offer in context.offers}
         what = f"{record['considered_offer']} ({named[record['considered_offer']]}), {record['considered_content']}"
-        steps.append(("offer considered", f"{what}: index {in_money(own, currency)}"))
+        steps.append(("offer considered", f"{what}: revenue {in_money(own + toll, currency)}, index {in_money(own, currency)}"))
     if record["runner_up_offer"] is not None:
         behind = own - record["runner_up_index_micros"]
         apart = f"{in_money(abs(behind), currency)} {'less' if behind >= 0 else 'more'}"
