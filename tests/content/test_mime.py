@@ -70,6 +70,22 @@ def test_a_value_that_cannot_stand_in_a_header_is_refused(changes: dict[str, Any
         built(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"from_address": "not an address"}, "sender"),
+        ({"from_address": "@"}, "sender"),
+        ({"reply_to": "a@b.example\nX: y"}, "sender"),
+        ({"from_name": "Deals\r\nBcc: x@y.example"}, "header"),  # the creative's, not the org's
+        ({"to_address": "pat@recipient.example\r\nBcc: x@y.example"}, "header"),
+    ],
+)
+def test_what_no_mail_could_carry_is_told_from_what_this_one_cannot(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadInput, match="not_a_header") as bad:
+        built(**changes)
+    assert bad.value.field == field
+
+
 def test_a_subject_that_breaks_its_line_is_refused() -> None:
     with pytest.raises(BadInput):
         built(Content("a\r\nBcc: x@y.example", "", ""))

@@ -30,6 +30,11 @@ RATE: dict[str, Any] = {"rate": "1.0832", "as_of": "2026-03-01"}
         ),
         *(({"campaign_labels": {"7": label}}, "campaign_labels.7") for label in ("", "spring sale", "a" * 65, "été", "a\n")),
         ({"platform_cost_micros_per_month": -1}, "platform_cost_micros_per_month"),
+        *(
+            ({"sender": {field: text}}, f"sender.{field}: Value error, not_an_address")
+            for field in ("from_address", "reply_to")
+            for text in ("not an address", "a@b.example\r\nBcc: c@d.example", "a\x00@b.example", "Shop <a@b.example>", "a@localhost")
+        ),
         ({"surprise": 1}, "surprise"),
         ({"same_offer_gap_days": 15}, "same_offer_gap_days: at most 14"),
         ({"same_offer_gap_days": 8, "max_emails_per_subscriber_per_week": 7}, "same_offer_gap_days: at most 7"),
@@ -48,3 +53,9 @@ def test_rates_and_labels_are_read() -> None:
     assert controls.fx_rates == {"EUR": FxRate(rate="1.0832", as_of=date(2026, 3, 1))}
     assert controls.campaign_labels == {"7": "Spring-Sale_26"}
     assert parse_controls("{}").fx_rates == {}
+
+
+def test_a_senders_address_has_the_one_spelling_that_peoples_have() -> None:
+    sender = {"from_address": " News@Bücher.example", "reply_to": " ", "postal_address": "1 Main Street"}
+    read = parse_controls(json.dumps({"sender": sender})).sender
+    assert (read.from_address, read.reply_to, read.complete) == ("news@xn--bcher-kva.example", "", True)

@@ -14,9 +14,11 @@ from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
+from revenue_engine.records.controls import Sender
 from revenue_engine.records.offer import Cap, Creative
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.services import send_messages
+from revenue_engine.services.compose import Composer
 from tests.builders import DAY, HTML, NOW, Org, an_offer
 
 T = epoch_seconds(NOW)
@@ -300,6 +302,15 @@ def test_a_sender_without_a_postal_address_sends_nothing(org: Org) -> None:
     plan = org.plan(org.add_person())
     org.set_controls(sender={"from_address": "news@mail.example.com"})
     assert refused(org, plan) == "sender_incomplete"
+
+
+@pytest.mark.parametrize("addresses", [("not an address", ""), ("news@mail.example.com", "a@b.example\r\nBcc: c@d.example")])
+def test_a_sender_that_cannot_stand_in_a_mail_is_not_the_readers_fault(org: Org, addresses: tuple[str, str]) -> None:
+    person = org.add_person()
+    sender = Sender.model_construct(from_address=addresses[0], reply_to=addresses[1], postal_address="1 Main Street")  # unchecked
+    controls = org.w.parameters.controls(org.name).model_copy(update={"sender": sender})
+    mail = Composer(org.w, org.name, controls).compose(org.plan(person), org.person(person), now=NOW)
+    assert mail == "sender_incomplete"
 
 
 def test_a_row_of_another_layout_stops_that_mail_and_no_other(org: Org) -> None:

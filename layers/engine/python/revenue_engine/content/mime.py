@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -25,17 +28,17 @@ def build_mail(
     """RFC 5322 bytes for exactly one recipient. SES overwrites Message-ID and Date.
 
     `feedback_id` is (campaign, offer-variant, org): Gmail's Postmaster Tools group complaints by it.
-    Raises BadInput when an address or header cannot stand in a header.
+    Raises BadInput when an address or header cannot stand in a header: of "sender" where the org's own address cannot, whatever the mail.
     """
     message = EmailMessage(policy=SMTP)
-    try:
-        message["From"] = Address(display_name=from_name, addr_spec=from_address)
-        message["To"] = to_address
-        message["Subject"] = content.subject
+    with _naming("sender"):
+        sender = Address(addr_spec=from_address)
         if reply_to:
             message["Reply-To"] = reply_to
-    except (ValueError, IndexError) as error:
-        raise BadInput("header", "not_a_header", str(error)[:200]) from None
+    with _naming("header"):
+        message["From"] = Address(display_name=from_name, username=sender.username, domain=sender.domain)
+        message["To"] = to_address
+        message["Subject"] = content.subject
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     by_hand = {
@@ -44,6 +47,14 @@ def build_mail(
         "Feedback-ID": ":".join((*feedback_id, "revenue-engine")),
     }
     return b"".join(_one_line(name, value) for name, value in by_hand.items()) + message.as_bytes()
+
+
+@contextmanager
+def _naming(field: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, IndexError, HeaderParseError) as error:
+        raise BadInput(field, "not_a_header", str(error)[:200]) from None
 
 
 def _one_line(name: str, value: str) -> bytes:

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from revenue_engine.errors import BadInput, Refused
+from revenue_engine.ids import normalise_address
 from revenue_engine.money import parse_currency
 from revenue_engine.records.subscriber import RECENT
 from revenue_engine.records.zones import zone_number
@@ -56,6 +57,14 @@ def _currency(code: str) -> str:
         raise ValueError(bad.reason) from None
 
 
+def _address(text: str) -> str:
+    """One spelling, as with people's own; "" = not given."""
+    try:
+        return normalise_address(text, field="address") if text.strip() else ""
+    except BadInput as bad:
+        raise ValueError(bad.reason) from None
+
+
 def _rate(text: str) -> str:
     if not _RATE.fullmatch(text) or not Decimal(text):
         raise ValueError("a positive decimal number of at most 9 digits before and 12 after the point")
@@ -72,14 +81,14 @@ class Sender(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    from_address: str = Field(default="", max_length=320)
-    reply_to: str = Field(default="", max_length=320)
+    from_address: Annotated[str, AfterValidator(_address)] = ""
+    reply_to: Annotated[str, AfterValidator(_address)] = ""
     postal_address: str = Field(default="", max_length=300)
 
     @property
     def complete(self) -> bool:
         """Whether a mail may carry it."""
-        return bool(self.from_address.strip() and self.postal_address.strip())
+        return bool(self.from_address and self.postal_address.strip())
 
 
 class FxRate(BaseModel):

@@ -134,5 +134,5 @@ class Composer:
             )
         except BadInput as bad:  # stops this mail, not the batch
             log.warning("mail %s does not render: %s", plan.send_id, bad)
-            return "content_incomplete"
+            return "sender_incomplete" if bad.field == "sender" else "content_incomplete"
         return Mail(person["address"], sender.from_address, mime)
