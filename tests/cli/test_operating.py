@@ -250,6 +250,8 @@ def test_a_person_closes_the_breaker_under_a_name(run: Run, org: Org) -> None:
     assert (breaker["state"], breaker["reason"]) == ("closed", f"closed by {getpass.getuser()}")
     parameter = names.breaker_parameter(org.w.stage, org.name)
     assert org.system.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"] == "closed"
+    again = run("breaker", "close")
+    assert (again.exit_code, again.stderr) == (1, "Error: breaker: not_open (nothing is changed)\n")
 
 
 @pytest.mark.parametrize("document", [b"\xff\xfe{", b"[" * 20_000, b'{"max_daily_emails": ' + b"9" * 5_000 + b"}", b"[]"])

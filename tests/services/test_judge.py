@@ -11,7 +11,7 @@ import pytest
 
 from revenue_engine.aws import names
 from revenue_engine.aws.alerts import Alerts
-from revenue_engine.aws.dynamo import commit
+from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.queues import Message
 from revenue_engine.clock import epoch_seconds, iso_millis
 from revenue_engine.errors import Refused
@@ -160,6 +160,17 @@ def test_who_closes_the_breaker_is_watched_from_that_moment_not_from_the_next_ho
     assert look(org, 11)["reason"] == "bounce_rate_exceeded"
 
 
+@pytest.mark.parametrize("state", ["closed", ""])
+def test_who_closes_what_is_not_open_forgives_nothing(org: Org, state: str) -> None:
+    count(org, {"sent": 3_000, "bounces": 60})
+    org.w.control.note_failures(org.name, in_a_row=4, all_failed=True)
+    org.w.control.table.update(org.name, "breaker", changes(set_={"state": state}) if state else changes(remove=["state"]))
+    before = breaker(org)
+    assert close_by_hand(org.w, org.name, by="alex", now=NOW) is False
+    assert breaker(org) == before
+    assert look(org, 1)["reason"] == "bounce_rate_exceeded"
+
+
 def test_a_rising_rate_warns_once_an_hour_and_stays_to_be_seen(org: Org, notices: list[str]) -> None:
     count(org, {"sent": 3_000, "bounces": 60})
     for minutes in (0, 1, 59, 60):
@@ -178,6 +189,7 @@ def test_money_too_good_to_be_true_opens_the_breaker(org: Org) -> None:
 
 def test_after_a_person_closed_it_old_mails_money_is_not_held_against_few_new_ones(org: Org) -> None:
     count(org, {"sent": 1_000}, at=NOW - timedelta(hours=5))
+    org.w.control.trip(org.name, reason="bounce_rate_exceeded", now=NOW)
     close_by_hand(org.w, org.name, by="alex", now=NOW)
     count(org, {"sent": 1, "reported_provisional_micros": 500_000_000}, at=NOW + timedelta(minutes=1))
     assert look(org, 2)["trip"] is False

@@ -116,6 +116,7 @@ def test_a_person_closes_the_breaker_under_his_name(org: Org) -> None:
     org.w.control.trip(org.name, reason="bounce_rate", now=NOW)
     assert ask(org, "POST", "breaker/close", **{"x-operator": "mallory"}) == (200, {"breaker": "closed"})
     assert org.w.control.breaker(org.name)["reason"] == f"closed by {ALEX}"  # type: ignore[index]
+    assert ask(org, "POST", "breaker/close") == (409, {"error": "not_open"})
     parameter = names.breaker_parameter(org.w.stage, org.name)
     assert org.system.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"] == "closed"
 

@@ -130,7 +130,8 @@ def breaker() -> None:
 @click.pass_obj
 def breaker_close(connection: Connection) -> None:
     """Close it under your name: you have seen why it opened."""
-    breaking.close_by_hand(connection.wiring, connection.org, by=getpass.getuser(), now=connection.now())
+    if not breaking.close_by_hand(connection.wiring, connection.org, by=getpass.getuser(), now=connection.now()):
+        raise BadInput("breaker", "not_open", "nothing is changed")
     click.echo("breaker closed")
 
 

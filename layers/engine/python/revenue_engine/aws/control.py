@@ -83,8 +83,10 @@ class Control(ApprovalRecords, CycleRecords):
         facts = {"judge_from": at, "judged_before": dict(counted), "failures_in_a_row": 0}
         return self.table.update(org, "breaker", changes(set_=facts))
 
-    def close_by_hand(self, org: str, *, by: str, now: datetime, counted: Mapping[str, int] | None = None) -> None:
-        """A person closes the breaker; a machine still cooling down finds itself superseded. `counted`: as above."""
+    def close_by_hand(self, org: str, *, by: str, now: datetime, counted: Mapping[str, int] | None = None) -> bool:
+        """A person closes the breaker; a machine still cooling down finds itself superseded. `counted`: as above.
+
+        False: it is not open, nor half open, and what was counted stays counted."""
         facts = {
             "state": "closed",
             "reason": f"closed by {by}",
@@ -95,7 +97,14 @@ class Control(ApprovalRecords, CycleRecords):
             "failures_in_a_row": 0,
             "human_needed": False,
         }
-        self.table.update(org, "breaker", changes(set_=facts, remove=["execution"]))
+        expression = changes(
+            set_=facts,
+            remove=["execution"],
+            condition="#now_state IN (:open, :half)",
+            names={"#now_state": "state"},
+            values={":open": "open", ":half": "half_open"},
+        )
+        return self._update_breaker(org, expression)
 
     def _update_breaker(self, org: str, expression: Expression) -> bool:
         try:

@@ -12,10 +12,12 @@ from revenue_engine.records.causes import MARKS, Cause, Stop
 from revenue_engine.services.judged import counted_by_now
 
 
-def close_by_hand(w: Wiring, org: str, *, by: str, now: datetime) -> None:
-    """Closes it in Control, which every send asks, and then in the parameter that people read. Again changes nothing."""
-    w.control.close_by_hand(org, by=by, now=now, counted=counted_by_now(w, org, now))
-    w.parameters.put(names.breaker_parameter(w.stage, org), "closed")
+def close_by_hand(w: Wiring, org: str, *, by: str, now: datetime) -> bool:
+    """Closes it in Control, which every send asks, and then in the parameter that people read. False: it is not open, and nothing that
+    was counted is forgiven."""
+    closed = w.control.close_by_hand(org, by=by, now=now, counted=counted_by_now(w, org, now))
+    w.parameters.put(names.breaker_parameter(w.stage, org), "closed")  # also where it was: a first attempt may have come no further
+    return closed
 
 
 def stopped(w: Wiring, org: str, *, now: datetime) -> tuple[Stop, ...]:

@@ -58,8 +58,8 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
                 w.parameters.put(names.autonomy_parameter(w.stage, org), parse_autonomy(value).value)
                 return _json(200, {"autonomy": value})
             case ("POST", ["breaker", "close"]):
-                breaker.close_by_hand(w, org, by=_who(request), now=now)
-                return _json(200, {"breaker": "closed"})
+                closed = breaker.close_by_hand(w, org, by=_who(request), now=now)
+                return _json(200, {"breaker": "closed"}) if closed else _json(409, {"error": "not_open"})
             case ("GET", ["stops"]):
                 return _json(200, {"stops": [asdict(stop) for stop in breaker.stopped(w, org, now=now)]})
             case ("POST", ["stops", "lift"]):
