@@ -33,7 +33,13 @@ RATE: dict[str, Any] = {"rate": "1.0832", "as_of": "2026-03-01"}
         *(
             ({"sender": {field: text}}, f"sender.{field}: Value error, not_an_address")
             for field in ("from_address", "reply_to")
-            for text in ("not an address", "a@b.example\r\nBcc: c@d.example", "a\x00@b.example", "Shop <a@b.example>", "a@localhost")
+            for text in (
+                "not an address",
+                "a@b.example\r\nBcc: c@d.example",
+                "a\x00@b.example",
+                "Shop <a@b.example>",
+                "a@localhost",
+            )
         ),
         ({"surprise": 1}, "surprise"),
         ({"same_offer_gap_days": 15}, "same_offer_gap_days: at most 14"),

@@ -251,6 +251,7 @@ def test_many_plans_end_together_and_those_that_ended_before_give_nothing_back_a
     assert org.execute(plans).outcomes == {"autonomy_off": len(plans)}
     assert org.reserved() == 0
     assert {org.send(plan)["reason"] for plan in plans} == {"autonomy_off"}
+    assert org.counters() == {"dropped#autonomy_off": len(plans)}
 
 
 # --- the provider -----------------------------------------------------------------------------------------------------

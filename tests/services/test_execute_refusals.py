@@ -34,10 +34,11 @@ def refused(org: Org, plan: PlannedSend, *, now: datetime = NOW) -> str:
     assert row["state"] == "DROPPED"
     assert names.ORG_STATE not in row
     assert report.outcomes == {row["reason"]: 1}
-    assert org.counters() == {}
+    assert org.counters() == {f"dropped#{row['reason']}": 1}
     assert org.reserved() == 4
     assert org.execute([plan], now=now).outcomes.total() == 1  # told again: nothing more comes back
     assert org.reserved() == 4
+    assert org.counters() == {f"dropped#{row['reason']}": 1}
     return str(row["reason"])
 
 

@@ -191,6 +191,7 @@ def test_an_approved_plan_is_queued_once_within_the_days_cap_and_then_mailed(org
     assert send_messages.decode(body) == sorted(plans[:2], key=lambda p: p.subscriber)
     assert org.execute(send_messages.decode(body)).outcomes == {"sent": 2}
     assert (org.send(plans[2])["state"], org.send(plans[2])["reason"]) == ("DROPPED", "daily_limit_reached")
+    assert status(org.w, org.name, now=NOW)["today"]["dropped#daily_limit_reached"] == 1
     assert org.w.control.approval(org.name, "a1")["decided_by"] == ALEX  # type: ignore[index]
 
 

@@ -59,6 +59,10 @@ class Counters:
             return []
         return [self.table.updating(_of(org), f"day#{day}#{_shard(shard_by)}", _adding(amounts, _day_expires_at(day)))]
 
+    def dropped(self, org: str, day: date, reasons: Mapping[str, int], *, shard_by: str) -> list[dict[str, Any]]:
+        """Planned mails that ended before their claim, by reason: only on the org day, for people to read."""
+        return self.money(org, day, {f"dropped#{reason}": n for reason, n in reasons.items()}, shard_by=shard_by)
+
     def campaign(self, org: str, day: date, campaign: str, amounts: Mapping[str, int]) -> dict[str, Any]:
         """A campaign's amounts, up or down, on the org day of the conversion: one item, since few conversions share it."""
         return self.table.updating(_campaigns_of(org), f"{day}#{campaign}", _adding(amounts, _day_expires_at(day)))

@@ -16,7 +16,9 @@ def close_by_hand(w: Wiring, org: str, *, by: str, now: datetime) -> bool:
     """Closes it in Control, which every send asks, and then in the parameter that people read. False: it is not open, and nothing that
     was counted is forgiven."""
     closed = w.control.close_by_hand(org, by=by, now=now, counted=counted_by_now(w, org, now))
-    w.parameters.put(names.breaker_parameter(w.stage, org), "closed")  # also where it was: a first attempt may have come no further
+    w.parameters.put(
+        names.breaker_parameter(w.stage, org), "closed"
+    )  # also where it was: a first attempt may have come no further
     return closed
 
 

@@ -1,11 +1,11 @@
-"""Plans that end before their claim: a row with the reason, and their budget back, together (D6)."""
+"""Plans that end before their claim: a row with the reason, its count, and their budget back, together (D6)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from revenue_engine.aws.dynamo import TransactionCancelled, commit
@@ -26,7 +26,7 @@ class Drops:
     w: Wiring
     org: str
     now: Callable[[], datetime]
-    day: str  # of the org, under which the rows are listed
+    day: str  # of the org, under which the rows are listed and counted
     waiting: list[tuple[PlannedSend, str]] = field(default_factory=list)
 
     def add(self, plan: PlannedSend, reason: str) -> None:
@@ -59,8 +59,11 @@ class Drops:
 
     def _counting(self, dropped: Sequence[tuple[PlannedSend, str]]) -> list[dict[str, Any]]:
         first, _ = dropped[0]  # a message's are of one cycle
-        amounts = counted_of_cycle(first.cycle_id, "dropped", len(dropped))
-        return self.w.counters.hour(self.org, utc_hour(self.now()), amounts, shard_by=first.send_id)
+        amounts, reasons = counted_of_cycle(first.cycle_id, "dropped", len(dropped)), Counter(reason for _, reason in dropped)
+        return [
+            *self.w.counters.hour(self.org, utc_hour(self.now()), amounts, shard_by=first.send_id),
+            *self.w.counters.dropped(self.org, date.fromisoformat(self.day), reasons, shard_by=first.send_id),
+        ]
 
 
 def with_budget_back(w: Wiring, plan: PlannedSend, action: dict[str, Any], counting: Sequence[dict[str, Any]]) -> bool:
