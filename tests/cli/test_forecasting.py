@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from revenue_engine.services import approvals, cycle_inputs
 from tests.cli.test_evidence import a_log, ask
 from tests.core_cases import T
+from tests.e2e.house import ORG, House, house
 from workbench.logs import Conversion, read_decisions, write_conversions
+from workbench.logs.export import export
 
 
 def sends(folder: Path) -> list[dict[str, Any]]:
@@ -48,9 +51,33 @@ def test_what_came_is_shown_beside_it(tmp_path: Path) -> None:
 
 def test_no_sends_and_rubbish_are_said(tmp_path: Path) -> None:
     folder = a_log(tmp_path / "log", people=50)
+    untold = ask("forecast", folder, "--waiting")  # receipts alone do not say what became of a plan
+    assert untold.exit_code == 2 and "waiting.json: missing" in untold.stderr
+    (folder / "waiting.json").write_text("[]")
     assert ask("forecast", folder, "--waiting").stdout == "no sends\n"
     assert ask("forecast", folder, "--by", "weather").exit_code == 2
     broken = folder / "decisions" / "b.ndjson"
     broken.write_text(json.dumps(sends(folder)[0] | {"p_click": 2}) + "\n")
     failed = ask("forecast", folder)
     assert failed.exit_code == 2 and "p_click" in failed.stderr
+
+
+def test_of_plans_only_those_that_still_wait_are_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 2)
+
+    def told(made: House, name: str) -> list[Any]:
+        export(made.w, ORG, tmp_path / name, days=2, now=made.now)
+        return [
+            (g["cycle"], g["sends"])
+            for g in json.loads(ask("forecast", tmp_path / name, "--waiting", "--by", "cycle", "--json").stdout)["groups"]
+        ]
+
+    with house(8, autonomy="approval", by_hand=True, approval_valid_hours=1) as made:
+        made.cycle()
+        cycle_id = made.receipts()[0]["cycle_id"]
+        assert told(made, "all") == [(cycle_id, 8)]
+        approvals.approve(made.w, ORG, f"{cycle_id}-0001", by="ann", now=made.now)
+        approvals.reject(made.w, ORG, f"{cycle_id}-0002", by="ann", now=made.now)
+        assert told(made, "two") == [(cycle_id, 4)]
+        made.watch(60)
+        assert told(made, "expired") == []

@@ -21,7 +21,7 @@ MOST_ROWS = 40
 @click.command()
 @click.argument("folder", metavar="LOGS", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--by", type=click.Choice(KEYS), multiple=True, default=("day",), show_default=True, help="What makes a group.")
-@click.option("--waiting", is_flag=True, help="Of the plans that wait for a person, instead of what left.")
+@click.option("--waiting", is_flag=True, help="Of plans that waited for a person at the export, instead.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def forecast(folder: Path, by: tuple[str, ...], waiting: bool, as_json: bool) -> None:
     """What groups of sends will bring, and between which bounds nine of ten such groups end."""

@@ -5,6 +5,7 @@
     LOGS/cycles/ORG/CYCLE/page-*.npz   the rows it decided on, likewise
     LOGS/models/VERSION/*          the bundles that those contexts name
     LOGS/cycles/ORG/CYCLE/page-*.npz, LOGS/evidence.ndjson.gz   with --inputs: what `revenue-engine train LOGS` learns from
+    LOGS/waiting.json              ids of the plans that waited for a person when the log was exported
     LOGS/outcomes.ndjson.gz        one line a mail that left: `MailOutcome`
     LOGS/conversions.ndjson.gz     one line a conversion, as the books have it: `Conversion`
 

@@ -16,7 +16,7 @@ from revenue_engine.learning.dataset import EVIDENCE_DAYS
 from revenue_engine.records.evidence import parse_evidence
 from revenue_engine.services import export_log
 from revenue_engine.snapshot import bundle_version
-from workbench.logs.files import DECISIONS, MODELS, write_conversions, write_evidence, write_outcomes
+from workbench.logs.files import DECISIONS, MODELS, write_conversions, write_evidence, write_outcomes, write_waiting
 from workbench.logs.lines import Conversion, MailOutcome
 
 
@@ -69,6 +69,7 @@ def export(
     if inputs:
         since_day = f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"
         write_evidence(folder, [parse_evidence(item) for item in w.offers.evidence(org, since_day=since_day)])
+    write_waiting(folder, export_log.waiting(w, org, now=now))
     write_outcomes(folder, outcomes())
     write_conversions(folder, sales())
     return counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from revenue_engine.records.evidence import Evidence, parse_evidence
 from workbench.logs.lines import Conversion, MailOutcome
 
 OUTCOMES, CONVERSIONS, DECISIONS, MODELS = "outcomes.ndjson.gz", "conversions.ndjson.gz", "decisions", "models"
-EVIDENCE = "evidence.ndjson.gz"
+EVIDENCE, WAITING = "evidence.ndjson.gz", "waiting.json"
 _Line = TypeVar("_Line", MailOutcome, Conversion)
 
 
@@ -54,6 +54,23 @@ def read_evidence(folder: Path) -> list[Evidence]:
         except (orjson.JSONDecodeError, BadInput, TypeError, ValueError) as error:
             raise BadInput(f"{EVIDENCE}:{number}", "not_evidence", str(error)) from None
     return found
+
+
+def write_waiting(folder: Path, plans: Sequence[str]) -> None:
+    """Replaces the folder's list of plans that wait for a person."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WAITING).write_bytes(orjson.dumps(plans))
+
+
+def read_waiting(folder: Path) -> frozenset[str]:
+    """Ids of the plans that waited when the log was exported. Raises BadInput; receipts alone do not tell what became of a plan."""
+    path = folder / WAITING
+    if not path.exists():
+        raise BadInput(WAITING, "missing", "export the log again")
+    try:
+        return frozenset(TypeAdapter(list[str]).validate_json(path.read_bytes(), strict=True))
+    except ValidationError as error:
+        raise BadInput(WAITING, "not_plans", error.errors()[0]["msg"]) from None
 
 
 def read_log(folder: Path) -> Log:

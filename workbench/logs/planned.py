@@ -17,7 +17,7 @@ from revenue_engine.errors import BadInput
 from revenue_engine.prediction.campaign import Campaigns, campaigns
 from revenue_engine.prediction.level import Level, day_error, of_weekdays, payout_level, track
 from revenue_engine.prediction.payout import PRIOR_SQUARE
-from workbench.logs.files import DECISIONS, Log, read_decisions
+from workbench.logs.files import DECISIONS, Log, read_decisions, read_waiting
 
 KEYS = ("cycle", "day", "offer", "content", "segment")
 MATURED_DAYS = 14  # whose sales are told
@@ -34,10 +34,10 @@ class Planned(BaseModel):
 
     decision_id: str
     cycle_id: str
+    page: str  # key of the rows it was decided from
     ts: AwareDatetime
     action: Literal["send"]
     mailed: bool
-    awaits_approval: bool
     offer: str
     content: str
     segment: str
@@ -46,6 +46,11 @@ class Planned(BaseModel):
     payout_micros: int
     expected_revenue_micros: int
     currency: str
+
+    @property
+    def plan(self) -> str:
+        """The id of its page's plan, where it waited for a person."""
+        return f"{self.cycle_id}-{Path(self.page).stem.removeprefix('page-')}"
 
     @property
     def p_sale(self) -> float:
@@ -65,17 +70,21 @@ class Planned(BaseModel):
 
 
 def read_planned(folder: Path, *, waiting: bool) -> list[Planned]:
-    """Sends that left, or with `waiting` those that wait for a person. Raises BadInput naming the decision and the field."""
+    """Sends that left, or with `waiting` those of plans that waited for a person when the log was exported. Raises BadInput naming the
+    decision and the field."""
+    plans = read_waiting(folder) if waiting else frozenset()
     found: list[Planned] = []
     for document in read_decisions(folder):
         if document.get("action") != "send" or not document.get("awaits_approval" if waiting else "mailed"):
             continue
         try:
-            found.append(Planned.model_validate(document))
+            one = Planned.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
             raise BadInput(f"{DECISIONS}: {document.get('decision_id')}: {field}", first["type"], first["msg"]) from None
+        if not waiting or one.plan in plans:
+            found.append(one)
     if len({one.currency for one in found}) > 1:
         raise BadInput(f"{DECISIONS}: currency", "not_one")  # two currencies are never added up (M1)
     return found

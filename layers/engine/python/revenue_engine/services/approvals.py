@@ -26,10 +26,11 @@ _KEEP_SECONDS = 30 * 86_400
 def listed(w: Wiring, org: str, *, now: datetime) -> list[Item]:
     """Every plan on record: `approval_id`, `status`, `valid_until`, `sends`, `predicted_revenue_micros`, and while it waits `not_routine`
     (why it has not approved itself) and `groups`: its mails by offer, variant and segment, the most numerous first."""
-    return [plan if _waits(plan, now) else _without_groups(plan) for plan in w.control.approvals(org)]
+    return [plan if waits(plan, now) else _without_groups(plan) for plan in w.control.approvals(org)]
 
 
-def _waits(plan: Item, now: datetime) -> bool:
+def waits(plan: Item, now: datetime) -> bool:
+    """Whether a person may still approve it."""
     return bool(plan["status"] == "waiting" and plan["valid_until"] > epoch_seconds(now))
 
 

@@ -11,6 +11,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, from_epoch, midnight
 from revenue_engine.records.send import SendState
+from revenue_engine.services.approvals import waits
 
 _TRIES = timedelta(days=7)
 
@@ -56,6 +57,11 @@ def inputs(w: Wiring, org: str, receipts_key: str) -> tuple[str, bytes | None]:
     cycle_id, page = receipts_key.split("/")[3:]
     key = f"cycles/{org}/{cycle_id}/{page.removesuffix('.ndjson.gz')}.npz"
     return key, w.decisions.get(key)
+
+
+def waiting(w: Wiring, org: str, *, now: datetime) -> list[str]:
+    """Ids of the plans that wait for a person: `{cycle_id}-{page:04d}`."""
+    return [plan["approval_id"] for plan in w.control.approvals(org) if waits(plan, now)]
 
 
 def mails(w: Wiring, org: str, day: date) -> Iterator[Item]:
