@@ -37,6 +37,28 @@ def test_what_is_no_amount_is_refused_by_field(text: str, reason: str) -> None:
     assert (caught.value.field, caught.value.reason) == ("payout", reason)
 
 
+@pytest.mark.parametrize(
+    ("micros", "shown"),
+    [
+        (0, "0.00 USD"),
+        (4_000, "0.004 USD"),
+        (-4_000, "-0.004 USD"),
+        (1, "0.000001 USD"),
+        (50_000, "0.05 USD"),
+        (99_999, "0.099999 USD"),
+        (123_456, "0.12 USD"),
+        (47_211_383, "47.21 USD"),
+    ],
+)
+def test_small_amounts_are_shown_to_the_last_digit(micros: int, shown: str) -> None:
+    assert format_micros(micros, "USD") == shown
+
+
+def test_more_decimals_are_shown_where_they_are_asked_for() -> None:
+    assert format_micros(4_000, "USD", decimals=6) == "0.004000 USD"
+    assert format_micros(1_234_567_890, "USD", decimals=4) == "1,234.5679 USD"
+
+
 @given(st.integers(min_value=-(10**17), max_value=10**17))
 def test_every_amount_of_micros_survives_being_written_and_read(micros: int) -> None:
     assert parse_micros(str(Decimal(micros) / 1_000_000), field="x") == micros

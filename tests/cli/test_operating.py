@@ -142,12 +142,23 @@ def test_init_shows_the_postback_address_once(system: Plane, org: Org) -> None:
     assert "/everflow/" not in CliRunner().invoke(main, ["--org", f"{org.name}-new", "init"]).stdout
 
 
-def test_status_says_what_an_operator_wants_to_know(run: Run) -> None:
+def test_status_says_what_an_operator_wants_to_know(run: Run, org: Org) -> None:
+    org.w.control.finish_cycle(org.name, "20260304T0945", now=NOW, report={"lambda_micros": 4_000, "kappa_micros": 1_500_000})
     shown = run("status").stdout
-    for word in ("autonomy", "full", "breaker.state", "closed", "budget.cap", "2026-03-04 10:00:00 UTC"):
+    for word in (
+        "autonomy",
+        "full",
+        "breaker.state",
+        "closed",
+        "budget.cap",
+        "2026-03-04 10:00:00 UTC",
+        "0.004 USD",
+        "velocity.sends_per_minute",
+    ):
         assert word in shown
+    assert "[]" not in shown and ".pk" not in shown and ".sk" not in shown
     found = json.loads(run("status", "--json").stdout)
-    assert found["autonomy"] == "full"
+    assert (found["autonomy"], found["findings"], found["velocity"]["sends_per_minute"]) == ("full", [], 100)
 
 
 def test_status_shows_what_the_last_cycles_came_to(run: Run, org: Org) -> None:

@@ -191,6 +191,7 @@ def test_console_answers_and_commands(main: Org) -> None:
     assert json.loads(answer["body"])["autonomy"] == "full"
     command = event("http-console-status")
     command["requestContext"]["http"]["method"] = "POST"
+    main.w.control.trip("main", reason="bounce_rate_exceeded", now=NOW)
     for rest in ("autonomy/off", "breaker/close"):
         assert main.system.invoke("console", command | {"rawPath": f"/console/main/{rest}"})["statusCode"] == 200
     main.w.parameters.forget()

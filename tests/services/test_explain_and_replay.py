@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from revenue_engine import __version__
 from revenue_engine.aws.dynamo import commit
+from revenue_engine.clock import from_epoch, iso_millis
 from revenue_engine.errors import BadInput
 from revenue_engine.services.explain import explain_decisions
 from revenue_engine.services.replay import replay_cycle
@@ -33,9 +34,9 @@ def made() -> Iterator[House]:
         yield one
 
 
-def command(made: House, *arguments: str) -> Result:
+def command(made: House, *arguments: str, columns: int = 200) -> Result:
     connection = Connection(ORG, made.plane.stage, clock=made.plane.clock.now)
-    return CliRunner(env={"COLUMNS": "200"}).invoke(main, list(arguments), obj=connection)
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(main, list(arguments), obj=connection)
 
 
 def test_a_receipt_names_its_mail_and_no_other_does(made: House) -> None:
@@ -100,6 +101,12 @@ def test_all_offers_of_a_decision_are_shown_with_what_is_known_of_them(made: Hou
         assert word in shown.output
     assert "best first" not in command(made, "explain", mailed["send_id"]).output
     assert "@" not in shown.output  # P4
+    narrow = command(made, "explain", mailed["send_id"], "--offers", columns=80).output
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert all(
+        any(word in line for line in narrow.splitlines()) for word in ("P(click)", "propensity", "affinity", "conversions")
+    )
+    assert f"sent_at {iso_millis(from_epoch(made.w.sends.get(mailed['send_id'])['sent_at']))}" in shown.output  # type: ignore[index]
 
 
 def test_what_is_neither_send_nor_subscriber_is_said_so(made: House) -> None:

@@ -11,6 +11,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.prediction.prior import PRIOR_RATES
 from revenue_engine.records.controls import Controls
 from revenue_engine.services.pace import in_force
+from revenue_engine.services.status import status
 from revenue_engine.services.velocity import look
 from tests.builders import NOW, Org
 
@@ -43,7 +44,7 @@ def test_without_counters_it_is_what_the_operator_has_put(org: Org) -> None:
     kept = org.w.control.velocity(org.name)
     assert kept is not None
     assert (kept["state"], kept["sends_per_minute"], kept["begins_at"]) == ("too_early", 40, 40)
-    assert org.w.control.velocity_steps(org.name) == []
+    assert org.w.control.last_velocity_step(org.name) is None
 
 
 @pytest.mark.parametrize("weeks", [1.0, 0.6])  # whether the predictions were right or not
@@ -59,13 +60,19 @@ def test_missing_clicks_brake_once_and_say_why(org: Org) -> None:
     assert seen(org, controls) == 75  # a retry of the same cycle
     assert seen(org, controls, minutes=15) == 75  # evidence is used once
     assert in_force(org.w, org.name, controls) == 75
-    (step,) = org.w.control.velocity_steps(org.name)
+    step = org.w.control.last_velocity_step(org.name)
+    assert step is not None
     assert (step["before"], step["sends_per_minute"], step["state"], step["trouble"]) == (
         100,
         75,
         "delivery_trouble",
         "clicks_missing",
     )
+    told = status(org.w, org.name, now=NOW + timedelta(minutes=15))["velocity"]
+    assert (told["sends_per_minute"], told["state"], told["trouble"]) == (75, "too_early", None)
+    assert told["last_step"] == {
+        name: step[name] for name in ("cycle_id", "before", "sends_per_minute", "state", "trouble", "stepped_at")
+    }
 
 
 def test_a_new_setting_of_the_operator_starts_anew(org: Org) -> None:

@@ -8,6 +8,8 @@ from dataclasses import asdict
 import click
 
 from revenue_engine.aws.items import Item
+from revenue_engine.clock import from_epoch, iso_millis
+from revenue_engine.money import format_micros
 from revenue_engine.services.explain import explain_decisions
 from revenue_engine.services.ranked import ranked_offers
 from revenue_engine.services.replay import replay_cycle
@@ -69,6 +71,7 @@ def replay(connection: Connection, cycle: str) -> None:
 
 
 def _became(send: Item) -> str:
-    facts = [f"{name} {send[name]}" for name in ("reason", "sent_at", *_OUTCOMES, "human_clicks", "conversions") if name in send]
-    facts += [f"{name} {value}" for name, value in sorted(send.items()) if name.startswith("revenue_micros#")]
-    return ", ".join(facts)
+    known = [(name, send[name]) for name in ("reason", "sent_at", *_OUTCOMES, "human_clicks", "conversions") if name in send]
+    facts = [f"{name} {iso_millis(from_epoch(value)) if name.endswith('_at') else value}" for name, value in known]
+    earned = [(name.partition("#")[2], micros) for name, micros in sorted(send.items()) if name.startswith("revenue_micros#")]
+    return ", ".join([*facts, *(f"revenue {format_micros(micros, currency)}" for currency, micros in earned)])

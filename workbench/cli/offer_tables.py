@@ -11,57 +11,61 @@ from revenue_engine.ranking import RankedOffer
 from revenue_engine.services.ranked import Ranked
 from workbench.cli import display
 
-_EXPECTED = (
-    *("offer", "content", "may he get it", "propensity", "score", "revenue", "P(open)", "P(click)", "P(conv | click)", "payout"),
-    *("affinity", "of category", "of topics", "so far", "days since"),
-)
-_KNOWN = (
-    *("offer", "content", "α", "β", "conv rate", "EPC", "refunds", "exposure", "mails", "clicks", "conversions", "taken back"),
-    *("revenue", "click rate", "conv rate seen", "EPC seen", "EPM seen"),
-)
-
 
 def show(ranked: Ranked, record: Mapping[str, Any]) -> None:
-    """Under a decision's own table."""
+    """Under a decision's own table, a row an offer: so many figures side by side would not be read in a terminal."""
     currency = record["currency"]
     title = f"offers for {record['subscriber']}, best first (affinities are ratios to segment {record['segment']})"
-    display.table(title, _EXPECTED, [_expected(of, currency) for of in ranked.offers])
+    display.table(title, ("offer", "what is expected"), [_expected(of, currency) for of in ranked.offers])
     title = f"what is known of them in segment {record['segment']} (believed, then counted)"
-    display.table(title, _KNOWN, [_known(of, currency) for of in ranked.stats])
+    display.table(title, ("offer", "what is known"), [_known(of, currency) for of in ranked.stats])
 
 
-def _expected(of: RankedOffer, currency: str) -> tuple[object, ...]:
-    first = f"{of.offer} ({of.name})", of.expected and of.expected.variant, of.ineligible or "yes", f"{of.propensity:.4f}"
+def _expected(of: RankedOffer, currency: str) -> tuple[str, str]:
     since = None if of.days_since_mailed is None else f"{of.days_since_mailed:.1f}"
+    first = {"may he get it": of.ineligible or "yes", "propensity": f"{of.propensity:.4f}"}
     if of.expected is None:
-        return *first, *(None,) * (len(_EXPECTED) - len(first) - 1), since
+        return f"{of.offer} ({of.name})", _listed(first | {"days since": since})
     seen = of.expected
-    return (
-        *first,
-        *(_money(micros, currency, decimals=6) for micros in (seen.score_micros, seen.revenue_micros)),
-        *(f"{chance:.5f}" for chance in (seen.open_rate, seen.click_rate, seen.conversion_rate)),
-        _money(seen.payout_micros, currency),
-        *(f"{ratio:.3f}" for ratio in (seen.affinity, seen.category_affinity, seen.topic_affinity)),
-        f"{seen.historical_performance:.5f}",
-        since,
-    )
+    figures = {
+        "score": _money(seen.score_micros, currency, decimals=6),
+        "revenue": _money(seen.revenue_micros, currency, decimals=6),
+        "P(open)": f"{seen.open_rate:.5f}",
+        "P(click)": f"{seen.click_rate:.5f}",
+        "P(conv | click)": f"{seen.conversion_rate:.5f}",
+        "payout": _money(seen.payout_micros, currency),
+        "affinity": f"{seen.affinity:.3f}",
+        "of category": f"{seen.category_affinity:.3f}",
+        "of topics": f"{seen.topic_affinity:.3f}",
+        "so far": f"{seen.historical_performance:.5f}",
+        "days since": since,
+    }
+    return f"{of.offer} ({of.name}), {seen.variant}", _listed(first | figures)
 
 
-def _known(of: OfferStats, currency: str) -> tuple[object, ...]:
-    return (
-        of.offer,
-        of.variant,
-        f"{of.alpha:.2f}",
-        f"{of.beta:.1f}",
-        f"{of.expected_conversion_rate:.5f}",
-        _money(of.expected_epc_micros, currency, decimals=4),
-        f"{of.refund_rate:.1%}",
-        f"{of.exposure_clicks:.1f}",
-        *(f"{count:,}" for count in (of.total_deliveries, of.total_clicks, of.total_conversions, of.total_reversed)),
-        _money(of.total_revenue_micros, currency),
-        *(None if rate is None else f"{rate:.5f}" for rate in (of.click_rate, of.conversion_rate)),
-        *(_money(micros, currency, decimals=4) for micros in (of.epc_micros, of.epm_micros)),
-    )
+def _known(of: OfferStats, currency: str) -> tuple[str, str]:
+    figures = {
+        "α": f"{of.alpha:.2f}",
+        "β": f"{of.beta:.1f}",
+        "conv rate": f"{of.expected_conversion_rate:.5f}",
+        "EPC": _money(of.expected_epc_micros, currency, decimals=4),
+        "refunds": f"{of.refund_rate:.1%}",
+        "exposure": f"{of.exposure_clicks:.1f}",
+        "mails": f"{of.total_deliveries:,}",
+        "clicks": f"{of.total_clicks:,}",
+        "conversions": f"{of.total_conversions:,}",
+        "taken back": f"{of.total_reversed:,}",
+        "revenue": _money(of.total_revenue_micros, currency),
+        "click rate": None if of.click_rate is None else f"{of.click_rate:.5f}",
+        "conv rate seen": None if of.conversion_rate is None else f"{of.conversion_rate:.5f}",
+        "EPC seen": _money(of.epc_micros, currency, decimals=4),
+        "EPM seen": _money(of.epm_micros, currency, decimals=4),
+    }
+    return f"{of.offer}, {of.variant}", _listed(figures)
+
+
+def _listed(figures: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in figures.items() if value is not None)
 
 
 def _money(micros: float | None, currency: str, *, decimals: int = 2) -> str | None:

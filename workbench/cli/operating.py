@@ -240,8 +240,10 @@ def _flat(document: dict[str, Any], prefix: str = "") -> Any:
 
 
 def _shown(name: str, value: Any, currency: str) -> str:
-    if value is None:
+    if value is None or value == []:
         return "-"
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
     if name.endswith(("_at", ".since")) and isinstance(value, int):
         moment: datetime = from_epoch(value)
         return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -48,5 +48,8 @@ def parse_currency(text: str, *, field: str) -> str:
 
 
 def format_micros(micros: int, currency: str, *, decimals: int = 2) -> str:
-    """For people: `12.35 USD`, rounded half even."""
-    return f"{Decimal(micros) / MICROS:,.{decimals}f} {currency}"
+    """For people: `12.35 USD`, rounded half even; below a tenth, where rounding would hide much or all of it, every digit: `0.004 USD`."""
+    text = f"{Decimal(micros) / MICROS:,.{decimals}f}"
+    if abs(micros) < MICROS // 10:
+        text = max(text, f"{Decimal(micros) / MICROS:.6f}".rstrip("0"), key=len)
+    return f"{text} {currency}"

@@ -126,6 +126,6 @@ class CycleRecords:
             writes.append(self.table.putting({**facts, **step, "pk": org, "sk": f"velocity#{facts['cycle_id']}"}))
         commit(writes)
 
-    def velocity_steps(self, org: str) -> list[Item]:
-        """Every step on record, oldest first: `before`, `sends_per_minute`, `state` and its figures."""
-        return list(self.table.beginning_with(org, "velocity#"))
+    def last_velocity_step(self, org: str) -> Item | None:
+        """The newest step on record: `before`, `sends_per_minute`, `state` and its figures."""
+        return next(self.table.beginning_with(org, "velocity#", newest=1), None)

@@ -146,13 +146,15 @@ class Table:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def beginning_with(self, pk: str, prefix: str) -> Iterator[Item]:
-        """The items of a partition whose sort key begins so, in its order; strongly consistent."""
+    def beginning_with(self, pk: str, prefix: str, *, newest: int | None = None) -> Iterator[Item]:
+        """The items of a partition whose sort key begins so, in its order, or the last so many from the end; strongly consistent."""
         return self.query(
             "#pk = :pk AND begins_with(#sk, :prefix)",
             {":pk": pk, ":prefix": prefix},
             names={"#pk": "pk", "#sk": "sk"},
             consistent=True,
+            limit=newest,
+            descending=newest is not None,
         )
 
     # actions of a transaction

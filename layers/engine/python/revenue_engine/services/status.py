@@ -11,8 +11,10 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
+from revenue_engine.records.controls import Controls
 from revenue_engine.services.books import controls_in_books_currency
 from revenue_engine.services.cycle_results import cycle_results
+from revenue_engine.services.pace import in_force, known_velocity
 
 POSTMASTER_DAYS = 90
 
@@ -37,9 +39,10 @@ def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
         "findings": (w.safety.look(org) or {}).get("findings", []),
         "stopped": _stopped(w, org, now),
         "postmaster": _postmaster(w, org, now),
-        "last_cycle": last_cycle,
+        "last_cycle": last_cycle and {name: value for name, value in last_cycle.items() if name not in ("pk", "sk")},
         "cycles": cycle_results(w, org, cycles, now=now),
         "prices": _prices(w, org, last_cycle),
+        "velocity": _velocity(w, org, controls),
         "day": today.isoformat(),
         "budget": {"reserved": w.control.budget_reserved(org, today.isoformat()), "cap": controls.max_daily_emails},
         "goal": {
@@ -59,6 +62,18 @@ def _prices(w: Wiring, org: str, last_cycle: Item | None) -> dict[str, int]:
     cycle_id = (last_cycle or {}).get("cycle_id")
     report = ((w.control.cycle(org, cycle_id) or {}) if cycle_id else {}).get("report", {})
     return {name: int(report[name]) for name in ("lambda_micros", "kappa_micros") if name in report}
+
+
+def _velocity(w: Wiring, org: str, controls: Controls) -> dict[str, Any]:
+    """Mails a minute, what the last cycle saw of them, and the last step that it or another made."""
+    known, step = known_velocity(w, org, controls) or {}, w.control.last_velocity_step(org)
+    names = ("cycle_id", "before", "sends_per_minute", "state", "trouble", "stepped_at")
+    return {
+        "sends_per_minute": in_force(w, org, controls),
+        "state": known.get("state"),
+        "trouble": known.get("trouble"),
+        "last_step": step and {name: step.get(name) for name in names},
+    }
 
 
 def _profile(cycles: Sequence[Item]) -> dict[str, float]:
