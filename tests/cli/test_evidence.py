@@ -207,6 +207,10 @@ def _rubbish(folder: Path, **changes: Any) -> None:
     ("arguments", "spoil", "field"),
     [
         (("--target", "sometimes"), lambda folder: None, "target: unknown"),
+        *(
+            (("--target", name), lambda folder: None, "target: unknown (")
+            for name in ("always:", "always:101", "always:/", "always:a/b/c")
+        ),
         (("--target", "always:9/z"), lambda folder: None, "target: unknown_arm"),
         (("--target", "even", "--worth", "much"), lambda folder: None, "worth: not_a_number"),
         (("--target", "even", "--worth", "-1"), lambda folder: None, "worth: negative"),

@@ -101,6 +101,19 @@ def test_a_list_with_a_bad_line_is_not_taken_as_fresh(run: Run, org: Org, tmp_pa
     assert org.w.suppression.refreshed_at(org.name, "12") is None
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", "email\n"])
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+def test_an_opt_out_list_of_nobody_does_not_become_fresh(
+    run: Run, org: Org, tmp_path: Path, text: str, how: tuple[str, ...]
+) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text(text)
+    result = run("import", "suppression", "12", file, *how)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[0] == f"{file}: file: empty"
+    assert org.w.suppression.refreshed_at(org.name, "12") is None
+
+
 def test_a_list_id_that_is_none_is_refused(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "list.txt"
     file.write_text("ada@example.com\n")

@@ -226,8 +226,21 @@ def test_an_org_without_secrets_is_one_clear_line(system: Plane, tmp_path: Path)
     file.write_text("email,consent_source,consent_at\nada@example.com,shop,2026-01-01\n")
     result = CliRunner().invoke(main, ["--org", "nobody", "import", "subscribers", str(file)])
     assert result.exit_code == 1
-    assert result.stderr == "Error: controls_unreadable: no such parameter\n"
+    assert result.stderr == f"Error: controls_unreadable: no parameter {names.controls_parameter('dev', 'nobody')}\n"
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--org", org) for org in ("", "No Such", "a" * 33)),
+        *(("--endpoint-url", url) for url in ("banana", "", "http://", "http://[")),
+    ],
+)
+def test_what_can_name_no_org_and_no_address_is_said_before_anything_is_asked(option: str, value: str) -> None:
+    result = CliRunner().invoke(main, [option, value, "status"])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.stderr
 
 
 def test_a_contradicting_postback_is_listed_with_both_amounts(run: Run, org: Org) -> None:

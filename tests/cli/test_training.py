@@ -48,6 +48,7 @@ def test_the_stack_s_stores_teach_and_the_verdict_is_shown(made: House) -> None:
     assert "too few clicks for rates" in said.stdout
     assert f"the champion stays: {before.version}" in said.stdout
     assert "28 delivered mails" in said.stderr
+    assert not [line for line in said.stdout.splitlines() if line.startswith("{")]  # logs and metrics are not for people
     report = made.w.bundles.last_report(ORG)
     assert report is not None
     assert (report["promoted"], report["mails"]) == (
@@ -94,6 +95,13 @@ def test_a_context_whose_bundle_cannot_be_had_is_exported_and_counted(made: Hous
     made.w.decisions.put(key, stored)
     assert exported.exit_code == 0, exported.output
     assert "1 contexts, 0 bundles" in exported.stdout and "1 contexts without a bundle" in exported.stdout
+
+
+def test_before_the_first_mail_there_is_no_value_model_and_no_table_of_none(made: House) -> None:
+    said = ask(made, "train", "--value", days=-30)
+    assert said.exit_code == 0, said.output
+    assert "fitting 0 mails of 0 whole days" in said.stderr
+    assert "no value model" in said.stdout and "bundles" not in said.stdout
 
 
 def test_out_belongs_to_a_log(made: House, tmp_path: Path) -> None:

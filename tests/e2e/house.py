@@ -96,7 +96,7 @@ class House:
         """`p0@gmail.com`, `p1@gmail.com`, …"""
         lines = ["email,first_name,zone,consent_at,consent_source"]
         lines += [f"{address(first + i)},P{first + i},{zone},2026-01-01T00:00:00Z,form" for i in range(count)]
-        records = [line.record for line in read_subscribers(lines, mapping={}) if line.record is not None]
+        records = [line.record for line in read_subscribers(lines, mapping={}, now=self.now) if line.record is not None]
         assert len(records) == count
         return import_subscribers(self.w, ORG, records, now=self.now, random_bytes=self._random.randbytes)
 

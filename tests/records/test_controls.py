@@ -45,6 +45,10 @@ RATE: dict[str, Any] = {"rate": "1.0832", "as_of": "2026-03-01"}
         ({"same_offer_gap_days": 15}, "same_offer_gap_days: at most 14"),
         ({"same_offer_gap_days": 8, "max_emails_per_subscriber_per_week": 7}, "same_offer_gap_days: at most 7"),
         ({"same_offer_gap_days": 64, "max_emails_per_subscriber_per_week": 1}, "same_offer_gap_days"),
+        *(({"max_daily_emails": value}, "max_daily_emails") for value in (True, "5", 5.0)),
+        *(({"canary_share": value}, "canary_share") for value in (True, "0.5")),
+        ({"invisible_link": 1}, "invisible_link"),
+        ({"enabled_weekdays": [True]}, "enabled_weekdays"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(document: dict[str, Any], named: str) -> None:
@@ -52,6 +56,27 @@ def test_a_bad_value_is_refused_by_its_name(document: dict[str, Any], named: str
         parse_controls(json.dumps(document))
     assert refused.value.reason == "controls_unreadable"
     assert named in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ('{"max_daily_emails": 5, "max_daily_emails": 5000}', "max_daily_emails: given twice"),
+        ('{"sender": {"from_address": "a@b.example", "from_address": "c@d.example"}}', "from_address: given twice"),
+        ("[" * 100_000, "document"),
+        ("{", "document"),
+    ],
+)
+def test_a_document_that_says_two_things_or_nothing_is_refused(document: str, named: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_controls(document)
+    assert refused.value.reason == "controls_unreadable" and named in refused.value.detail
+
+
+def test_what_is_written_out_is_read_again_as_it_was() -> None:
+    given = {"fx_rates": {"EUR": RATE}, "enabled_weekdays": [0, 4], "canary_share": 1, "max_revenue_per_email_micros": 7}
+    controls = parse_controls(json.dumps(given))
+    assert parse_controls(controls.model_dump_json()) == controls
 
 
 def test_rates_and_labels_are_read() -> None:

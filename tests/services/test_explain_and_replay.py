@@ -112,7 +112,9 @@ def test_all_offers_of_a_decision_are_shown_with_what_is_known_of_them(made: Hou
 def test_what_is_neither_send_nor_subscriber_is_said_so(made: House) -> None:
     with pytest.raises(BadInput, match="unknown"):
         explain_decisions(made.w, ORG, "a" * 26, last=1)
-    assert command(made, "explain", "nobody").exit_code == 1
+    for name in ("nobody", "", "a" * 3_000):
+        said = command(made, "explain", name)
+        assert (said.exit_code, said.stderr) == (1, "Error: name: unknown (neither a send nor a subscriber of this org)\n")
 
 
 def test_a_cycle_replays_bit_for_bit(made: House) -> None:

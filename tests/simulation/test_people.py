@@ -51,7 +51,7 @@ def test_addresses_spread_over_mailbox_providers_and_cannot_exist() -> None:
 def test_the_list_is_in_the_importers_form(tmp_path: Path) -> None:
     people, _ = demo_people(300, 7, now=NOW, source=NOWHERE)
     write_subscribers_csv(people, tmp_path / "list.csv")
-    found = subscribers_of(tmp_path / "list.csv", mapping={})
+    found = subscribers_of(tmp_path / "list.csv", mapping={}, now=NOW)
     assert found.problems == ()
     assert [r.email for r in found.records] == [p.email for p in people]
     assert {r.status for r in found.records} == {"active", "unsubscribed"}

@@ -57,8 +57,8 @@ class Ground:
 
     def load(self, source: str, offers: tuple[Offer, ...]) -> None:
         """Imports the readers of `subscribers.csv` and these offers, and says so."""
-        found = subscribers_of(self.out / "subscribers.csv", mapping={})
         now, randbytes = self.plane.clock.now(), self.randomness.randbytes
+        found = subscribers_of(self.out / "subscribers.csv", mapping={}, now=now)
         loaded = load_subscribers(self.w, ORG, found.records, now=now, random_bytes=randbytes)
         import_offers(self.w, ORG, offers)
         counts = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sorted(loaded.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -47,6 +47,13 @@ def engine_logs_to(stream: TextIO) -> Iterator[None]:
         for handler, old in zip(handlers, before, strict=True):
             if old is not None:
                 handler.setStream(old)
+
+
+@contextmanager
+def engine_to_stderr() -> Iterator[None]:
+    """Inside the block the engine's logs and metrics, which Lambda takes from stdout, leave that to results."""
+    with redirect_stdout(sys.stderr), engine_logs_to(sys.stderr):
+        yield
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class OptOuts:
 
 
 def subscribers_of(
-    path: Path, *, mapping: Mapping[str, str], consent_source: str = "", consent_at: datetime | None = None
+    path: Path, *, mapping: Mapping[str, str], now: datetime, consent_source: str = "", consent_at: datetime | None = None
 ) -> Subscribers:
     """Every line of a CSV file. A header that cannot carry the import is a problem of line 1."""
     text = _text(path)
@@ -82,7 +82,7 @@ def subscribers_of(
             shown = ", ".join(repr(name[:40]) for name in ignored)
             warnings.append(FileProblem(1, "header", "columns_ignored", f"{shown}; --map reads a column under another name"))
         rows = io.StringIO(text, newline="")
-        for line in read_subscribers(rows, mapping=mapping, consent_source=consent_source, consent_at=consent_at):
+        for line in read_subscribers(rows, mapping=mapping, now=now, consent_source=consent_source, consent_at=consent_at):
             if line.record is not None:
                 records.append(line.record)
             elif line.problem is not None:
@@ -124,6 +124,8 @@ def opt_outs_of(path: Path) -> OptOuts:
         else:
             people += 1
             hashes.update(dict.fromkeys(line.hashes))
+    if not people and not problems:
+        problems.append(FileProblem(0, "file", "empty"))  # it would make the list fresh; a sync refuses it by the same name
     return OptOuts(tuple(hashes), people, tuple(problems))
 
 

@@ -60,8 +60,9 @@ def subscribers(
     Where there is a `consent` column it must say yes (true, 1, y, granted) of everybody who is to get mail: a line with anything
     else is a bad line, unless its status is an opt-out.
     """
-    since = time_of(consent_at, field="--consent-at")
-    found = subscribers_of(file, mapping=_mapping(mappings), consent_source=consent_source, consent_at=since)
+    columns, now = _mapping(mappings), connection.now()
+    since = time_of(consent_at, field="--consent-at", now=now)
+    found = subscribers_of(file, mapping=columns, now=now, consent_source=consent_source, consent_at=since)
     display.report_problems(file, found.warnings, kind="warning")
     if found.problems and not (skip_bad_lines and found.records):
         display.refuse(file, found.problems, advice="--skip-bad-lines imports the others" if found.records else "")
@@ -70,7 +71,7 @@ def subscribers(
         with display.bar("looking up", len(found.records)) as advance:
             outcomes = foresee_subscribers(connection.wiring, connection.org, found.records, progress=advance)
     else:
-        outcomes = load_subscribers(connection.wiring, connection.org, found.records, now=connection.now())
+        outcomes = load_subscribers(connection.wiring, connection.org, found.records, now=now)
     _say(outcomes, "subscribers", dry_run=dry_run, skipped=len(found.problems))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from revenue_engine import __version__
 from revenue_engine.errors import RevenueEngineError
+from revenue_engine.services.http import ORG
 from workbench.cli import importing, operating, reports, syncing
 from workbench.cli.anomalies import anomalies
 from workbench.cli.audit import explain, replay
@@ -46,11 +48,29 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _org(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not ORG.fullmatch(value):
+        raise click.BadParameter("1 to 32 lower-case letters, digits and hyphens")
+    return value
+
+
+def _address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # brackets of no address
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.BadParameter("an address such as http://127.0.0.1:4566")
+    return value
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="revenue-engine")
-@click.option("--org", default="main", show_default=True, help="Whose subscribers, offers and books.")
+@click.option("--org", default="main", show_default=True, callback=_org, help="Whose subscribers, offers and books.")
 @click.option("--stage", default="dev", show_default=True, help="Which deployed stack.")
-@click.option("--endpoint-url", default=None, help="AWS under another address.")
+@click.option("--endpoint-url", default=None, callback=_address, help="AWS under another address.")
 @click.pass_context
 def main(ctx: click.Context, org: str, stage: str, endpoint_url: str | None) -> None:
     """The Autonomous Revenue Engine: run a deployed stack, or see it all on this machine (`demo`)."""

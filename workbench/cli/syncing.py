@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
-from contextlib import redirect_stdout
 from typing import Any
 
 import click
@@ -31,7 +29,7 @@ def group() -> None:
 def offers(connection: Connection) -> None:
     """Read the whole catalogue now. What cannot be understood is stopped and named; what is not listed any more is stopped."""
     w, org = connection.wiring, connection.org
-    with redirect_stdout(sys.stderr), display.engine_logs_to(sys.stderr), everflow_of(w, org) as everflow:
+    with display.engine_to_stderr(), everflow_of(w, org) as everflow:
         if everflow is None:
             raise Refused("secret_missing", _NO_KEY)
         told = sync_catalogue(w, everflow, org=org, now=connection.now(), remaining_millis=lambda: _NO_HURRY)
@@ -46,7 +44,7 @@ def offers(connection: Connection) -> None:
 def money(connection: Connection, confirm_reversals: bool) -> None:
     """Read Everflow's report now: approve, adjust and take back what it says."""
     confirmed_by = getpass.getuser() if confirm_reversals else ""
-    with redirect_stdout(sys.stderr), display.engine_logs_to(sys.stderr):
+    with display.engine_to_stderr():
         told = reconcile(connection.wiring, org=connection.org, now=connection.now(), confirmed_by=confirmed_by)
     if told.get("skipped") == "no_api_key":
         raise Refused("secret_missing", _NO_KEY)

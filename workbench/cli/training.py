@@ -50,7 +50,10 @@ def train(connection: Connection, folder: Path | None, seed: int, out: Path | No
         if out is not None:
             raise click.UsageError("--out belongs to LOGS: a stack's bundles lie in its bucket")
         what = "value" if value else "funnel"
-        show(training.train(connection.wiring, org=connection.org, now=connection.now(), what=what, seed=seed, progress=told))
+        w, now = connection.wiring, connection.now()
+        with display.engine_to_stderr():
+            report = training.train(w, org=connection.org, now=now, what=what, seed=seed, progress=told)
+        show(report)
         return
     try:
         source, until = source_in(folder)
@@ -77,16 +80,17 @@ def show(report: Mapping[str, Any], *, would: bool = False) -> None:
     names = list(dict.fromkeys(name for one in made for name in one["metrics"]))
     if report["refused"]:
         click.echo(f"no value model: {report['refused']}")
-    display.table(
-        "bundles",
-        ("", *(one["name"] for one in made)),
-        [
-            ("version", *(one["version"] for one in made)),
-            *((name.replace("_", " "), *(_number(one["metrics"].get(name)) for one in made)) for name in names),
-            ("the gate", *("passed" if one["passed"] else ", ".join(_why(reason) for reason in one["reasons"]) for one in made)),
-        ],
-        whole=[one["name"] for one in made],
-    )
+    if made:
+        display.table(
+            "bundles",
+            ("", *(one["name"] for one in made)),
+            [
+                ("version", *(one["version"] for one in made)),
+                *((name.replace("_", " "), *(_number(one["metrics"].get(name)) for one in made)) for name in names),
+                ("the gate", *("passed" if one["passed"] else ", ".join(map(_why, one["reasons"])) for one in made)),
+            ],
+            whole=[one["name"] for one in made],
+        )
     display.table("mails", ("", "count"), [(name.replace("_", " "), f"{n:,}") for name, n in report["mails"].items()])
     _show_drift(report["drift"])
     promoted = report["promoted"]

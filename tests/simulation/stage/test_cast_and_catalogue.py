@@ -32,7 +32,7 @@ def world() -> World:
 
 def test_every_trait_that_a_list_knows_is_imported(world: World, tmp_path: Path) -> None:
     write_world_csv(world.profile, tmp_path / "people.csv", now=NOW)
-    found = subscribers_of(tmp_path / "people.csv", mapping={})
+    found = subscribers_of(tmp_path / "people.csv", mapping={}, now=NOW)
     assert (found.problems, found.warnings, len(found.records)) == ((), (), 400)
     profile = world.profile
     for row, record in enumerate(found.records):

@@ -127,7 +127,7 @@ def run_value(
     progress(f"{len(outcomes):,} delivered mails; decisions")
     log, meant, left_out = mails_of_people(source.pages, source.bundle_of, outcomes, by, progress=_millions(progress))
     mails = {"learned_from": len(log.day)} | {name: n for name, n in sorted(left_out.items()) if n}
-    progress(f"fitting {len(log.day):,} mails of {by.last_day} days")
+    progress(f"fitting {len(log.day):,} mails of {by.last_day + 1} whole days")
     habits = train_habits(meant, code_version=code_version, champion=source.champion)
     # where they are the champion's, there is nothing to make
     candidates = (habits,) if habits.bundle.index.habits != source.champion.index.habits else ()

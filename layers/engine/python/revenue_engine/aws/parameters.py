@@ -43,9 +43,10 @@ class Parameters:
 
     def autonomy(self, org: str) -> Autonomy:
         """Raises Refused when it is missing or not a known value."""
-        text = self._get(names.autonomy_parameter(self.stage, org), max_age_seconds=MAX_AGE_SECONDS)
+        name = names.autonomy_parameter(self.stage, org)
+        text = self._get(name, max_age_seconds=MAX_AGE_SECONDS)
         if text is None:
-            raise Refused("autonomy_unreadable", "no such parameter")
+            raise Refused("autonomy_unreadable", f"no parameter {name}")
         return parse_autonomy(text)
 
     def controls(self, org: str) -> Controls:
@@ -69,9 +70,10 @@ class Parameters:
 
     def controls_document(self, org: str) -> str:
         """The document itself. Raises Refused when it is missing."""
-        text = self._get(names.controls_parameter(self.stage, org), max_age_seconds=MAX_AGE_SECONDS)
+        name = names.controls_parameter(self.stage, org)
+        text = self._get(name, max_age_seconds=MAX_AGE_SECONDS)
         if text is None:
-            raise Refused("controls_unreadable", "no such parameter")
+            raise Refused("controls_unreadable", f"no parameter {name}")
         return text
 
     def webhook_tokens(self, org: str) -> tuple[str, ...]:

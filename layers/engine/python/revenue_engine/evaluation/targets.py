@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from revenue_engine.arrays import Floats
@@ -9,12 +11,13 @@ from revenue_engine.errors import BadInput
 from revenue_engine.evaluation.decided import Decided, Policy
 
 ALWAYS = "always:"
+_ALWAYS = re.compile(r"always:[^/\s]+/[^/\s]+")
 NAMES = (f"{ALWAYS}OFFER/VARIANT", "even", "greedy")
 
 
 def check_name(name: str) -> None:
     """Raises BadInput("target") for a name of no form that is known."""
-    if name not in ("even", "greedy") and not name.startswith(ALWAYS):
+    if name not in ("even", "greedy") and not _ALWAYS.fullmatch(name):
         raise BadInput("target", "unknown", f"one of {', '.join(NAMES)}")
 
 

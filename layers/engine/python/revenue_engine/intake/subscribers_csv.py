@@ -6,7 +6,9 @@ import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
 
 from revenue_engine.errors import BadInput
 from revenue_engine.ids import normalise_address
@@ -20,7 +22,8 @@ PROFILE = "profile."
 STATUSES = ("active", "unsubscribed", "complained", "bounced")
 CONSENTED = ("yes", "true", "1", "y", "granted")
 NOT_CONSENTED = ("no", "false", "0", "n")
-EARLIEST, END = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # the packed row's times are uint32, 0 = never
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # the packed row's times are uint32, 0 = never
+CLOCKS_DIFFER = timedelta(days=1)  # and zones: a date without one is UTC's
 MOST_PURCHASES = 65_000
 MAX_TOPICS = 32  # a bit each in the packed row
 _MAX = {"email": 320, "topics": 1_000, PROFILE: 500}
@@ -61,6 +64,7 @@ def read_subscribers(
     text_lines: Iterable[str],
     *,
     mapping: Mapping[str, str],
+    now: datetime,
     consent_source: str = "",
     consent_at: datetime | None = None,
 ) -> Iterator[Line]:
@@ -70,6 +74,8 @@ def read_subscribers(
     ----------
     mapping
         Our column → the file's, where names differ. `profile.x` columns become `profile["x"]`.
+    now
+        What is told of was before it, give or take a day.
     consent_source, consent_at
         For rows that do not say: the consent the whole file was collected under. Nobody becomes active without a recorded
         consent (P1), nor where a `consent` column does not say yes.
@@ -82,7 +88,7 @@ def read_subscribers(
     numbered = _Counted(text_lines)
     reader = csv.reader(numbered, strict=True)
     header = _header(reader)
-    return _rows(reader, numbered, len(header), _columns(header, mapping), consent_source.strip(), consent_at)
+    return _rows(reader, numbered, len(header), _columns(header, mapping), now, consent_source.strip(), consent_at)
 
 
 def ignored_columns(text_lines: Iterable[str], *, mapping: Mapping[str, str]) -> tuple[str, ...]:
@@ -143,6 +149,7 @@ def _rows(
     numbered: _Counted,
     width: int,
     columns: dict[str, int],
+    now: datetime,
     consent_source: str,
     consent_at: datetime | None,
 ) -> Iterator[Line]:
@@ -155,7 +162,7 @@ def _rows(
                 continue
             if len(cells) != width:
                 raise BadInput("row", "ragged_row", f"{len(cells)} cells instead of {width}")
-            record = _record({name: cells[place] for name, place in columns.items()}, consent_source, consent_at)
+            record = _record({name: cells[place] for name, place in columns.items()}, now, consent_source, consent_at)
             earlier = first_line.setdefault(record.email, number)
             if earlier != number and record.status == "active":
                 raise BadInput("email", "duplicate_in_file", f"first in line {earlier}")
@@ -170,7 +177,7 @@ def _rows(
             yield Line(number, record, None)
 
 
-def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime | None) -> SubscriberRecord:
+def _record(cells: Mapping[str, str], now: datetime, consent_source: str, consent_at: datetime | None) -> SubscriberRecord:
     text = {name: cell.strip() for name, cell in cells.items()}
     for name, value in text.items():
         if len(value) > _MAX.get(PROFILE if name.startswith(PROFILE) else name, _MAX_OTHER):
@@ -183,13 +190,13 @@ def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime 
     if status not in STATUSES:
         raise BadInput("status", "unknown_status", status[:20])
     source = given["consent_source"] or consent_source
-    since = time_of(given["consent_at"], field="consent_at") or consent_at
+    since = time_of(given["consent_at"], field="consent_at", now=now) or consent_at
     if status == "active" and "consent" in text:
         _check_consent(text["consent"].lower())
     if status == "active" and (not source or since is None):
         raise BadInput("consent_source" if not source else "consent_at", "no_recorded_consent")
     country = given["country"].upper()
-    if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
+    if country and country not in _countries():
         raise BadInput("country", "not_a_country_code", country[:20])
     if given["zone"]:
         zone_number(given["zone"])
@@ -206,10 +213,17 @@ def _record(cells: Mapping[str, str], consent_source: str, consent_at: datetime 
         price_sensitivity=_share(given["price_sensitivity"], "price_sensitivity"),
         peak_hour=_count(given["peak_hour"], "peak_hour", most=23),
         purchases=_count(given["purchases"], "purchases", most=MOST_PURCHASES),
-        last_purchase_at=time_of(given["last_purchase_at"], field="last_purchase_at"),
-        created_at=time_of(given["created_at"], field="created_at"),
+        last_purchase_at=time_of(given["last_purchase_at"], field="last_purchase_at", now=now),
+        created_at=time_of(given["created_at"], field="created_at", now=now),
         profile={name.removeprefix(PROFILE): value for name, value in text.items() if name.startswith(PROFILE) and value},
     )
+
+
+@lru_cache(maxsize=1)
+def _countries() -> frozenset[str]:
+    """ISO 3166's alpha-2 codes, from the table that comes with the time zones; and Kosovo's, which is in use without being one of them."""
+    lines = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text("utf-8").splitlines()
+    return frozenset(line[:2] for line in lines if not line.startswith("#")) | {"XK"}
 
 
 def _topics(text: str) -> tuple[str, ...]:
@@ -247,8 +261,8 @@ def _check_consent(answer: str) -> None:
         raise BadInput("consent", "not_yes_or_no", answer[:20])
 
 
-def time_of(text: str, *, field: str) -> datetime | None:
-    """A date or time, aware UTC; without a zone it is UTC. None when it is empty. Raises BadInput naming `field`."""
+def time_of(text: str, *, field: str, now: datetime) -> datetime | None:
+    """A date or time that has been, aware UTC; without a zone it is UTC. None when it is empty. Raises BadInput naming `field`."""
     if not text:
         return None
     try:
@@ -258,6 +272,8 @@ def time_of(text: str, *, field: str) -> datetime | None:
         raise BadInput(field, "not_a_time", text[:30]) from None
     except OverflowError:
         raise BadInput(field, "out_of_range", text[:30]) from None
-    if not EARLIEST <= at < END:
+    if at < EARLIEST:
         raise BadInput(field, "out_of_range", text[:30])
+    if at > now + CLOCKS_DIFFER:
+        raise BadInput(field, "in_the_future", text[:30])
     return at

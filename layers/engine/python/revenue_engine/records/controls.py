@@ -6,11 +6,13 @@ missing field has the default below. Unreadable controls mean no mail (D5).
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -194,10 +196,21 @@ class Controls(BaseModel):
         return self
 
 
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a name that stands twice, which would be meant? Raises Refused naming it."""
+    names = [name for name, _ in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refused("controls_unreadable", f"{name}: given twice")
+    return dict(members)
+
+
 def parse_controls(document: str) -> Controls:
     """The controls of a JSON document. Raises Refused("controls_unreadable"), naming each bad field (D5)."""
+    with suppress(ValueError, RecursionError):  # no JSON: told below
+        json.loads(document, object_pairs_hook=_once_each)
     try:
-        return Controls.model_validate_json(document)
+        return Controls.model_validate_json(document, strict=True)  # `true` is no number, and "5" is none
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
         raise Refused("controls_unreadable", fields) from None

@@ -21,6 +21,8 @@ from revenue_engine.records.subscriber import unpack
 from revenue_engine.services.models import finder
 from revenue_engine.snapshot import load_context, load_page
 
+_LONGEST_NAME = 100  # ours have 26 characters; none, or a book, is no key that a table could be asked for
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -38,6 +40,8 @@ def explain_decisions(w: Wiring, org: str, name: str, *, last: int) -> list[Expl
 
     Raises BadInput for a name that is neither, Refused("snapshot_unreadable") where the record is there and its inputs are not.
     """
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise BadInput("name", "unknown", "neither a send nor a subscriber of this org")
     send = w.sends.get(name)
     if send is not None and send["org"] == org:
         found = _decided(w, org, send["cycle_id"], send["subscriber"])
