@@ -112,10 +112,10 @@ def test_an_advertisers_list_is_searched_by_both_hashes_and_is_fresh_only_when_w
         raise OSError("the file ended")
 
     with pytest.raises(OSError, match="ended"):
-        lists.replace_advertiser_list(org.name, "7", broken(), refreshed_at=T)  # type: ignore[arg-type]
+        lists.add_to_advertiser_list(org.name, "7", broken(), refreshed_at=T)  # type: ignore[arg-type]
     assert lists.refreshed_at(org.name, "7") is None
     many = [md5, sha, md5, *(f"md5:{n:032x}" for n in range(60))]
-    assert lists.replace_advertiser_list(org.name, "7", many, refreshed_at=T) == 62  # one came twice
+    assert lists.add_to_advertiser_list(org.name, "7", many, refreshed_at=T) == 62  # one came twice
     assert lists.refreshed_at(org.name, "7") == T
     assert [lists.advertiser_forbids(org.name, "7", a) for a in ("a@x.example", "b@x.example", "c@x.example")] == [
         True,

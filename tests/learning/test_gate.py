@@ -35,7 +35,7 @@ def a_test(click: Floats, sale_of_click: Floats, seed: int = 0) -> Part:
 
 
 def chances(click: Floats, sale_of_click: Floats) -> Chances:
-    return Chances(click, sale_of_click, click * sale_of_click)
+    return Chances(click, click * sale_of_click)
 
 
 def a_world(n: int, seed: int = 0) -> tuple[Part, Floats, Floats]:
@@ -100,7 +100,7 @@ def test_a_gain_in_clicks_does_not_pay_for_a_loss_in_sales() -> None:
     test, click, sale = a_world(120_000)
     luck = np.random.default_rng(5)
     worse = logistic(logit(sale) + 1.5 * luck.standard_normal(len(sale)))
-    assert "sales_worse" in judge(test, chances(flat(120_000), sale), Chances(click, worse, click * worse)).reasons
+    assert "sales_worse" in judge(test, chances(flat(120_000), sale), Chances(click, click * worse)).reasons
 
 
 def test_too_few_clicks_judge_nothing() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 
 from revenue_engine.aws import names
@@ -108,13 +106,6 @@ def test_secrets_are_secure_strings_where_the_engine_looks_for_them(plane: Plane
     assert sealed["Value"] != "aa"
     with pytest.raises(ValueError, match="other"):
         plane.put_secrets("main", {"other": "x"})
-
-
-def test_the_engines_code_can_be_called_in_a_functions_environment(plane: Plane) -> None:
-    with plane.acting_as("worker"):
-        assert os.environ["OWN"] == "worker"
-        assert boto3.client("dynamodb").list_tables()["TableNames"] == ["Things"]
-    assert "OWN" not in os.environ
 
 
 def test_no_thread_of_the_emulator_runs_beside_the_plane(plane: Plane) -> None:

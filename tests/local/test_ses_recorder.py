@@ -143,15 +143,15 @@ def test_a_time_out_does_not_tell_whether_the_mail_is_on_its_way(plane: Plane, f
 
 def test_an_event_travels_through_topic_and_queue_to_the_function_as_ses_wrote_it(plane: Plane, functions: Functions) -> None:
     functions.write("worker", "def handle(event, context):\n    things('event', bodies=[r['body'] for r in event['Records']])\n")
-    assert plane.ses.publish_event(event("Bounce")) == 1
+    assert plane.ses.publish_events([event("Bounce")]) == 1
     plane.settle()
     assert [json.loads(body) for body in item(plane, "event")["bodies"]] == [event("Bounce")]  # type: ignore[index]
 
 
 def test_only_matching_types_of_a_known_set_are_published(plane: Plane) -> None:
     kinds = ("Bounce", "DeliveryDelay", "Delivery", "Rendering Failure")
-    assert [plane.ses.publish_event(event(kind)) for kind in kinds] == [1, 1, 0, 0]
-    assert plane.ses.publish_event(event("Bounce", "other")) == 0
+    assert [plane.ses.publish_events([event(kind)]) for kind in kinds] == [1, 1, 0, 0]
+    assert plane.ses.publish_events([event("Bounce", "other")]) == 0
 
 
 def test_many_events_are_published_in_one_go(plane: Plane, functions: Functions) -> None:
@@ -168,7 +168,7 @@ def test_a_forgotten_subscription_breaks_the_way_of_events(start: Starter, templ
     functions.write("worker", "def handle(event, context):\n    things('event', n=1)\n")
     del template["Resources"]["Subscription"]
     with start(template) as plane:
-        plane.ses.publish_event(event("Bounce"))
+        plane.ses.publish_events([event("Bounce")])
         plane.settle()
         assert item(plane, "event") is None
 
@@ -176,4 +176,4 @@ def test_a_forgotten_subscription_breaks_the_way_of_events(start: Starter, templ
 def test_a_disabled_destination_publishes_nothing(start: Starter, template: Document) -> None:
     template["Resources"]["Destination"]["Properties"]["EventDestination"]["Enabled"] = False
     with start(template) as plane:
-        assert plane.ses.publish_event(event("Bounce")) == 0
+        assert plane.ses.publish_events([event("Bounce")]) == 0

@@ -163,7 +163,7 @@ def test_an_address_on_the_advertisers_list_is_not_mailed(org: Org, kind: str) -
     org.w.offers.put(org.name, an_offer(suppression_list="11"))
     person, other = org.add_person("pat@recipient.example"), org.add_person()
     digest = f"{kind}:" + hashlib.new(kind, b"pat@recipient.example").hexdigest()
-    org.w.suppression.replace_advertiser_list(org.name, "11", [digest], refreshed_at=T)
+    org.w.suppression.add_to_advertiser_list(org.name, "11", [digest], refreshed_at=T)
     assert refused(org, org.plan(person)) == "advertiser_suppressed"
     assert org.execute([org.plan(other)]).outcomes == {"sent": 1}
 
@@ -172,7 +172,7 @@ def test_an_address_on_the_advertisers_list_is_not_mailed(org: Org, kind: str) -
 def test_an_advertisers_list_that_is_missing_or_old_stops_his_offer(org: Org, age_days: int | None) -> None:
     org.w.offers.put(org.name, an_offer(suppression_list="11"))
     if age_days is not None:
-        org.w.suppression.replace_advertiser_list(org.name, "11", [], refreshed_at=T - age_days * DAY_SECONDS)
+        org.w.suppression.add_to_advertiser_list(org.name, "11", [], refreshed_at=T - age_days * DAY_SECONDS)
     assert refused(org, org.plan(org.add_person())) == "suppression_list_stale"
 
 

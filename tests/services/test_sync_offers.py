@@ -313,9 +313,7 @@ def test_a_refused_file_leaves_the_old_age_rings_and_is_tried_again(network: Net
 def test_a_list_without_a_file_waits_for_the_operators_import(network: Network) -> None:
     network.api.offers = [a_member(1042, is_using_suppression_list=True, suppression_list_id=12)]
     assert network.sync()["lists"] == {"12": "no_link"}
-    network.org.w.suppression.replace_advertiser_list(
-        network.org.name, "12", ["md5:" + "0" * 32], refreshed_at=epoch_seconds(NOW)
-    )
+    network.org.w.suppression.add_to_advertiser_list(network.org.name, "12", ["md5:" + "0" * 32], refreshed_at=epoch_seconds(NOW))
     assert network.sync()["lists"] == {}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from revenue_engine.aws import clients, names, wiring
 from workbench.local.aws_front import serve_aws
-from workbench.local.backend import Backend, Wire, environment, opened, own_client
+from workbench.local.backend import Backend, Wire, opened, own_client
 from workbench.local.clock import SimulatedClock, simulated
 from workbench.local.deployment import Deployment, Rule
 from workbench.local.executor import Executor
@@ -170,12 +170,6 @@ class Plane:
     def environment(self, name: str) -> dict[str, str]:
         """The whole environment that a function sees."""
         return self.executor.environment(name)
-
-    @contextmanager
-    def acting_as(self, name: str) -> Iterator[None]:
-        """`os.environ` is that of a function inside the block: the engine's own code can be called directly."""
-        with self.executor.lock, environment(self.environment(name)):
-            yield
 
     def client(self, service: str) -> Any:
         """A boto3 client of the plane's own, for looking and for setting up."""

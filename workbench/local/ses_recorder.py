@@ -92,10 +92,6 @@ class SesRecorder:
         wire.respond("sesv2.SendEmail", self._send_email)
         wire.respond("sesv2.GetAccount", self._get_account)
 
-    def publish_event(self, event: Mapping[str, Any]) -> int:
-        """Publish one SES event; the number of topics that took it."""
-        return self.publish_events([event])
-
     def publish_events(self, events: Sequence[Mapping[str, Any]]) -> int:
         """Publish SES events (`eventType`, `mail`, …) to the topics of their configuration set; the number of deliveries."""
         by_topic: dict[str, list[str]] = {}

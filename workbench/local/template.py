@@ -78,10 +78,6 @@ class Properties:
             raise TemplateError(f"{self.logical_id}: property {name} is missing")
         return self._left.pop(name)
 
-    def nested(self, name: str) -> Properties:
-        """A structure whose members are consumed one by one too."""
-        return Properties(f"{self.logical_id}.{name}", self.take(name) or {})
-
     def take_present(self, *names: str) -> dict[str, Any]:
         """Those of the named properties that are there."""
         return {name: self._left.pop(name) for name in names if name in self._left}

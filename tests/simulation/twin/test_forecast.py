@@ -132,7 +132,7 @@ def certain(parts: Parts, crowding: float = 1.0) -> Parts:
         parts,
         kept=Kept(30.0, 90_000, 10_000),
         amounts=Amounts((dollars,), dollars),
-        rebills=Rebills(0.0, none, none, none.astype(float), none.astype(float)),
+        rebills=Rebills(none, none, none.astype(float), none.astype(float)),
         crowding=crowding,
     )
 

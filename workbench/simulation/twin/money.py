@@ -128,7 +128,6 @@ def amounts(of: Columns, lines: Lines) -> Amounts:
 class Rebills:
     """The rebills of the coming week: b lines that may be followed by one."""
 
-    every_days: float  # 0 where none was seen
     line: Ints  # (b,) of the log's conversions
     micros: Ints  # (b,) if it comes
     came: Floats  # (b,) chances of such lines so far, as counts of a Beta distribution
@@ -147,7 +146,7 @@ def rebills(of: Columns, lines: Lines, now: float, days: int) -> Rebills:
     none = np.zeros(0)
     follower = np.flatnonzero(lines.rebill)
     if not len(follower):
-        return Rebills(0.0, follower, follower, none, none)
+        return Rebills(follower, follower, none, none)
     every = float(np.median(of.sale_at[follower] - of.sale_at[lines.before[follower]]) / DAY)
     followed = np.zeros(len(of.sale_at), dtype=bool)
     followed[lines.before[follower]] = True
@@ -161,7 +160,6 @@ def rebills(of: Columns, lines: Lines, now: float, days: int) -> Rebills:
     due = np.flatnonzero(could & ~followed & (age + days >= every) & (age < every))
     offer = of.sale_offer[due]
     return Rebills(
-        every_days=every,
         line=due,
         micros=np.rint(lines.micros[lines.first[due]] * part).astype(np.int64),
         came=yes[offer] + usual,

@@ -165,13 +165,3 @@ def fold(entries: Sequence[Entry]) -> tuple[Amounts, Mapping[str, Mapping[str, i
             for share in given:
                 credited[model][share.send_id] = credited[model].get(share.send_id, 0) + share.micros
     return Amounts(**sums), {model: {mail: n for mail, n in mails.items() if n} for model, mails in credited.items()}
-
-
-def unbalanced_models(entry: Entry) -> tuple[str, ...]:
-    """The models whose shares and the unattributed rest do not add up to the entry's amount: always () in sound books (M1)."""
-    return tuple(
-        model
-        for model in (PRIMARY, *MODELS)
-        if sum(share.micros for share in entry.position.attribution.get(model, ())) + entry.position.amounts.unattributed_micros
-        != entry.delta_micros
-    )

@@ -25,16 +25,6 @@ CONFIGURATION_SET = "CONFIGURATION_SET"
 PUBLIC_BASE_URL = "PUBLIC_BASE_URL"  # https origin of the HTTP API: the unsubscribe links of every mail start with it
 EVERFLOW_BASE_URL = "EVERFLOW_BASE_URL"
 
-TABLE_VARIABLES = (
-    SUBSCRIBERS_TABLE,
-    TIMELINE_TABLE,
-    SENDS_TABLE,
-    LEDGER_TABLE,
-    OFFERS_TABLE,
-    SUPPRESSION_TABLE,
-    CONTROL_TABLE,
-)
-
 # --- tables: keys and indexes (docs/data-model.md) ---------------------------------------------------------------------
 PARTITION_KEY = "pk"  # every table
 SORT_KEY = "sk"  # every table but Subscribers and Sends

@@ -65,7 +65,7 @@ class Suppression:
         """The claim's own proof that the address is not on our list (P1)."""
         return self.table.checking(f"{org}#own", address_hash, Expression(condition="attribute_not_exists(pk)"))
 
-    def replace_advertiser_list(
+    def add_to_advertiser_list(
         self,
         org: str,
         list_id: str,

@@ -38,7 +38,7 @@ class Funnel:
         """Of these sends."""
         click = self.click.predict(rows.features, logit(rows.p_click) + self.cross(rows.cross))
         sale = self.sale.predict(rows.features, logit(rows.p_sale) + self.sale_cross(rows.cross))
-        return Chances(click, sale, self.product(logit(click * sale)))
+        return Chances(click, self.product(logit(click * sale)))
 
     def tables(self) -> FunnelTables:
         """For serving. Raises NotExportable for names that `features` does not know."""

@@ -28,7 +28,7 @@ def told(rates: Rates, funnel: FunnelTables | None, part: Part, arms: Sequence[A
     """(n,) each; conversions per click are those of the posteriors at the time."""
     p_click, p_sale = clicks_by(rates, part, arms), part.rows.p_sale
     if funnel is None:
-        return Chances(p_click, p_sale, p_click * p_sale)
+        return Chances(p_click, p_click * p_sale)
     return chances_of_sends(funnel, part.rows.features, part.rows.cross, p_click=p_click, p_sale=p_sale)
 
 

@@ -43,7 +43,6 @@ class Pooled:
     rate: Floats  # (S, A) clicks
     shared: Floats  # (S, A) correlation of a cell's posterior with what is unknown of its offer: two cells of it have the product
     offer_variance: float  # relative, between offers of a category
-    cell_variance: float  # relative, between cells of an offer
     segment_ratio: Floats  # (S,)
 
 
@@ -99,7 +98,7 @@ def pool(
     shape = np.minimum(strength + seen, HIGHEST * rate)
     of_offer = above + _sums(offer_of_arm, (weight * seen).sum(axis=0), offers)  # what is known of u, cells' own w left open
     shared = np.minimum(weight * np.sqrt(shape / of_offer[offer_of_arm]), 1.0)
-    return Pooled(shape, rate, shared, v_offer, v_cell, segment)
+    return Pooled(shape, rate, shared, v_offer, segment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from math import isfinite
 
 import numpy as np
 
-from revenue_engine.arrays import Floats, Ints
+from revenue_engine.arrays import Floats, Ints, place
 from revenue_engine.errors import Refused
 from revenue_engine.prediction import archive
 
@@ -184,8 +184,8 @@ class _Look:
     """Reads the table off between its points, by straight lines in log hazard, cost and fatigue, for rows that keep hazard and cost."""
 
     def __init__(self, table: ValueTable, hazard: Floats, cost: Floats) -> None:
-        h, h_share = _place(np.log(table.hazard), np.log(np.maximum(hazard, table.hazard[0])))
-        k, k_share = _place(table.cost, cost)
+        h, h_share = place(np.log(table.hazard), np.log(np.maximum(hazard, table.hazard[0])))
+        k, k_share = place(table.cost, cost)
         depth, width = len(table.fatigue), len(table.cost)
         self._fatigue, self._flat = table.fatigue, table.value.reshape(-1)
         self._corners = [
@@ -196,15 +196,8 @@ class _Look:
 
     def __call__(self, fatigue: Floats) -> Floats:
         """(n,) V/v."""
-        f, share = _place(self._fatigue, fatigue)
+        f, share = place(self._fatigue, fatigue)
         found = np.zeros(len(f))
         for start, weight in self._corners:
             found += weight * ((1 - share) * self._flat[start + f] + share * self._flat[start + f + 1])
         return found
-
-
-def _place(grid: Floats, at: Floats) -> tuple[Ints, Floats]:
-    """The point left of each value and how far it lies towards the next; beyond the ends, the ends."""
-    left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2).astype(np.int64)
-    share = np.clip((at - grid[left]) / (grid[left + 1] - grid[left]), 0.0, 1.0)
-    return left, np.asarray(share)

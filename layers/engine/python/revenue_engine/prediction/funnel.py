@@ -40,10 +40,9 @@ class FunnelTables:
 
 @dataclass(frozen=True, slots=True)
 class Chances:
-    """Per mail, but for the second; one shape."""
+    """Per mail, of one shape."""
 
     click: Floats
-    sale_of_click: Floats
     sale: Floats
 
 
@@ -70,7 +69,7 @@ class Served:
         tables = self._tables
         click = tables.click.platt(logit(p_click) + tables.cross(cross) + _raw(self._click, people))
         sale = tables.sale.platt(logit(p_sale) + tables.sale_cross(cross) + _raw(self._sale, people))
-        return Chances(click, sale, tables.product(logit(click * sale)))
+        return Chances(click, tables.product(logit(click * sale)))
 
 
 def _scorer(stage: StageTables, arms: npt.NDArray[np.float32]) -> Scorer | None:
@@ -98,7 +97,7 @@ def chances_of_sends(
 
     click = tables.click.platt(logit(p_click) + tables.cross(cross) + raw(tables.click))
     sale = tables.sale.platt(logit(p_sale) + tables.sale_cross(cross) + raw(tables.sale))
-    return Chances(click, sale, tables.product(logit(click * sale)))
+    return Chances(click, tables.product(logit(click * sale)))
 
 
 def dump(tables: FunnelTables) -> bytes:

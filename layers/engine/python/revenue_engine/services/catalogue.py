@@ -28,4 +28,4 @@ def import_suppression_list(
     w: Wiring, org: str, list_id: str, hashes: Iterable[str], *, people: int | None = None, now: datetime
 ) -> int:
     """Loads an advertiser's opt-out list; only a whole load makes it fresh (P1). `people`: when they are not one a hash."""
-    return w.suppression.replace_advertiser_list(org, list_id, hashes, refreshed_at=epoch_seconds(now), entries=people)
+    return w.suppression.add_to_advertiser_list(org, list_id, hashes, refreshed_at=epoch_seconds(now), entries=people)

@@ -76,7 +76,7 @@ def _refresh(
             raise FileRefused(f"{reason}: {good} good lines, {bad} bad ones")
         hashes = (one for line in _lines(files) for one in line.hashes)
         fingerprints = [fingerprint(link) for link in links]
-        w.suppression.replace_advertiser_list(
+        w.suppression.add_to_advertiser_list(
             org, list_id, hashes, refreshed_at=epoch_seconds(now), entries=good, files=fingerprints
         )
     return good

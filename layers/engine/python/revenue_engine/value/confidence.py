@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revenue_engine.arrays import Floats, Ints
+from revenue_engine.arrays import Floats, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ def chance_below(spread: Spread, predicted: Floats, amount: Floats) -> Floats:
 
     Straight lines between the logarithms of both; nobody brings less than nothing. `amount` may be infinite.
     """
-    row, row_share = _place(np.log(spread.predicted), np.log(np.maximum(predicted, 1.0)))
-    column, column_share = _place(np.log(spread.amounts), np.log(np.maximum(amount, 1.0)))
+    row, row_share = place(np.log(spread.predicted), np.log(np.maximum(predicted, 1.0)))
+    column, column_share = place(np.log(spread.amounts), np.log(np.maximum(amount, 1.0)))
     table = spread.below
     at_row = [(1 - column_share) * table[r, column] + column_share * table[r, column + 1] for r in (row, row + 1)]
     chance = (1 - row_share) * at_row[0] + row_share * at_row[1]
@@ -42,10 +42,3 @@ def chance_below(spread: Spread, predicted: Floats, amount: Floats) -> Floats:
 def chance_between(spread: Spread, predicted: Floats, low: Floats, high: Floats) -> Floats:
     """(n,) P(low ≤ what comes < high): the confidence that a value lies in its segment, for that segment's limits."""
     return np.maximum(chance_below(spread, predicted, high) - chance_below(spread, predicted, low), 0.0)
-
-
-def _place(grid: Floats, at: Floats) -> tuple[Ints, Floats]:
-    """The place left of each value and how far it lies towards the next, the ends of the grid held."""
-    left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2).astype(np.int64)
-    share = np.clip((at - grid[left]) / (grid[left + 1] - grid[left]), 0.0, 1.0)
-    return left, np.asarray(share)
