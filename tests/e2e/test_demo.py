@@ -66,6 +66,21 @@ def test_nothing_but_the_tables_is_on_stdout(ran: Result) -> None:
     assert not [line for line in ran.stdout.splitlines() if line.startswith("{")]
 
 
+def test_what_functions_say_while_it_is_served_is_in_their_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, lines = tmp_path / "demo" / "functions.log", []
+
+    def two_minutes(_: float) -> None:
+        lines.append(len(log.read_text().splitlines()))
+        if len(lines) > 120:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.cli.demo.time.sleep", two_minutes)
+    ran = CliRunner().invoke(main, ["demo", "--subscribers", "10", "--cycles", "1", "--serve", "--out", str(tmp_path / "demo")])
+    assert ran.exit_code == 0, ran.output
+    assert "--endpoint-url http://127.0.0.1:" in ran.stdout
+    assert lines[-1] > lines[0]  # the judge looked
+
+
 def test_a_folder_that_no_demo_has_made_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     result = CliRunner().invoke(main, ["demo", *SMALL, "--out", str(tmp_path)])

@@ -113,7 +113,7 @@ def demo(
         for line in found.wrong:
             click.echo(f"MISMATCH {line}", err=True)
         if serve:
-            _serve(plane, scene)
+            _serve(plane, scene, take_log)
     sys.exit(1 if found.wrong else 0)
 
 
@@ -147,6 +147,7 @@ def _logs(path: Path) -> Iterator[Callable[[Plane], None]]:
         def take(plane: Plane) -> None:
             while plane.executor.log:
                 file.write(plane.executor.log.popleft() + "\n")
+            file.flush()  # somebody may be reading it
 
         yield take
 
@@ -170,7 +171,7 @@ def _counted(plane: Plane) -> str:
     return f"{len(deployment.functions)} functions, {len(deployment.queues)} queues, {len(deployment.rules)} schedules"
 
 
-def _serve(plane: Plane, scene: Scene) -> None:
+def _serve(plane: Plane, scene: Scene, take_log: Callable[[Plane], None]) -> None:
     """Simulated time goes on at the pace of real time until the operator interrupts."""
     with plane.serve() as origin, plane.serve_aws() as endpoint:
         click.echo(f"in another terminal: revenue-engine --endpoint-url {endpoint} status   (or quarantine list, import …)")
@@ -183,5 +184,6 @@ def _serve(plane: Plane, scene: Scene) -> None:
                 time.sleep(1)
                 with plane.executor.lock:
                     plane.run_until(plane.clock.now() + timedelta(seconds=1))
+                    take_log(plane)
         except KeyboardInterrupt:
             return

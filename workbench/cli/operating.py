@@ -53,7 +53,7 @@ def autonomy_show(connection: Connection) -> None:
 @click.argument("value")
 @click.pass_obj
 def autonomy_set(connection: Connection, value: str) -> None:
-    """Turn it. `off` stops every mail within a minute."""
+    """Turn it. `off` stops every mail within 15 seconds."""
     wanted = parse_autonomy(value).value
     connection.wiring.parameters.put(names.autonomy_parameter(connection.stage, connection.org), wanted)
     click.echo(wanted)
