@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import itertools
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +23,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.grant import grant, places, supply_of
 from revenue_engine.later import Taken
 from revenue_engine.plans import planned_sends
-from revenue_engine.prediction.profile import Coverage, coverage
+from revenue_engine.prediction.profile import coverage
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
@@ -34,6 +32,7 @@ from revenue_engine.records.subscriber import PROVIDERS
 from revenue_engine.safety.claim import gate
 from revenue_engine.services import send_messages
 from revenue_engine.services.cycle_inputs import known_context, page_keys, pages, stored_context, written_pages
+from revenue_engine.services.cycle_report import CycleReport
 from revenue_engine.services.gate import breaker_facts
 from revenue_engine.services.waiting import Waiting
 
@@ -46,33 +45,6 @@ _STATE_DAYS = 30
 
 Clock = Callable[[], datetime]
 RemainingMillis = Callable[[], int]  # of the invocation, until it is killed
-
-
-@dataclass
-class CycleReport:
-    """What one cycle decided and planned. With what its mails come to, it is the specification's ExecutionResult (`cycle_results`)."""
-
-    cycle_id: str
-    outcome: str = "completed"  # or why not
-    started_at: int = 0  # its first attempt
-    ended_at: int = 0
-    decided: int = 0
-    planned: int = 0
-    pages: int = 0
-    providers: Counter[str] = field(default_factory=Counter)  # mails planned, by mailbox provider
-    later: Counter[str] = field(default_factory=Counter)  # people put off for want of a place, by epoch hour
-    predicted_revenue_micros: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
-    supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: who would bid at the same hour tomorrow
-    lambda_micros: int = 0  # the shadow price it had
-    kappa_micros: int = 0  # and the price of a complaint
-    out_of_time: bool = False  # it began no further page: who else was due is so in the next cycle
-
-    def as_dict(self) -> dict[str, Any]:
-        """For logs and the Control item."""
-        counts = {name: dict(getattr(self, name)) for name in ("providers", "later", "reasons", "supply")}
-        return asdict(self) | counts | {"duration_seconds": self.ended_at - self.started_at}
 
 
 def run_cycle(w: Wiring, *, org: str, now: Clock, remaining_millis: RemainingMillis) -> CycleReport:
