@@ -204,7 +204,7 @@ def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) ->
         "Any time",
         "quiet",
         "0.09 USD",
-        "and 1 sends in 1 smaller groups, 0.03 USD",
+        "and 1 sends in 1 smaller groups, 0.033456 USD",
         "not routine: new_offer, unusual_volume",
     ):
         assert word in shown
