@@ -64,7 +64,7 @@ def test_one_bad_week_is_one_bad_week() -> None:
 def test_one_complaint_of_a_first_day_costs_a_mail_next_to_nothing() -> None:
     """A conversion of $16 in fifty mails is no mean of 32 cents, nor one complaint a rate of two percent."""
     price = complaint_price([mailed(1, 50, 1, micros=16_000_000)], TODAY, 1.0)
-    assert price * BUDGET < 600  # micros a mail at the budget
+    assert price * BUDGET < 1_000  # micros a mail at the budget, of 320,000
 
 
 def test_a_burst_of_complaints_rises_with_its_days_and_then_only_fades() -> None:
@@ -87,7 +87,7 @@ def test_a_small_list_s_complaint_is_no_verdict() -> None:
     believed = (PRIOR_COMPLAINTS + 1) / (PRIOR_COMPLAINTS / BUDGET + 500)
     unit = MEAN * 500 / (1_000 + 500) / BUDGET  # what such a list earns is not believed yet either
     assert price == round(STEP * (believed / BUDGET - 1) * unit)
-    assert price < 0.01 * MEAN / BUDGET
+    assert price < 0.02 * MEAN / BUDGET
 
 
 def test_where_half_of_the_mails_can_be_complained_about_half_the_complaints_are_as_many() -> None:

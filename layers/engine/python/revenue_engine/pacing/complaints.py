@@ -20,7 +20,7 @@ import numpy as np
 from revenue_engine.records.evidence import Evidence
 
 BUDGET = 0.0005  # complaints a mail that can be complained about: the specification's KPI of 0.05 %
-STEP = 0.15  # of the unit, in a week at twice the budget
+STEP = 0.25  # of the unit, in a week at twice the budget
 KEPT_PER_WEEK = 0.5**0.125  # half of the price has faded in eight weeks
 PRIOR_COMPLAINTS = 4.0  # at the budget, in 8,000 mails: a small list's single complaint is no verdict
 PRIOR_MAILS = 1_000.0  # that earned nothing: what a mail brings is told by few conversions, and the first makes no price
