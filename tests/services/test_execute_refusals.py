@@ -17,7 +17,8 @@ from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.controls import Sender
 from revenue_engine.records.offer import Cap, Creative
 from revenue_engine.records.send import PlannedSend
-from revenue_engine.services import send_messages
+from revenue_engine.services import compose, send_messages
+from revenue_engine.services.capped import caps_reached
 from revenue_engine.services.compose import Composer
 from tests.builders import DAY, HTML, NOW, Org, an_offer
 
@@ -261,6 +262,22 @@ def test_conversions_that_filled_the_cap_while_a_mail_waited_keep_it_back(org: O
     assert org.execute([kept]).outcomes == {"daily_cap_reached": 1}
 
 
+def test_a_message_of_many_capped_offers_reads_a_month_of_counters_once(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    for offer in ("1042", "1043", "1044"):
+        org.w.offers.put(org.name, an_offer(offer=offer, caps=(Cap("month", "conversions", 2),)))
+    plans = [org.plan(org.add_person(), offer=offer) for offer in ("1042", "1043", "1044", "1042")]
+    commit(org.w.counters.money(org.name, NOW.date(), {"capped_conversions@1043": 2}, shard_by="x"))
+    asked: list[int] = []
+
+    def counted(*arguments: Any, **named: Any) -> dict[str, str]:
+        asked.append(len(arguments[3]))
+        return caps_reached(*arguments, **named)
+
+    monkeypatch.setattr(compose, "caps_reached", counted)
+    assert org.execute(plans).outcomes == {"sent": 3, "monthly_cap_reached": 1}
+    assert asked == [3]
+
+
 def test_a_message_queued_before_plans_knew_their_content_is_dropped_by_name(org: Org) -> None:
     plan = org.plan(org.add_person())
     later = ("content_hash", "listed_payout_micros", "listed_payout_percentage")
@@ -310,7 +327,7 @@ def test_a_sender_that_cannot_stand_in_a_mail_is_not_the_readers_fault(org: Org,
     person = org.add_person()
     sender = Sender.model_construct(from_address=addresses[0], reply_to=addresses[1], postal_address="1 Main Street")  # unchecked
     controls = org.w.parameters.controls(org.name).model_copy(update={"sender": sender})
-    mail = Composer(org.w, org.name, controls).compose(org.plan(person), org.person(person), now=NOW)
+    mail = Composer(org.w, org.name, controls, frozenset({"1042"})).compose(org.plan(person), org.person(person), now=NOW)
     assert mail == "sender_incomplete"
 
 

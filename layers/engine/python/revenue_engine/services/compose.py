@@ -43,9 +43,10 @@ class Composer:
     w: Wiring
     org: str
     controls: Controls
+    named: frozenset[str]  # the offers of its mails
     offers: dict[str, Offer | None] = field(default_factory=dict)
     list_ages: dict[str, int | None] = field(default_factory=dict)
-    capped: dict[str, str | None] = field(default_factory=dict)
+    capped: dict[str, str] | None = None  # the offers with a cap that is reached; None: nobody has asked yet
 
     def offer(self, offer: str) -> Offer | None:
         """The catalogue's offer."""
@@ -101,9 +102,10 @@ class Composer:
 
     def _cap_reached(self, offer: Offer, now: datetime) -> str | None:
         """Conversions come in while a mail waits for its minute, or for a person."""
-        if offer.offer not in self.capped:
-            self.capped[offer.offer] = caps_reached(self.w, self.org, self.controls, [offer], now=now).get(offer.offer)
-        return self.capped[offer.offer]
+        if self.capped is None:  # a month of counters, whatever the number of offers
+            known = [one for name in sorted(self.named) if (one := self.offer(name)) is not None]
+            self.capped = caps_reached(self.w, self.org, self.controls, known, now=now)
+        return self.capped.get(offer.offer)
 
     def _mail(self, plan: PlannedSend, person: Item) -> Mail | str:
         offer, sender = self.offer(plan.offer), self.controls.sender

@@ -84,7 +84,8 @@ def execute_message(
         return report
     drops = Drops(w, org, now, day_in(now(), controls.zone).isoformat())
     outlet = Outlet(w, org, controls, provider=planned[0].provider, now=now)
-    run = Run(w, org, controls, Gate(w, org, now), outlet, Composer(w, org, controls), drops, now)
+    composer = Composer(w, org, controls, frozenset(plan.offer for plan in planned))
+    run = Run(w, org, controls, Gate(w, org, now), outlet, composer, drops, now)
     for i, plan in enumerate(planned):
         seconds = outlet.seconds_to_wait()
         if remaining_millis() - 1_000 * seconds < KEEP_BACK_MILLIS:
