@@ -37,7 +37,7 @@ HOURS = (8, 12, 16, 20)  # cycles of a study: more of them would wait for the sa
 SAME_HOUR = 4  # less than whole days between mails, as whoever counts calendar days: tomorrow's same hour is open
 AROUND = timedelta(hours=2)  # each stands for all those of the hours around it
 TRAINED_EVERY_DAYS = 7
-LOOK_AGAIN_SECONDS = 3_600  # as services/engage
+LOOK_AGAIN_SECONDS = 3_600  # as services/touches
 _ORG = "world"
 
 
