@@ -131,7 +131,7 @@ def test_a_header_that_cannot_carry_the_import_stops_it_before_any_row(
         ("email,status", "a@x.example,maybe", "status", "unknown_status"),
         ("email,status", "a@x.example,erased", "status", "unknown_status"),
         ("email,country", "a@x.example,Germany", "country", "not_a_country_code"),
-        *(("email,country", f"a@x.example,{code}", "country", "not_a_country_code") for code in ("ZZ", "UK", "E1")),
+        *(("email,country", f"a@x.example,{code}", "country", "not_a_country_code") for code in ("ZZ", "E1")),
         ("email,price_sensitivity", "a@x.example,high", "price_sensitivity", "not_a_number"),
         ("email,price_sensitivity", "a@x.example,1.1", "price_sensitivity", "out_of_range"),
         ("email,price_sensitivity", "a@x.example,nan", "price_sensitivity", "out_of_range"),
@@ -222,6 +222,37 @@ def test_a_consent_column_must_say_yes(answer: str, reason: str | None) -> None:
 def test_an_opt_out_comes_through_whatever_its_consent_says() -> None:
     (line,) = read("email,status,consent\na@x.example,unsubscribed,no\n")
     assert line.record is not None and line.record.status == "unsubscribed"
+
+
+def test_names_of_countries_that_are_in_use_beside_iso_codes_are_read_as_these() -> None:
+    lines = read("email,country\na@x.example,uk\nb@x.example,EL\n")
+    assert [line.record and line.record.country for line in lines] == ["GB", "GR"]
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", " Complained ", "bounced"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("country", code) for code in ("EN", "Germany")),
+        *((name, at) for name in ("consent_at", "last_purchase_at", "created_at") for at in ("2027-01-01", "31.12.2024")),
+        *(("zone", "Mars/Olympus"), ("price_sensitivity", "high"), ("peak_hour", "24"), ("purchases", "-1")),
+        *(("topics", ";".join(map(str, range(33)))), ("first_name", "x" * 101), ("profile.note", "a\tb"), ("consent", "x" * 101)),
+    ],
+)
+def test_an_opt_out_is_never_refused_for_a_fact_that_cannot_be_read(status: str, column: str, value: str) -> None:
+    header = f"email,status,last_name,{column}\n"
+    (line,) = read(f"{header}a@x.example,{status},Miller,{value}\n")
+    (without,) = read(f"{header}a@x.example,{status},Miller,\n", at=None if column == "consent_at" else CONSENT_AT)
+    assert line.record is not None and line.record == without.record
+    assert (line.record.status, line.record.last_name) == (status.strip().lower(), "Miller")
+
+
+def test_of_an_opt_out_every_fact_may_be_unreadable_but_the_address() -> None:
+    header = "email,status,country,zone,created_at,purchases\n"
+    first, second = read(f"{header}a@x.example,unsubscribed,EN,Nowhere,soon,many\nnobody,unsubscribed,EN,Nowhere,soon,many\n")
+    assert first.record is not None
+    assert (first.record.country, first.record.zone, first.record.created_at, first.record.purchases) == ("", "", None, None)
+    assert problems([second]) == [(3, "email", "not_an_address")]
 
 
 def test_columns_nobody_reads_are_known_by_name() -> None:

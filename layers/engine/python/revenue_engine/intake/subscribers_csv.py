@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from revenue_engine.errors import BadInput
 from revenue_engine.ids import normalise_address
+from revenue_engine.intake.countries import country_code
 from revenue_engine.records.zones import zone_number
 
 COLUMNS = (
@@ -19,7 +20,8 @@ COLUMNS = (
     "peak_hour", "purchases", "last_purchase_at", "created_at", "status", "consent",
 )  # fmt: skip
 PROFILE = "profile."
-STATUSES = ("active", "unsubscribed", "complained", "bounced")
+OPTED_OUT = ("unsubscribed", "complained", "bounced")
+STATUSES = ("active", *OPTED_OUT)
 CONSENTED = ("yes", "true", "1", "y", "granted")
 NOT_CONSENTED = ("no", "false", "0", "n")
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # the packed row's times are uint32, 0 = never
@@ -81,7 +83,7 @@ def read_subscribers(
         consent (P1), nor where a `consent` column does not say yes.
 
     A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the
-    importer lets it win whatever row came first (P3).
+    importer lets it win whatever row came first (P3). Nor is an opt-out refused for a fact that cannot be read, which is left out.
 
     Raises BadInput, before any row, when the header cannot carry the import.
     """
@@ -178,7 +180,20 @@ def _rows(
 
 
 def _record(cells: Mapping[str, str], now: datetime, consent_source: str, consent_at: datetime | None) -> SubscriberRecord:
+    """Of an opt-out the address and the status must be right; anything else that cannot be read is left out (P3)."""
     text = {name: cell.strip() for name, cell in cells.items()}
+    while True:
+        try:
+            return _read(text, now, consent_source, consent_at)
+        except BadInput as bad:
+            if text.get("status", "").lower() not in OPTED_OUT or bad.field == "email":
+                raise
+            text[bad.field] = ""
+            if bad.field == "consent_at":
+                consent_at = None  # the row has said another time than the file's
+
+
+def _read(text: Mapping[str, str], now: datetime, consent_source: str, consent_at: datetime | None) -> SubscriberRecord:
     for name, value in text.items():
         if len(value) > _MAX.get(PROFILE if name.startswith(PROFILE) else name, _MAX_OTHER):
             raise BadInput(name, "too_long", f"{len(value)} characters")
@@ -195,7 +210,7 @@ def _record(cells: Mapping[str, str], now: datetime, consent_source: str, consen
         _check_consent(text["consent"].lower())
     if status == "active" and (not source or since is None):
         raise BadInput("consent_source" if not source else "consent_at", "no_recorded_consent")
-    country = given["country"].upper()
+    country = country_code(given["country"])
     if country and country not in _countries():
         raise BadInput("country", "not_a_country_code", country[:20])
     if given["zone"]:

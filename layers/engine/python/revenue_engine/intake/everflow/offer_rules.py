@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from revenue_engine.errors import BadInput
+from revenue_engine.intake.countries import country_code
 
 # ISO 3166-1 alpha-2.
 COUNTRIES = frozenset(
@@ -22,7 +23,6 @@ COUNTRIES = frozenset(
     OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC
     TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW""".split()
 )
-_OTHER_NAMES = {"UK": "GB", "EL": "GR"}
 # Rules about the click's device and hour: whoever is mailed may still click with another one. And what numbers and dates the ruleset.
 _OF_THE_CLICK = frozenset(
     """platforms device_types os_versions browsers brands device_makes languages mobile_carriers connection_types ips isps is_block_proxy
@@ -100,8 +100,7 @@ def _excludes(rule: Any) -> bool:
 
 def _code(rule: Any) -> str:
     said = rule.get("country_code") if isinstance(rule, dict) else rule
-    code = str(said or "").strip().upper()
-    code = _OTHER_NAMES.get(code, code)
+    code = country_code(str(said or ""))
     if code not in COUNTRIES:
         raise BadInput("relationship.ruleset.countries", "unknown_country", code[:20])
     return code
