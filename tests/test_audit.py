@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
@@ -74,6 +75,33 @@ def test_a_stored_context_knows_how_personal_its_assets_are() -> None:
     assert prepare(back).arms.tobytes() == prepare(context).arms.tobytes()
     assert prepare(back).arms[0, OFFER.index("personalisation")] == 1 - 0.5**4
     assert "<p>" not in back.offers[0].creatives[0].html, "a body is no part of a decision"
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [
+        {"same_offer_gap_days": 30},
+        {"same_offer_gap_days": 365, "max_emails_per_subscriber_per_week": 7},
+        *(
+            {"sender": {"from_address": sender, "reply_to": reply_to, "postal_address": "1 Main Street"}}
+            for sender, reply_to in (
+                ("News@Shop.example", ""),
+                ("news@localhost", ""),
+                (" Shop <news@shop.example>", "Help <help@x.com>"),
+                ("news@shop.example", "a@x.example, b@x.example"),
+                (" ", " "),
+            )
+        ),
+    ],
+)
+def test_a_context_of_controls_that_would_be_refused_now_is_read_as_it_was(controls: dict[str, Any]) -> None:
+    document = orjson.loads(save_context(CONTEXT))
+    document["controls"] |= controls
+    context = load_context(orjson.dumps(document), PRIOR)
+    assert orjson.loads(save_context(context)) == document
+    written = orjson.dumps(document["controls"], option=orjson.OPT_SORT_KEYS)
+    assert controls_version(context.controls) == hashlib.sha256(written).hexdigest()[:16]
+    assert context.controls.sender.complete == ("@" in context.controls.sender.from_address)
 
 
 def test_stored_inputs_replay_to_the_stored_receipts_byte_for_byte() -> None:

@@ -22,7 +22,7 @@ from revenue_engine.offers.posterior import Posteriors
 from revenue_engine.pacing.warm_up import Room
 from revenue_engine.prediction.features import merge_fields
 from revenue_engine.records.batch import ROW_DTYPE, Batch
-from revenue_engine.records.controls import Autonomy, Controls
+from revenue_engine.records.controls import Autonomy, Controls, stored_controls
 from revenue_engine.records.offer import Offer, offer_document, offer_of
 
 
@@ -100,7 +100,7 @@ def load_context(raw: bytes, bundle_of: Finder) -> CycleContext:
             cycle_id=document["cycle_id"],
             now=parse_iso(document["now"]),
             autonomy=Autonomy(document["autonomy"]),
-            controls=Controls.model_validate(document["controls"]),
+            controls=stored_controls(document["controls"]),
             offers=tuple(offer_of(item) for item in document["offers"]),
             posteriors=Posteriors(
                 arms=arms,

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.ids import normalise_address
@@ -23,6 +34,7 @@ from revenue_engine.records.subscriber import RECENT
 from revenue_engine.records.zones import zone_number
 
 REMEMBERED_WEEKS = RECENT + 1  # at a mail a week: what a row has forgotten is older than all of its mails and the one to come
+STORED = {"stored": True}  # the context of validation under which rules younger than a stored document let it through as it is
 _RATE = re.compile(r"\d{1,9}(\.\d{1,12})?", re.ASCII)
 
 
@@ -59,8 +71,10 @@ def _currency(code: str) -> str:
         raise ValueError(bad.reason) from None
 
 
-def _address(text: str) -> str:
+def _address(text: str, info: ValidationInfo) -> str:
     """One spelling, as with people's own; "" = not given."""
+    if info.context is STORED:
+        return text
     try:
         return normalise_address(text, field="address") if text.strip() else ""
     except BadInput as bad:
@@ -90,7 +104,7 @@ class Sender(BaseModel):
     @property
     def complete(self) -> bool:
         """Whether a mail may carry it."""
-        return bool(self.from_address and self.postal_address.strip())
+        return bool(self.from_address.strip() and self.postal_address.strip())
 
 
 class FxRate(BaseModel):
@@ -176,12 +190,17 @@ class Controls(BaseModel):
     platform_cost_micros_per_month: Micros = 0
     campaign_labels: dict[str, CampaignLabel] = {}
 
+    @field_validator("same_offer_gap_days", mode="wrap")
+    @classmethod
+    def _gap(cls, days: Any, limited: ValidatorFunctionWrapHandler, info: ValidationInfo) -> int:
+        return int(days) if info.context is STORED else limited(days)
+
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
         if self.sending_hours_start >= self.sending_hours_end:
             raise ValueError("sending_hours_start: must be before sending_hours_end")
         remembered = 7 * (REMEMBERED_WEEKS // max(self.max_emails_per_subscriber_per_week, 1))
-        if self.same_offer_gap_days > remembered:
+        if self.same_offer_gap_days > remembered and info.context is not STORED:
             raise ValueError(
                 f"same_offer_gap_days: at most {remembered} with so many mails a week: no more of them is remembered"
             )
@@ -214,3 +233,9 @@ def parse_controls(document: str) -> Controls:
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
         raise Refused("controls_unreadable", fields) from None
+
+
+def stored_controls(document: Mapping[str, Any]) -> Controls:
+    """The controls that a cycle was decided by, as its snapshot has them: what has become narrower since does not change the past, and
+    replay reads what was decided by (D1). Raises ValidationError on what no engine has written."""
+    return Controls.model_validate(document, context=STORED)
