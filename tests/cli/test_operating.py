@@ -122,6 +122,22 @@ def test_controls_are_replaced_whole_and_a_value_beyond_its_limit_is_refused_by_
     assert json.loads(run("controls", "show").stdout)["max_daily_emails"] == 500
 
 
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        ('{"same_offer_gap_days": 30, "zone": "UTC"}', "same_offer_gap_days: at most 14"),
+        ('{"sender": {"reply_to": "Help <help@x.example>"}}', "sender.reply_to: Value error, not_an_address"),
+        ('{"zone": "UTC", "zone": "Europe/Paris"}', "zone: given twice"),
+        ("{", "document: Invalid JSON"),
+    ],
+)
+def test_controls_that_are_refused_are_shown_as_they_stand_and_why(run: Run, org: Org, document: str, reason: str) -> None:
+    org.w.parameters.put(names.controls_parameter(org.w.stage, org.name), document)
+    shown = run("controls", "show")
+    assert (shown.exit_code, shown.stdout) == (1, document + "\n")
+    assert shown.stderr.startswith("Error: controls_unreadable: ") and reason in shown.stderr
+
+
 def test_init_again_changes_nothing(run: Run, org: Org) -> None:
     key = org.key
     assert run("init").stdout == "nothing: everything was there\n"

@@ -12,7 +12,7 @@ import click
 
 from revenue_engine.aws import names
 from revenue_engine.clock import from_epoch
-from revenue_engine.errors import BadInput
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.money import format_micros
 from revenue_engine.records.controls import parse_autonomy, parse_controls
 from revenue_engine.services import approvals as approving
@@ -67,8 +67,14 @@ def controls() -> None:
 @controls.command("show")
 @click.pass_obj
 def controls_show(connection: Connection) -> None:
-    """The document in force, defaults filled in."""
-    click.echo(connection.wiring.parameters.controls(connection.org).model_dump_json(indent=2))
+    """The document in force, defaults filled in; one that is refused as it stands, and why."""
+    parameters = connection.wiring.parameters
+    try:
+        shown = parameters.controls(connection.org).model_dump_json(indent=2)
+    except Refused:
+        click.echo(parameters.controls_document(connection.org))  # somebody has to mend it
+        raise
+    click.echo(shown)
 
 
 @controls.command("set")
