@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.services.metrics import kpis, revenue
 from tests.builders import NOW, Org
@@ -117,6 +118,22 @@ def test_a_rate_that_cannot_be_is_refused_and_nothing_changes(
     assert message in refused.stderr
     org.w.parameters.forget()
     assert org.w.parameters.controls_document(org.name) == before
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ('{"max_daily_emails": 5, "max_daily_emails": 5000}', "max_daily_emails: given twice"),
+        ('{"fx_rates": {"GBP": {"rate": "1.2", "rate": "1.3", "as_of": "2026-03-01"}}}', "rate: given twice"),
+        ("{", "document: Invalid JSON"),
+    ],
+)
+def test_a_rate_is_not_set_in_controls_that_are_refused(run: Run, org: Org, document: str, named: str) -> None:
+    org.w.parameters.put(names.controls_parameter(org.w.stage, org.name), document)
+    refused = run("fx", "set", "EUR", "1.0832")
+    assert refused.exit_code == 1 and "controls_unreadable" in refused.stderr and named in refused.stderr
+    org.w.parameters.forget()
+    assert org.w.parameters.controls_document(org.name) == document
 
 
 def test_credit_is_shown_by_arm_and_model(run: Run, org: Org) -> None:

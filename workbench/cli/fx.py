@@ -42,8 +42,9 @@ def fx_list(connection: Connection) -> None:
 def fx_set(connection: Connection, currency: str, rate: str, as_of: datetime | None) -> None:
     """Set what one unit of CURRENCY is worth, e.g. `EUR 1.0832`. It holds for what is booked from now on."""
     parameters, org = connection.wiring.parameters, connection.org
-    document: dict[str, Any] = json.loads(parameters.controls_document(org))
-    controls = parse_controls(json.dumps(document))
+    stored = parameters.controls_document(org)
+    controls = parse_controls(stored)
+    document: dict[str, Any] = json.loads(stored)
     today = day_in(connection.now(), controls.zone)
     of: date = as_of.date() if as_of else today
     if of > today:
