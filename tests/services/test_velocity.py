@@ -112,6 +112,21 @@ def test_what_delivery_took_is_given_back_after_a_calm_org_day_and_what_money_to
     assert [seen(org, Controls(), minutes=m) for m in (day, 2 * day, 2 * day + 15, 3 * day)] == [75, 90, 90, 90]
 
 
+@pytest.mark.parametrize(
+    ("kept", "troubled_days_ago", "then"),
+    [(42, 10, [52, 65, 81, 100, 100]), (42, None, [42] * 5), (125, 10, [125] * 5)],  # braked by delivery, by money, raised since
+)
+def test_what_delivery_took_before_it_was_kept_apart_is_given_back(
+    org: Org, kept: int, troubled_days_ago: int | None, then: list[int]
+) -> None:
+    history(org)
+    facts = {"sends_per_minute": kept, "begins_at": 100, "cycle_id": "x", "stepped_at": epoch_seconds(NOW - timedelta(days=10))}
+    if troubled_days_ago is not None:
+        facts["troubled_at"] = epoch_seconds(NOW - timedelta(days=troubled_days_ago))
+    org.w.control.keep_velocity(org.name, facts, before=kept, now=NOW - timedelta(days=10))
+    assert [seen(org, Controls(), minutes=m) for m in range(0, 75, 15)] == then
+
+
 def test_bounces_brake(org: Org) -> None:
     history(org)
     commit(org.w.counters.counting(org.name, NOW - timedelta(hours=2), {"bounces": 60}, zone="UTC", shard_by="b"))

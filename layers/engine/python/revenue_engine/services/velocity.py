@@ -23,13 +23,15 @@ def look(w: Wiring, org: str, cycle_id: str, controls: Controls, delay: Delay, n
     if known.get("cycle_id") == cycle_id:
         return int(known["sends_per_minute"])
     current, troubled_at = int(known["sends_per_minute"]), known.get("troubled_at")
+    # kept by an earlier version, without `untroubled`: where delivery has braked, it was as much as the operator had put, or more
+    before_trouble = current if troubled_at is None else max(current, controls.sends_per_minute)
     clicks, conversions, delivery = _seen(w, org, controls, delay, stepped_at=from_epoch(known["stepped_at"]), now=now)
     verdict = velocity.judge(
         conversions,
         clicks,
         trouble=velocity.trouble(delivery, controls),
         current=current,
-        untroubled=int(known.get("untroubled", current)),
+        untroubled=int(known.get("untroubled", before_trouble)),
         most=controls.most_sends_per_minute,
         calm=troubled_at is not None and window.is_calm(from_epoch(troubled_at), now=now, zone=controls.zone),
     )
