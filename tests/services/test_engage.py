@@ -200,6 +200,33 @@ def test_two_notices_of_a_delay_that_meet_count_one_late_mail(org: Org, monkeypa
     assert org.counters()["delivery_delays"] == 1
 
 
+def test_a_mail_is_deferred_once_however_often_and_after_whatever_other_delay_that_is_told(org: Org) -> None:
+    """Twenty notices of one mail are no twenty mails that a provider wants less of."""
+    plan, full_first = org.mailed(), org.mailed()
+    for hours in range(1, 21):
+        at = iso_millis(NOW + timedelta(hours=hours))
+        tell(org, plan, "delivery-delay", delayType="SpamDetected", timestamp=at)
+        tell(org, full_first, "delivery-delay", delayType="MailboxFull" if hours < 5 else "SpamDetected", timestamp=at)
+    assert (org.counters()["delivery_delays"], org.counters()["deferrals#other"]) == (2, 2)
+    row = org.send(full_first)
+    assert (row["delivery_delay_at"], row["deferred_at"]) == (
+        epoch_seconds(NOW + timedelta(hours=1)),
+        epoch_seconds(NOW + timedelta(hours=5)),
+    )
+
+
+def test_two_deferrals_of_a_mail_that_meet_count_once(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, get = org.mailed(), Sends.get
+    tell(org, plan, "delivery-delay", delayType="MailboxFull", timestamp=iso_millis(NOW))
+    unaware = {**org.send(plan)}
+    told = iter([unaware, unaware])
+    monkeypatch.setattr(Sends, "get", lambda sends, send_id: next(told, None) or get(sends, send_id))
+    for hours in (1, 2):
+        tell(org, plan, "delivery-delay", delayType="SpamDetected", timestamp=iso_millis(NOW + timedelta(hours=hours)))
+    assert (org.counters()["delivery_delays"], org.counters()["deferrals#other"]) == (1, 1)
+    assert len(org.timeline(plan.subscriber)) == 3
+
+
 JOURNEYS = [
     ("send", "delivery", "open-apple-mpp", "open", "click"),
     ("send", "delivery", "click-scanner", "open-gmail-proxy", "complaint"),

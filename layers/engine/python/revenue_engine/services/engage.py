@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -110,7 +111,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
     counters: dict[str, int] = {}
     by_cause: dict[str, int] = {}
     outcome: dict[str, int] = {}
-    only_first: Expression | None = None
+    marks: list[str] = []  # that this event alone may set: what is counted once a mail
     evidence: dict[str, int] = {}
     at = epoch_seconds(event.at)
     match event.kind:
@@ -131,17 +132,19 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
         case "delivery_delay":
             facts |= {"delay_type": event.reason}
             outcome = {"delivery_delay_at": at}
-            counters = {f"deferrals#{provider}": 1} if event.counts_as_deferral else {}
-            if "delivery_delay_at" not in send:  # SES tells of a delay again and again: a late mail is one late mail
-                counters["delivery_delays"] = 1
-                only_first = Expression(condition="attribute_not_exists(#at)", names={"#at": "delivery_delay_at"})
+            counts = {"delivery_delay_at": "delivery_delays"}
+            if event.counts_as_deferral:  # the first notice may have been of another kind
+                outcome["deferred_at"], counts["deferred_at"] = at, f"deferrals#{provider}"
+            # SES tells of a delay again and again: a late mail is one late mail
+            marks = [mark for mark in counts if mark not in send]
+            counters = {counts[mark]: 1 for mark in marks}
         case "subscription":
             counters = {"subscription_changes": 1}
         case _:
             counters, outcome = {f"{event.kind}s": 1}, {f"{event.kind}_at": at}
     actions = [w.timeline.recording(org, send["subscriber"], at=event.at, kind=event.kind, event_id=event.dedupe_id, facts=facts)]
     if outcome:
-        actions.append(w.sends.outcome(send_id, first=outcome, guard=only_first))
+        actions.append(w.sends.outcome(send_id, first=outcome, guard=_none_of(marks)))
     if evidence:
         arm = {"offer": send["offer"], "variant": send["variant"], "segment": send["segment"]}
         actions.append(w.offers.adding_evidence(org, day=f"{event.mail_at:%Y-%m-%d}", amounts=evidence, **arm))
@@ -149,6 +152,12 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
     when = event.mail_at if event.kind in ("bounce", "complaint", "delivery_delay") else event.at
     zone = w.parameters.last_zone(org)
     return [*actions, *w.counters.counting(org, when, counters, zone=zone, shard_by=event.dedupe_id, by_cause=by_cause)]
+
+
+def _none_of(marks: Sequence[str]) -> Expression | None:
+    """The condition that a mail bears none of them yet."""
+    condition = " AND ".join(f"attribute_not_exists(#m{i})" for i in range(len(marks)))
+    return Expression(condition=condition, names={f"#m{i}": mark for i, mark in enumerate(marks)}) if marks else None
 
 
 def _apply_conversion(w: Wiring, message: Item) -> str:
