@@ -226,7 +226,10 @@ def test_whose_last_offer_ends_is_decided_before_where_he_can_be(hour: int) -> N
     assert (MIDNIGHT + 6 * HOUR <= at).all() and (at <= MIDNIGHT + 7 * HOUR).all()
     assert at.max() - at.min() > 3_000, "the hour that is left is spread over"
     too_late = at_of("outside_hours", now=night, taste=peak(20), offers_end=np.full(200, MIDNIGHT + 5 * HOUR))
-    assert (too_late == MIDNIGHT + 6 * HOUR).all(), "the first moment there is"
+    usual = at_of("outside_hours", now=night)
+    assert (too_late == usual).all() and len(np.unique(usual)) == 200, "who cannot be met before it is spread as ever"
+    just = at_of("outside_hours", now=night, offers_end=np.full(200, MIDNIGHT + 6 * HOUR + PLANNED_SECONDS))
+    assert (just == MIDNIGHT + 6 * HOUR).all(), "the one moment there is"
     soon = at_of("below_shadow_price") <= T + 8 * HOUR
     at, usual = (at_of("below_shadow_price", taste=peak(21), offers_end=np.full(200, end)) for end in (T + 9 * HOUR, NEVER))
     assert soon.any() and (at[soon] <= T + 9 * HOUR - 1_800).all() and (usual[soon] > T + 9 * HOUR - 1_800).any()

@@ -70,7 +70,9 @@ def next_decision_at(
 
     opening = next_opening(zones, at, controls, for_seconds=PLANNED_SECONDS)
     window = (controls.sending_hours_end - controls.sending_hours_start) * HOUR
-    spread = np.clip(offers_end - PLANNED_SECONDS - opening, 0, min(2 * HOUR, window // 2))
+    widest, left = min(2 * HOUR, window // 2), offers_end - PLANNED_SECONDS - opening
+    # offers that are over before anybody can be met hurry nobody: at the end of a month all would be due in one second
+    spread = np.where(left < 0, widest, np.minimum(left, widest))
     opening = np.where(opening > at, opening + (jitter * spread).astype(np.int64), opening)
     # whoever found no place now was in his hour
     movable = np.flatnonzero(~np.isin(reason, _SOON))
