@@ -69,13 +69,29 @@ def test_a_monday_is_told_of_by_friday_where_nobody_is_mailed_at_weekends() -> N
         assert asked(made, report["cycle_id"]) == (today, round((today + 5_000) / 2))
 
 
-@pytest.mark.parametrize(("autonomy", "price"), [("full", int(EDGES[41]) - 1), ("canary", int(EDGES[101]) - 1)])
-def test_a_canary_is_asked_the_price_of_full_autonomy(autonomy: str, price: int) -> None:
-    """Of a cap of 40 ten have left: the canary's tenth has left when the whole day's budget would have."""
+@pytest.mark.parametrize(
+    ("before", "autonomy", "edge"),
+    [
+        ({"full": 10}, "full", 41),
+        ({"canary": 10}, "canary", 101),  # a quarter has left when the whole day's budget would have
+        ({"full": 10}, "canary", 41),  # taken down within the day: ten are ten
+        ({"approval": 10}, "canary", 41),
+        ({"full": 8, "canary": 2}, "canary", 61),  # eight, and as eight
+        ({"canary": 10}, "full", 41),
+    ],
+)
+def test_a_canary_is_asked_the_price_of_full_autonomy(before: dict[str, int], autonomy: str, edge: int) -> None:
+    """Of a cap of 40 ten have been planned today."""
     with house(1, by_hand=True, autonomy=autonomy, max_daily_emails=40, canary_share=0.25) as made:
-        ran(made, 1, supply={"40": 10, "100": 30})
+        ran(made, 1, supply={"40": 10, "60": 6, "100": 24})
+        for quarters, (mode, planned) in enumerate(before.items(), 1):
+            ran(made, 0, minutes=-15 * quarters, autonomy=mode, planned=planned)
+        ran(made, 1, minutes=-15, autonomy="canary", planned=9)  # of another day's budget
         made.w.control.reserve(ORG, str(START.date()), cycle_id="before", page=0, wanted=10, cap=40, expires_at=2**31)
-        assert asked(made, made.cycle()["cycle_id"])[0] == price
+        report = made.cycle()
+        assert asked(made, report["cycle_id"])[0] == int(EDGES[edge]) - 1
+        item = made.w.control.cycle(ORG, report["cycle_id"])
+        assert item is not None and item["report"]["autonomy"] == autonomy
 
 
 def test_a_first_cycle_and_one_after_a_pause_ask_today_s_price() -> None:

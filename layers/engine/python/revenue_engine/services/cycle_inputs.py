@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from revenue_engine import __version__
 from revenue_engine.aws import names, observe
@@ -66,6 +66,9 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     reserved = w.control.budget_reserved(org, today.isoformat())
     budget_left = max(0, controls.max_daily_emails - reserved)
     recent = _recent(w, org, controls, now)
+    left_of_all = budget_left
+    if autonomy is Autonomy.CANARY:
+        left_of_all = _left_of_all(controls, reserved, _planned_for_canaries(recent, today, controls.zone))
     beside = _planned_beside(w, org, cycle_id)
     return CycleContext(
         org=org,
@@ -76,7 +79,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
         offers=offers,
         posteriors=fold(evidence, offers, bundle.rates, now),
         bundle=bundle,
-        price=price_now(w, org, recent, evidence, _left_of_all(controls, reserved, autonomy), controls=controls, now=now),
+        price=price_now(w, org, recent, evidence, left_of_all, controls=controls, now=now),
         budget_left=budget_left,
         list_refreshed_at={list_id: from_epoch(at) for list_id, at in ages.items() if at is not None},
         caps_reached=caps_reached(w, org, controls, offers, now=now),
@@ -90,10 +93,17 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     )
 
 
-def _left_of_all(controls: Controls, reserved: int, autonomy: Autonomy) -> int:
-    """What would be left of the day's budget if everybody could leave: canaries are asked the price of full autonomy, all day."""
-    share = controls.canary_share if autonomy is Autonomy.CANARY else 1.0
-    return max(0, controls.max_daily_emails - (round(reserved / share) if share else 0))
+def _left_of_all(controls: Controls, reserved: int, by_canaries: int) -> int:
+    """What would be left of the day's budget if everybody could leave: canaries are asked the price of full autonomy, all day. Mails
+    that were planned while everybody could, earlier in the day, are as many as they are."""
+    of_everybody = round(by_canaries / controls.canary_share) if controls.canary_share else by_canaries
+    return max(0, controls.max_daily_emails - (reserved - by_canaries) - of_everybody)
+
+
+def _planned_for_canaries(recent: Sequence[Item], today: date, zone: str) -> int:
+    """Mails of this org day's cycles in which nobody else was mailed."""
+    reports = (item.get("report", {}) for item in recent if day_in(cycle_began(item["sk"].removeprefix("cycle#")), zone) == today)
+    return sum(int(report["planned"]) for report in reports if report.get("autonomy") == Autonomy.CANARY)
 
 
 def _evidence(w: Wiring, org: str, now: datetime) -> list[Evidence]:

@@ -15,6 +15,7 @@ class CycleReport:
 
     cycle_id: str
     outcome: str = "completed"  # or why not
+    autonomy: str = ""  # under which it decided
     started_at: int = 0  # its first attempt
     ended_at: int = 0
     decided: int = 0

@@ -184,6 +184,7 @@ def _run_pages(
     context, price, taken, waiting = cycle.context, cycle.context.price, Taken.at_first(cycle.context), Waiting(w, cycle, now)
     # its minutes run from its beginning, a dead one's within the quarter of an hour in which it is finished
     first_minute = max(context.now, cycle_began(cycle_id_at(now())))
+    report.autonomy = context.autonomy.value
     report.lambda_micros, report.kappa_micros = price.lambda_micros, price.kappa_micros
     following = iter(batches)
     for number in itertools.count():
