@@ -64,6 +64,25 @@ def test_a_skipped_hour_opens_when_the_clock_jumps() -> None:
     )  # 03:00 on the wall
 
 
+@pytest.mark.parametrize(
+    ("zone", "day", "hour", "opens"),
+    [
+        ("Europe/Berlin", "2026-10-25", 2, "2026-10-25T00:00:00+00:00"),  # 3:00 is 2:00 again: the first 2:00
+        ("America/Havana", "2026-11-01", 0, "2026-11-01T04:00:00+00:00"),
+        ("Antarctica/Troll", "2026-10-25", 1, "2026-10-24T23:00:00+00:00"),  # 3:00 is 1:00 again: the first 1:00,
+        ("Antarctica/Troll", "2026-10-25", 2, "2026-10-25T02:00:00+00:00"),  # and the second 2:00
+        ("Pacific/Chatham", "2026-04-05", 3, "2026-04-04T14:15:00+00:00"),  # 3:45 is 2:45 again: the second 3:00
+    ],
+)
+def test_an_hour_that_comes_twice_opens_first_unless_the_clock_falls_back_behind_it(
+    zone: str, day: str, hour: int, opens: str
+) -> None:
+    controls = Controls(sending_hours_start=hour, sending_hours_end=hour + 1)
+    midnight = epoch_seconds(datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)))
+    found = next_opening(np.array([zone_number(zone)], dtype=np.uint16), np.array([midnight]), controls, for_seconds=1)
+    assert datetime.fromtimestamp(found[0], UTC).isoformat() == opens
+
+
 @pytest.mark.parametrize("zone", ["Pacific/Chatham", "Antarctica/Troll", "Australia/Lord_Howe", "Europe/Berlin"])
 @pytest.mark.parametrize(("start", "end"), [(1, 2), (1, 3), (2, 3), (2, 4), (3, 4), (0, 24)])
 def test_what_is_open_for_a_while_is_open_on_the_wall_in_all_of_it(zone: str, start: int, end: int) -> None:

@@ -1,7 +1,8 @@
 """Sending hours in the reader's own zone, right across daylight-saving changes. Shapes: n rows.
 
 A zone's permitted windows are worked out once, as instants; rows look themselves up in them. An hour that a clock change skips
-opens at the instant of the change; one that comes twice opens at its first coming (PEP 495, fold = 0).
+opens at the instant of the change; one that comes twice opens, as it closes, at its first coming (PEP 495, fold = 0), unless the clock
+falls back to a time before its opening: then it opens at its second (Chatham at three, when 3:45 is 2:45 again).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The shadow price of the day's cap: what a mail must be worth, so that a weak mail of the morning takes no place from a strong one of the
 evening. 0 where the cap will not bind: leaving a part of it unused is a normal outcome, filling it is nobody's goal.
 
-Each cycle leaves a histogram of the indices that its people would have at the same hour tomorrow. The price is solved afresh in every
-cycle: how many people would still come today above each index is told by the cycles that lay a day before, and the price is where so many
-are left as the budget still pays for. What a price of yesterday held back came again, or comes today: a price that was too high or too
-low corrects itself within a day. Prices of a week ago, of the same weekday, know the day better and correct themselves too late: what
-they let through or hold back comes back in seven days, and they swing (decisions/0039).
+Each cycle leaves a histogram of the indices that its people would have at the same hour of the next day on which the org mails. The price
+is solved afresh in every cycle: how many people would still come today above each index is told by the cycles of the last such day, at the
+same times, and the price is where so many are left as the budget still pays for. What a price of that day held back came again, or comes
+today: a price that was too high or too low corrects itself by the next. Prices of a week ago, of the same weekday, know the day better and
+correct themselves too late: what they let through or hold back comes back in seven days, and they swing (decisions/0039).
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def shadow_price(supply: Iterable[Ints], budget_left: int) -> int:
     Parameters
     ----------
     supply
-        Histograms (BINS,) of the cycles that lay a day before those to come, this one's among them.
+        Histograms (BINS,) of the cycles that ran on the last day on which the org mailed, or the one before, at the times of those to
+        come, this one's among them.
 
     The lowest edge above which no more than `budget_left` come; 0 when all of them find a place.
     """

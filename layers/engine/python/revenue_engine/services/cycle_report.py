@@ -26,7 +26,7 @@ class CycleReport:
     predicted_revenue_micros: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     profile: Coverage = field(default_factory=Coverage)  # of those decided: what they declared
-    supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: who would bid at the same hour tomorrow
+    supply: Counter[str] = field(default_factory=Counter)  # by bin of the index: who would bid at this hour of the next mail day
     lambda_micros: int = 0  # the shadow price it had
     kappa_micros: int = 0  # and the price of a complaint
     out_of_time: bool = False  # it began no further page: who else was due is so in the next cycle
