@@ -65,7 +65,7 @@ def mails(queue: list[Message]) -> list[tuple[int, PlannedSend]]:
 def take_minutes(org: Org, wanted: int, *, cap: int, quarters: int = 0) -> None:
     """Another plan has them."""
     name = f"velocity-{epoch_seconds(NOW + quarters * QUARTER) // 900}"
-    org.w.control.reserve(org.name, name, cycle_id="a0", page=0, wanted=wanted, cap=cap, expires_at=epoch_seconds(NOW) + 86_400)
+    org.w.control.reserve(org.name, name, cycle_id=name, page=0, wanted=wanted, cap=cap, expires_at=epoch_seconds(NOW) + 86_400)
 
 
 def dropped(org: Org, plans: list[PlannedSend]) -> list[str]:
@@ -159,3 +159,64 @@ def test_an_approval_that_dies_while_it_drops_is_queued_and_not_repeated(org: Or
     with pytest.raises(Refused, match="does_not_wait"):
         approve(org, "a1")
     assert (org.reserved(), dropped(org, plans)) == (10, [])
+
+
+def test_an_approval_that_found_no_room_when_it_went_on_finds_it_a_quarter_of_an_hour_later(
+    org: Org, queue: list[Message]
+) -> None:
+    """What the full minutes left it of the day, nothing, is not remembered for the day."""
+    org.set_controls(warm_up_start_per_day=160)
+    waiting(org, "a0", *["gmail"] * 10)
+    waiting(org, "a1", *["gmail"] * 5)
+    org.w.control.decide_approval(org.name, "a1", status="approved", by="ann", now=epoch_seconds(NOW))  # and the attempt dies
+    assert approve(org, "a0") == 10
+    with pytest.raises(Refused, match=approvals.NO_ROOM):
+        approve(org, "a1")
+    assert (approve(org, "a1", quarters=1), org.reserved()) == (5, 15)
+
+
+def test_an_approval_that_found_a_full_day_finds_what_it_is_given_later(org: Org, queue: list[Message]) -> None:
+    org.set_controls(max_daily_emails=10)
+    waiting(org, "a0", *["gmail"] * 10)
+    waiting(org, "a1", *["gmail"] * 5)
+    org.w.control.decide_approval(org.name, "a1", status="approved", by="ann", now=epoch_seconds(NOW))
+    assert approve(org, "a0") == 10
+    with pytest.raises(Refused, match=approvals.NO_ROOM):
+        approve(org, "a1")
+    org.set_controls(max_daily_emails=1_000)
+    assert (approve(org, "a1"), org.reserved()) == (5, 15)
+
+
+@pytest.mark.parametrize(("then", "now", "queued"), [(2, 150, 30), (150, 10, 10)])
+def test_a_plan_in_another_quarter_of_an_hour_costs_the_day_what_is_queued(
+    org: Org, queue: list[Message], monkeypatch: pytest.MonkeyPatch, then: int, now: int, queued: int
+) -> None:
+    """As many mails as the minutes of the later attempt hold, however few or many the first had; the rest goes back to the day."""
+    org.set_controls(sends_per_minute=10, max_daily_emails=10_000)
+    plans = waiting(org, "a1", *["gmail"] * 30)
+    take_minutes(org, 150 - then, cap=150)
+    take_minutes(org, 150 - now, cap=150, quarters=1)
+    dies(org, "a1", monkeypatch)
+    assert (approve(org, "a1", quarters=1), len(mails(queue))) == (queued, queued)
+    assert dropped(org, plans) == ["velocity_limit"] * (30 - queued)
+    assert org.reserved() == queued
+
+
+def test_what_is_dropped_is_named_for_the_limit_that_binds(org: Org, queue: list[Message]) -> None:
+    org.set_controls(sends_per_minute=10, max_daily_emails=160)
+    plans, more = waiting(org, "a1", *["gmail"] * 170), waiting(org, "a2", *["gmail"] * 30)
+    assert (approve(org, "a1"), dropped(org, plans), org.reserved()) == (150, ["velocity_limit"] * 20, 150)
+    assert (approve(org, "a2", quarters=1), dropped(org, more), org.reserved()) == (10, ["daily_limit_reached"] * 20, 160)
+
+
+def test_a_plan_that_waits_again_is_not_kept_waiting_by_what_it_reserved_itself(
+    org: Org, queue: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole day is its own."""
+    org.set_controls(sends_per_minute=10, max_daily_emails=30)
+    waiting(org, "a1", *["gmail"] * 30)
+    dies(org, "a1", monkeypatch)
+    take_minutes(org, 150, cap=150, quarters=1)
+    with pytest.raises(Refused, match=approvals.NO_ROOM):
+        approve(org, "a1", quarters=1)
+    assert (approve(org, "a1", quarters=2), org.reserved()) == (30, 30)

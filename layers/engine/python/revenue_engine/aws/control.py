@@ -167,17 +167,25 @@ class Control(ApprovalRecords, CycleRecords):
         """How much of the day's cap is spoken for."""
         return self.reserved(org, f"budget#{day}")
 
-    def reserve(self, org: str, day: str, *, cycle_id: str, page: int, wanted: int, cap: int, expires_at: int) -> int:
-        """Reserves up to `wanted` sends of the day's cap, once per page: a retried page gets what it got before (D6)."""
-        page_key = f"page#{cycle_id}#{page:04d}"
+    def granted(self, org: str, *, cycle_id: str, page: int) -> int | None:
+        """What a page has reserved; None: nothing is on record."""
+        item = self.table.get(org, _page_key(cycle_id, page))
+        return None if item is None else int(item["reserved"])
+
+    def reserve(
+        self, org: str, day: str, *, cycle_id: str, page: int, wanted: int, cap: int, expires_at: int, remember_none: bool = True
+    ) -> int:
+        """Reserves up to `wanted` sends of the day's cap, once per page: a retried page gets what it got before (D6), and where that
+        was nothing, nothing again if it is to be remembered."""
         while True:
-            before = self.table.get(org, page_key)
+            before = self.granted(org, cycle_id=cycle_id, page=page)
             if before is not None:
-                return int(before["reserved"])
+                return before
             granted = max(0, min(wanted, cap - self.budget_reserved(org, day)))
-            reservation = self.table.putting(
-                {"pk": org, "sk": page_key, "reserved": granted, "wanted": wanted, "expires_at": expires_at}, unless_exists=True
-            )
+            if not granted and not remember_none:
+                return 0
+            item = {"pk": org, "sk": _page_key(cycle_id, page), "reserved": granted, "wanted": wanted, "expires_at": expires_at}
+            reservation = self.table.putting(item, unless_exists=True)
             raising = self.table.updating(
                 org,
                 f"budget#{day}",
@@ -248,3 +256,7 @@ class Control(ApprovalRecords, CycleRecords):
         except ConditionFailed:
             return False
         return True
+
+
+def _page_key(cycle_id: str, page: int) -> str:
+    return f"page#{cycle_id}#{page:04d}"

@@ -46,8 +46,8 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     by name. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
     but never queued, because the first attempt died in between, goes on where that one stopped, in the minutes that come now.
 
-    Dropped is what was not queued, after the plan is on record as queued: where an attempt dies in between, the rest has no row, as if
-    the plan had never been approved.
+    Dropped is what was not queued, after the plan is on record as queued: where an attempt dies in between, the rest has no row, and
+    what the day had set aside for it stays unused.
 
     Raises Refused("no_room_now") when nothing could leave: the plan goes on waiting; Refused("does_not_wait") for one that is queued,
     rejected, too old or unknown.
@@ -73,26 +73,29 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     minutes = _Budget(w, org, f"velocity-{quarter}", span_minutes(now, controls.zone) * per_minute)
     rates = {name: _Budget(w, org, f"rate-{name}-{quarter}", min(room.today, room.cycle)) for name, room in rooms.items()}
     if known["status"] == "waiting":
-        if min(of_day.left, minutes.left, max(rate.left for rate in rates.values())) <= 0:
+        if min(of_day.room(approval_id), minutes.room(approval_id), max(rate.room(approval_id) for rate in rates.values())) <= 0:
             raise Refused(NO_ROOM, "the day's budget is used up, or these minutes are taken: the plan still waits")
         if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
             raise Refused(DOES_NOT_WAIT, f"{approval_id}: somebody has just decided it")
     taken = {name: rate.reserve(approval_id, wanted=wanted[name], now=now) for name, rate in rates.items()}
     going, full = _within(planned, taken)
     fits = minutes.reserve(approval_id, wanted=len(going), now=now)
-    paid = of_day.reserve(approval_id, wanted=fits, now=now)
+    # an earlier attempt may have reserved these minutes at another velocity
     first = minutes.taken - fits
-    # an earlier attempt may have reserved the day in another quarter of an hour, or these minutes at another velocity
-    granted = max(0, min(paid, fits, minutes.cap - first))
+    fits = max(0, min(fits, minutes.cap - first))
+    # of the whole plan, and only once some of it can leave: an attempt that goes on in another quarter of an hour may have room for more
+    paid = of_day.reserve(approval_id, wanted=len(planned), now=now) if fits else 0
+    granted = min(paid, fits)
     if not granted:
         w.control.wait_again(org, approval_id)
         raise Refused(NO_ROOM, "these minutes are taken: the plan still waits")
     w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(going[:granted])))
-    late = [(plan, "daily_limit_reached" if i < fits else "velocity_limit") for i, plan in enumerate(going)][granted:]
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
+    binds = "daily_limit_reached" if paid < fits else "velocity_limit"
+    left = [*((plan, binds) for plan in going[granted:]), *((plan, rooms[plan.provider].what_binds) for plan in full)]
     drops = Drops(w, org, lambda: now, today.isoformat())
-    for plan, reason in [*late, *((plan, rooms[plan.provider].what_binds) for plan in full)]:
-        drops.add(replace(plan, budget_day=""), reason)  # nothing was reserved for it
+    for i, (plan, reason) in enumerate(left):
+        drops.add(plan if i < paid - granted else replace(plan, budget_day=""), reason)  # no more than the day paid for goes back
     drops.write()
     return granted
 
@@ -111,16 +114,26 @@ class _Budget:
     def taken(self) -> int:
         return self.w.control.budget_reserved(self.org, self.name)
 
-    @property
-    def left(self) -> int:
-        return self.cap - self.taken
+    def room(self, approval_id: str) -> int:
+        """What it would give now: an earlier attempt's reservation is the approval's own."""
+        before = self.w.control.granted(self.org, cycle_id=self._key(approval_id), page=0)
+        return self.cap - self.taken if before is None else before
 
     def reserve(self, approval_id: str, *, wanted: int, now: datetime) -> int:
-        """What it still takes of them; asked again, what it gave before."""
-        key, expires_at = f"approval-{approval_id}-{self.name}", epoch_seconds(now) + _KEEP_SECONDS
+        """What it still takes of them; asked again, what it gave before. Where that was nothing, there may be room by now."""
         return self.w.control.reserve(
-            self.org, self.name, cycle_id=key, page=0, wanted=wanted, cap=self.cap, expires_at=expires_at
+            self.org,
+            self.name,
+            cycle_id=self._key(approval_id),
+            page=0,
+            wanted=wanted,
+            cap=self.cap,
+            expires_at=epoch_seconds(now) + _KEEP_SECONDS,
+            remember_none=False,
         )
+
+    def _key(self, approval_id: str) -> str:
+        return f"approval-{approval_id}-{self.name}"
 
 
 def _best_first(body: bytes, *, day: str) -> list[PlannedSend]:
