@@ -33,7 +33,7 @@ def test_an_opt_out_takes_a_person_out_of_the_index_for_good(org: Org) -> None:
     org.w.subscribers.opt_out(org.name, person, status="unsubscribed", at=T, source="test")
     assert due(org, T + 10**6) == []
     assert not org.w.subscribers.set_next_decision(org.name, person, at=T, decided_at=T)
-    org.w.subscribers.pull_forward(org.name, person, at=T)
+    org.w.subscribers.pull_forward(org.name, person, at=T, now=T)
     assert due(org, T + 10**6) == []
     kept = org.person(person)
     assert (kept["status"], kept["consent_status"], kept["version"]) == ("unsubscribed", "withdrawn", before + 1)
@@ -97,8 +97,28 @@ def test_an_event_pulls_a_decision_forward_and_never_back(org: Org) -> None:
     person = org.add_person()
     org.w.subscribers.set_next_decision(org.name, person, at=T + 1_000, decided_at=T)
     for at in (T + 500, T + 700):
-        org.w.subscribers.pull_forward(org.name, person, at=at)
+        org.w.subscribers.pull_forward(org.name, person, at=at, now=T)
     assert org.person(person)["next_decision_at"] == T + 500
+
+
+def test_no_event_makes_somebody_due_while_a_mail_to_them_waits(org: Org) -> None:
+    person, due = org.add_person(), []
+    for waits, now in ((True, T), (True, T + 1_000), (False, T)):
+        org.w.subscribers.set_next_decision(org.name, person, at=T + 1_000, decided_at=T, waits=waits)
+        org.w.subscribers.pull_forward(org.name, person, at=T + 500, now=now)
+        due.append(org.person(person)["next_decision_at"] - T)
+    assert due == [1_000, 500, 500]
+    org.w.subscribers.set_next_decision(org.name, person, at=T + 1_000, decided_at=T, waits=True)
+    read = org.person(person)
+    commit(
+        [
+            org.w.subscribers.writing_row(
+                org.name, person, row=org.row(person), read_version=read["version"], must_be_mailable=True
+            )
+        ]
+    )
+    org.w.subscribers.pull_forward(org.name, person, at=T + 500, now=T)
+    assert org.person(person)["next_decision_at"] == T + 500, "it has been claimed"
 
 
 def test_an_advertisers_list_is_searched_by_both_hashes_and_is_fresh_only_when_whole(org: Org) -> None:

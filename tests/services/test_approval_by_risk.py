@@ -16,6 +16,7 @@ from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.offer import Creative
 from revenue_engine.services import approvals, cycle_inputs, run_cycle
+from revenue_engine.services.engage import engage_message
 from tests.e2e.house import ORG, House, an_offer_to_mail, house, offers
 
 RICH = 10**12
@@ -303,3 +304,16 @@ def test_an_unchanged_catalogue_that_is_imported_again_changes_nothing() -> None
         sends = [made.send(mail) for mail in made.mails]
         assert [send["content_hash"] for send in sends] == [contents[send["offer"], send["variant"]] for send in sends]
         assert len(sends) == 4
+
+
+def test_who_waits_in_a_plan_is_not_planned_again_for_what_he_does_meanwhile() -> None:
+    """A purchase is an answer, as an open of an older mail is: it makes others due within the hour."""
+    with house(4, autonomy="approval", by_hand=True, approval_valid_hours=24) as made:
+        planned = made.cycle(minutes=0)["planned"]
+        due = {person["subscriber"]: person["next_decision_at"] for person in made.everybody()}
+        for n, subscriber in enumerate(due):
+            bought = {"kind": "conversion_applied", "org": ORG, "subscriber": subscriber, "at": epoch_seconds(made.now)}
+            engage_message(made.w, json.dumps({**bought, "revenue_micros": 1, "conversions": 1, "dedupe": f"x{n}"}), now=made.now)
+        assert planned == sum(plan["sends"] for plan in plans(made)) > 0
+        assert {person["subscriber"]: person["next_decision_at"] for person in made.everybody()} == due
+        assert [made.cycle()["planned"] for _ in range(6)] == [0] * 6

@@ -312,7 +312,7 @@ def test_two_first_clicks_read_at_once_are_one_clicked_mail_even_when_the_person
     stale = org.send(plan)
     for minute in (40, 41):
         event = parse_event(ses_event("ses-event-click.json", plan, timestamp=f"2026-03-04T12:{minute}:00.000Z"))
-        assert apply_event(org.w, event, stale) == "human_click"
+        assert apply_event(org.w, event, stale, now=NOW) == "human_click"
     assert (org.counters()["human_clicks"], org.counters()["clicked_mails"]) == (2, 1)
     assert org.evidence() == {DAY: {"clicks": 1}}
 

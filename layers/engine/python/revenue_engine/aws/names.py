@@ -33,6 +33,7 @@ EXPIRES_AT = "expires_at"  # TTL attribute (epoch seconds) of Timeline, Sends an
 DUE_INDEX = "due"  # Subscribers: due_shard (S) / next_decision_at (N, epoch seconds); sparse
 DUE_SHARD = "due_shard"
 NEXT_DECISION_AT = "next_decision_at"
+WAITS_UNTIL = "waits_until"  # epoch seconds: a mail to them waits for a person's approval; no attribute of anybody else
 DUE_PROJECTION = ("subscriber", "row", "version", "decided_at")
 DUE_SHARDS = 16
 

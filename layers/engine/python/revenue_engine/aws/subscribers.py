@@ -84,14 +84,16 @@ class Subscribers:
                 index=names.DUE_INDEX,
             )
 
-    def set_next_decision(self, org: str, subscriber: str, *, at: int, decided_at: int) -> bool:
-        """Moves the due time. False for somebody no longer mailable, who is never due again."""
+    def set_next_decision(self, org: str, subscriber: str, *, at: int, decided_at: int, waits: bool = False) -> bool:
+        """Moves the due time; `waits`: a mail to them waits for approval until then. False for somebody no longer mailable, who is never
+        due again."""
         try:
             self.table.update(
                 f"{org}#{subscriber}",
                 None,
                 changes(
-                    set_={names.NEXT_DECISION_AT: at, "decided_at": decided_at},
+                    set_={names.NEXT_DECISION_AT: at, "decided_at": decided_at, names.WAITS_UNTIL: at if waits else None},
+                    remove=() if waits else (names.WAITS_UNTIL,),
                     condition="#status = :active AND attribute_exists(#shard)",
                     names={"#status": "status", "#shard": names.DUE_SHARD},
                     values={":active": ACTIVE},
@@ -103,23 +105,26 @@ class Subscribers:
 
     # --- claim, engage -----------------------------------------------------------------------------------------------
     def writing_row(self, org: str, subscriber: str, *, row: Row, read_version: int, must_be_mailable: bool) -> dict[str, Any]:
-        """The row after a pure apply, if nobody wrote in between. A claim also insists on status and consent (P1).
+        """The row after a pure apply, if nobody wrote in between. A claim also insists on status and consent (P1), and what it claims
+        waits no more.
 
         Who has brought revenue stands in the sparse revenue index; who has it no more leaves it.
         """
         ranked = row.revenue_micros > 0
+        gone = () if ranked else (names.REVENUE_ORG, names.REVENUE_MICROS)
         condition, check_names, values = "#version = :read", {"#version": "version"}, {":read": read_version}
         if must_be_mailable:
             condition += " AND #status = :active AND #consent = :granted"
             check_names |= {"#status": "status", "#consent": "consent_status"}
             values |= {":active": ACTIVE, ":granted": GRANTED}  # type: ignore[dict-item]
+            gone = (*gone, names.WAITS_UNTIL)
         return self.table.updating(
             f"{org}#{subscriber}",
             None,
             changes(
                 set_={"row": pack(row), **({names.REVENUE_ORG: org, names.REVENUE_MICROS: row.revenue_micros} if ranked else {})},
                 add={"version": 1},
-                remove=() if ranked else (names.REVENUE_ORG, names.REVENUE_MICROS),
+                remove=gone,
                 condition=condition,
                 names=check_names,
                 values=values,
@@ -143,13 +148,13 @@ class Subscribers:
         `created_at` and, where known, `consent_at`."""
         return self.table.query("#lot = :lot", {":lot": lot_key(org, lot)}, names={"#lot": names.LOT}, index=names.LOT_INDEX)
 
-    def pull_forward(self, org: str, subscriber: str, *, at: int) -> None:
-        """An engagement event makes a person due earlier, never later."""
+    def pull_forward(self, org: str, subscriber: str, *, at: int, now: int) -> None:
+        """An engagement event makes a person due earlier, never later, and not while a mail to them waits: there would be a second."""
         expression = changes(
             set_={names.NEXT_DECISION_AT: at},
-            condition="attribute_exists(#shard) AND #next > :at",
-            names={"#shard": names.DUE_SHARD, "#next": names.NEXT_DECISION_AT},
-            values={":at": at},
+            condition="attribute_exists(#shard) AND #next > :at AND (attribute_not_exists(#waits) OR #waits <= :now)",
+            names={"#shard": names.DUE_SHARD, "#next": names.NEXT_DECISION_AT, "#waits": names.WAITS_UNTIL},
+            values={":at": at, ":now": now},
         )
         try:
             self.table.update(f"{org}#{subscriber}", None, expression)

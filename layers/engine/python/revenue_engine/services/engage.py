@@ -34,7 +34,7 @@ def engage_message(w: Wiring, body: str, *, now: datetime) -> str:
     """
     internal = _internal(body)
     if internal is not None:
-        return _apply_conversion(w, internal)
+        return _apply_conversion(w, internal, now=now)
     try:
         event = parse_event(body)
     except BadInput as bad:
@@ -46,10 +46,10 @@ def engage_message(w: Wiring, body: str, *, now: datetime) -> str:
     send = w.sends.get(event.send_id)
     if send is None:
         raise LookupError(f"no outbox row {event.send_id} for a {event.kind} event")
-    return apply_event(w, event, send)
+    return apply_event(w, event, send, now=now)
 
 
-def apply_event(w: Wiring, event: SesEvent, send: Item) -> str:
+def apply_event(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str:
     """One event of one of our mails. Events come twice, late and out of order; applying one again changes nothing."""
     if event.suppression_status is not None:
         # takes effect before anything is counted, and again on every repetition (P3)
@@ -58,7 +58,7 @@ def apply_event(w: Wiring, event: SesEvent, send: Item) -> str:
     if event.kind == "send":
         return "send"
     if event.kind in ("delivery", "open", "click"):
-        return take_touch(w, event, send)
+        return take_touch(w, event, send, now=now)
     for _ in range(ATTEMPTS):
         try:
             commit(_actions(w, event, send))
@@ -160,7 +160,7 @@ def _none_of(marks: Sequence[str]) -> Expression | None:
     return Expression(condition=condition, names={f"#m{i}": mark for i, mark in enumerate(marks)}) if marks else None
 
 
-def _apply_conversion(w: Wiring, message: Item) -> str:
+def _apply_conversion(w: Wiring, message: Item, *, now: datetime) -> str:
     """Attribute booked money for this person; the timeline item dedupes its repetitions."""
     org, subscriber, at = message["org"], message["subscriber"], from_epoch(message["at"])
     for _ in range(ATTEMPTS):
@@ -172,7 +172,7 @@ def _apply_conversion(w: Wiring, message: Item) -> str:
             read, at=message["at"], revenue_micros=message["revenue_micros"], conversions=message["conversions"]
         )
         if row.last_conversion_at > read.last_conversion_at:  # an answer, as an open or a click is
-            w.subscribers.pull_forward(org, subscriber, at=message["at"] + LOOK_AGAIN_SECONDS)
+            w.subscribers.pull_forward(org, subscriber, at=message["at"] + LOOK_AGAIN_SECONDS, now=epoch_seconds(now))
         try:
             commit(
                 [

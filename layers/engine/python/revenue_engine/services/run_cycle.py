@@ -289,6 +289,11 @@ def send_ids(w: Wiring, org: str) -> audit.SendIds:
 
 def _move_due_times(w: Wiring, cycle: Cycle, decisions: Decisions) -> None:
     org, now = cycle.context.org, cycle.now
-    rows = zip(decisions.subscriber.tolist(), decisions.next_decision_at.tolist(), strict=True)
+    waits = decisions.mail & (cycle.context.autonomy is Autonomy.APPROVAL)
+    rows = zip(decisions.subscriber.tolist(), decisions.next_decision_at.tolist(), waits.tolist(), strict=True)
+
+    def move(row: tuple[str, int, bool]) -> None:
+        w.subscribers.set_next_decision(org, row[0], at=row[1], decided_at=now, waits=row[2])
+
     with ThreadPoolExecutor(WRITERS) as writers:
-        list(writers.map(lambda row: w.subscribers.set_next_decision(org, row[0], at=row[1], decided_at=now), rows))
+        list(writers.map(move, rows))

@@ -28,7 +28,7 @@ MOST_REVISIONS = 30  # verdicts changed in one transaction, which holds 100 acti
 _LAST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def take_touch(w: Wiring, event: SesEvent, send: Item) -> str:
+def take_touch(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str:
     """One delivery, open or click. Returns delivery | human_open | machine_open | human_click | machine_click, or `repeated`."""
     org, subscriber = send["org"], send["subscriber"]
     said = ""
@@ -48,7 +48,7 @@ def take_touch(w: Wiring, event: SesEvent, send: Item) -> str:
         answers = _answers(before, after)
         if answers:
             # interest is decided on while it is fresh, and ends a silence; caps and gaps are the next decision's to keep
-            w.subscribers.pull_forward(org, subscriber, at=max(answers) + LOOK_AGAIN_SECONDS)
+            w.subscribers.pull_forward(org, subscriber, at=max(answers) + LOOK_AGAIN_SECONDS, now=epoch_seconds(now))
         try:
             commit(_actions(w, event, send, before, after, key=key if is_new else ""))
         except TransactionCancelled:
