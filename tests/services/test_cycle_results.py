@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names
+from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.records.send import OF_CYCLE
 from revenue_engine.services import approvals, cycle_inputs
 from revenue_engine.services.cycle_results import cycle_results
 from revenue_engine.services.engage import engage_message
+from revenue_engine.services.judge import judge
 from tests.builders import CYCLE, NOW, Org
 from tests.e2e.house import MINUTE, ORG, House, house
 from tests.ses_events import ses_event
@@ -93,7 +95,33 @@ def test_a_message_that_comes_twice_counts_once_and_a_late_proof_counts_the_mail
     assert outcomes(counted) == {"sent": 1, "failed": 1, "unknown": 1, "dropped": 1}
     engage_message(org.w, ses_event("ses-event-send.json", plans[0]), now=NOW + 5 * MINUTE)
     (counted,) = cycle_results(org.w, org.name, cycles, now=NOW + timedelta(hours=1))
-    assert counted["sent"] == 2
+    assert outcomes(counted) == {"sent": 2, "failed": 1, "dropped": 1}
+
+
+def test_every_mail_of_a_cycle_comes_to_one_outcome_whoever_settles_it(org: Org) -> None:
+    """Claims whose worker died: one is swept, is dropped for being unknown too long, and proved sent at last; one the provider rejects;
+    one whose proof comes at once. And one that the provider refused, and sent all the same."""
+    lost, rejected, proved, refused = plans = [org.plan(org.add_person()) for _ in range(4)]
+    org.system.ses.fault = lambda request: Fault.REJECTED
+    org.execute([refused])
+    commit([org.w.sends.claiming(plan, now=NOW, day="2026-03-04") for plan in plans[:3]])
+
+    def after(hours: int) -> dict[str, int]:
+        (cycle,) = cycle_results(org.w, org.name, [{"sk": f"cycle#{CYCLE}"}], now=NOW + timedelta(hours=hours))
+        return outcomes(cycle)
+
+    assert after(0) == {"failed": 1}
+    for _ in range(2):
+        engage_message(org.w, ses_event("ses-event-reject.json", rejected), now=NOW)
+        engage_message(org.w, ses_event("ses-event-send.json", proved), now=NOW)
+    assert after(0) == {"sent": 1, "failed": 2}
+    for hours in (1, 2, 80):
+        judge(org.w, org=org.name, now=NOW + timedelta(hours=hours))
+        assert after(hours) == {"sent": 1, "failed": 2, "unknown": 1}
+    assert org.send(lost)["state"] == "DROPPED"
+    for plan in (lost, refused):
+        engage_message(org.w, ses_event("ses-event-send.json", plan), now=NOW + timedelta(hours=81))
+    assert after(81) == {"sent": 3, "failed": 1}
 
 
 def test_the_last_eight_cycles_are_shown(org: Org) -> None:

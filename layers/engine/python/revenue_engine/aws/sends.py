@@ -46,9 +46,11 @@ class Sends:
         )
         return self.table.putting(item, condition=may)
 
-    def moving(self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """A transaction's move to another state, from any state that may precede it."""
-        before = [s for s, following in NEXT_STATES.items() if to in following]
+    def moving(
+        self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any], seen: SendState | None = None
+    ) -> dict[str, Any]:
+        """A transaction's move to another state, from any state that may precede it, or of those only from the one that was `seen`."""
+        before = [s for s, following in NEXT_STATES.items() if to in following and seen in (None, s)]
         watched = to in _ON_WATCH
         return self.table.updating(
             send_id,
@@ -63,11 +65,18 @@ class Sends:
         )
 
     def move(
-        self, send_id: str, *, org: str, to: SendState, facts: Mapping[str, Any], counting: Sequence[dict[str, Any]] = ()
+        self,
+        send_id: str,
+        *,
+        org: str,
+        to: SendState,
+        facts: Mapping[str, Any],
+        counting: Sequence[dict[str, Any]] = (),
+        seen: SendState | None = None,
     ) -> bool:
-        """The move with the counters that go with it. False when the row is past it already."""
+        """The move with the counters that go with it. False when the row is past it already, or no longer as it was `seen`."""
         try:
-            commit([self.moving(send_id, org=org, to=to, facts=facts), *counting])
+            commit([self.moving(send_id, org=org, to=to, facts=facts, seen=seen), *counting])
         except TransactionCancelled as cancelled:
             if cancelled.codes[0] == "ConditionalCheckFailed":
                 return False

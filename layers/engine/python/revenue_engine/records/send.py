@@ -76,11 +76,18 @@ def counted_when_sent(
 
 
 OF_CYCLE = ("sent", "failed", "unknown", "dropped")
+UNKNOWN_TOO_LONG = "unknown_too_long"  # of a row that the judge no longer watches
 
 
 def counted_of_cycle(cycle_id: str, outcome: str, mails: int = 1) -> dict[str, int]:
     """What mails that came to one of OF_CYCLE add for the cycle that planned them, in the UTC hour in which they did."""
     return {f"cycle_{outcome}~{cycle_id}": mails}
+
+
+def counted_as(state: SendState, reason: str) -> str:
+    """As which of OF_CYCLE a row was counted, "" = none yet. Who was unknown for too long stays counted as unknown."""
+    counted = "unknown" if reason == UNKNOWN_TOO_LONG else state.value.lower()
+    return counted if counted in OF_CYCLE else ""
 
 
 @dataclass(frozen=True, slots=True)

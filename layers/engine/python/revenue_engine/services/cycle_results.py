@@ -18,7 +18,7 @@ _OF_REPORT = ("started_at", "ended_at", "duration_seconds", "decided", "planned"
 def cycle_results(w: Wiring, org: str, cycles: Sequence[Item], *, now: datetime) -> list[dict[str, Any]]:
     """The last of the cycles given in their order (`Control.cycles`), each with its mails by outcome; None where it has no end on record.
 
-    What is planned and in none of the outcomes waits: in the queue, or for a person.
+    A mail is in one of the outcomes at most. What is planned and in none waits, in the queue or for a person, or was never approved.
     """
     last = {item["sk"].removeprefix("cycle#"): item for item in cycles[-LAST:]}
     if not last:

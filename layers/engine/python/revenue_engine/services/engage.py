@@ -12,11 +12,11 @@ from revenue_engine.aws.dynamo import Expression, TransactionCancelled, commit
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import ERASED, row_of
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import epoch_seconds, from_epoch
+from revenue_engine.clock import epoch_seconds, from_epoch, utc_hour
 from revenue_engine.errors import BadInput, Contention
 from revenue_engine.intake.ses import SesEvent, parse_event
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
-from revenue_engine.records.send import SendState, counted_of_cycle, counted_when_sent
+from revenue_engine.records.send import NEXT_STATES, SendState, counted_as, counted_of_cycle, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion
 from revenue_engine.services.touches import LOOK_AGAIN_SECONDS, take_touch
 
@@ -89,19 +89,30 @@ def _internal(body: str) -> Item | None:
 def _settle(w: Wiring, event: SesEvent, send: Item) -> None:
     """What the provider's event proves about the mail, whatever we believed (P2)."""
     to = event.settles_as
-    if to is None or send["state"] in (SendState.SENT.value, to.value):
-        return
+    row: Item | None = send
+    while row and to is not None and to in NEXT_STATES[seen := SendState(row["state"])]:
+        if _moved(w, event, row, seen=seen, to=to):
+            return
+        row = w.sends.get(send["pk"])  # somebody else moved it meanwhile; no state comes twice
+
+
+def _moved(w: Wiring, event: SesEvent, send: Item, *, seen: SendState, to: SendState) -> bool:
+    """The move, with what its cycle counts: the mail comes to one outcome, whatever it was counted as before."""
     facts = {"message_id": event.message_id, "sent_at": epoch_seconds(event.mail_at)}
-    counting: list[dict[str, Any]] = []
+    counted = counted_of_cycle(send["cycle_id"], to.value.lower())
+    before = counted_as(seen, send.get("reason", ""))
+    if before:
+        counted |= counted_of_cycle(send["cycle_id"], before, -1)
     if to is SendState.SENT:
         predicted = {name: send[name] for name in ("predicted_revenue_micros", "p_click", "p_conversion")}
         amounts = counted_when_sent(offer=send["offer"], policy=send["policy"], **predicted)
         zone = w.parameters.last_zone(send["org"])
-        by_cause = sent_by_cause(send) | counted_of_cycle(send["cycle_id"], "sent")
+        by_cause = sent_by_cause(send) | counted
         counting = w.counters.counting(send["org"], event.mail_at, amounts, zone=zone, shard_by=send["pk"], by_cause=by_cause)
     else:
         facts["reason"] = event.kind
-    w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting)
+        counting = w.counters.hour(send["org"], utc_hour(event.mail_at), counted, shard_by=send["pk"])
+    return w.sends.move(send["pk"], org=send["org"], to=to, facts=facts, counting=counting, seen=seen)
 
 
 def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:

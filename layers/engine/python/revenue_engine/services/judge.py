@@ -11,7 +11,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, parse_iso, utc_hour
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.send import SendState
+from revenue_engine.records.send import UNKNOWN_TOO_LONG, SendState, counted_of_cycle
 from revenue_engine.safety import breaker
 from revenue_engine.safety.claim import TRICKLE_STALE_SECONDS
 from revenue_engine.safety.findings import Finding, Judgement, Remedy
@@ -119,14 +119,18 @@ def _sweep(w: Wiring, org: str, now: datetime) -> tuple[int, int]:
     """CLAIMED for long → UNKNOWN, UNKNOWN for days → DROPPED; a late event may still turn either into SENT (P2). How many, and how many
     of them were stuck claims."""
     swept = stuck = 0
-    sweeps = [(SendState.CLAIMED, CLAIM_SETTLES_WITHIN, SendState.UNKNOWN)]
+    sweeps = [(SendState.CLAIMED, CLAIM_SETTLES_WITHIN, SendState.UNKNOWN, "claimed_too_long")]
     if now.minute == 0:  # days of patience need no look every minute
-        sweeps.append((SendState.UNKNOWN, UNKNOWN_SETTLES_WITHIN, SendState.DROPPED))
-    for state, patience, to in sweeps:
+        sweeps.append((SendState.UNKNOWN, UNKNOWN_SETTLES_WITHIN, SendState.DROPPED, UNKNOWN_TOO_LONG))
+    for state, patience, to, reason in sweeps:
         for send_id in w.sends.in_state(org, state, claimed_before=epoch_seconds(now - patience), limit=SWEEP):
-            moved = w.sends.move(send_id, org=org, to=to, facts={"reason": f"{state.value.lower()}_too_long"})
+            lost = to is SendState.UNKNOWN
+            row = (w.sends.get(send_id) if lost else None) or {}
+            counted = counted_of_cycle(row["cycle_id"], "unknown") if row else {}
+            counting = w.counters.hour(org, utc_hour(now), counted, shard_by=send_id)
+            moved = w.sends.move(send_id, org=org, to=to, facts={"reason": reason}, counting=counting)
             swept += moved
-            if moved and to is SendState.UNKNOWN:
+            if moved and lost:
                 stuck += 1
                 observe.count(names.METRIC_UNKNOWN_SENDS, org)
     return swept, stuck
