@@ -148,13 +148,14 @@ class Subscribers:
         `created_at` and, where known, `consent_at`."""
         return self.table.query("#lot = :lot", {":lot": lot_key(org, lot)}, names={"#lot": names.LOT}, index=names.LOT_INDEX)
 
-    def pull_forward(self, org: str, subscriber: str, *, at: int, now: int) -> None:
-        """An engagement event makes a person due earlier, never later, and not while a mail to them waits: there would be a second."""
+    def pull_forward(self, org: str, subscriber: str, *, at: int, now: int, if_beyond: int = 0) -> None:
+        """An engagement event makes a person due earlier, never later, and not while a mail to them waits: there would be a second.
+        Only whoever would have waited for more than `if_beyond` seconds after `at`."""
         expression = changes(
             set_={names.NEXT_DECISION_AT: at},
-            condition="attribute_exists(#shard) AND #next > :at AND (attribute_not_exists(#waits) OR #waits <= :now)",
+            condition="attribute_exists(#shard) AND #next > :beyond AND (attribute_not_exists(#waits) OR #waits <= :now)",
             names={"#shard": names.DUE_SHARD, "#next": names.NEXT_DECISION_AT, "#waits": names.WAITS_UNTIL},
-            values={":at": at, ":now": now},
+            values={":beyond": at + if_beyond, ":now": now},
         )
         try:
             self.table.update(f"{org}#{subscriber}", None, expression)

@@ -18,7 +18,7 @@ from revenue_engine.intake.ses import SesEvent, parse_event
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
 from revenue_engine.records.send import NEXT_STATES, SendState, counted_as, counted_of_cycle, counted_when_sent
 from revenue_engine.records.subscriber import Row, apply_conversion
-from revenue_engine.services.touches import LOOK_AGAIN_SECONDS, take_touch
+from revenue_engine.services.touches import LOOK_AGAIN_SECONDS, SILENT_SECONDS, take_touch
 
 log = logging.getLogger(__name__)
 
@@ -182,8 +182,9 @@ def _apply_conversion(w: Wiring, message: Item, *, now: datetime) -> str:
         row: Row = apply_conversion(
             read, at=message["at"], revenue_micros=message["revenue_micros"], conversions=message["conversions"]
         )
-        if row.last_conversion_at > read.last_conversion_at:  # an answer, as an open or a click is
-            w.subscribers.pull_forward(org, subscriber, at=message["at"] + LOOK_AGAIN_SECONDS, now=epoch_seconds(now))
+        if row.last_conversion_at > read.last_conversion_at:  # an answer, as an open is
+            again = message["at"] + LOOK_AGAIN_SECONDS
+            w.subscribers.pull_forward(org, subscriber, at=again, now=epoch_seconds(now), if_beyond=SILENT_SECONDS)
         try:
             commit(
                 [

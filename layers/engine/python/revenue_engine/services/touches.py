@@ -23,6 +23,7 @@ from revenue_engine.records.subscriber import apply_touch, forget_click, remembe
 
 ATTEMPTS = 8
 LOOK_AGAIN_SECONDS = 3_600
+SILENT_SECONDS = 7 * 86_400  # who is decided again within a week is not silent: an open or a sale needs no other look
 LONGEST_WINDOW_DAYS = 90  # of attribution, by the controls' own limit
 MOST_REVISIONS = 30  # verdicts changed in one transaction, which holds 100 actions
 _LAST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -47,8 +48,14 @@ def take_touch(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str:
                 return said
         answers = _answers(before, after)
         if answers:
-            # interest is decided on while it is fresh, and ends a silence; caps and gaps are the next decision's to keep
-            w.subscribers.pull_forward(org, subscriber, at=max(answers) + LOOK_AGAIN_SECONDS, now=epoch_seconds(now))
+            # a click's interest is decided on while it is fresh, any answer ends a silence; caps and gaps are the next decision's to keep
+            w.subscribers.pull_forward(
+                org,
+                subscriber,
+                at=max(epoch_seconds(one.at) for one in answers) + LOOK_AGAIN_SECONDS,
+                now=epoch_seconds(now),
+                if_beyond=0 if any(one.kind == "click" for one in answers) else SILENT_SECONDS,
+            )
         try:
             commit(_actions(w, event, send, before, after, key=key if is_new else ""))
         except TransactionCancelled:
@@ -66,10 +73,10 @@ def take_touch(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str:
     raise Contention(f"send {send['pk']} kept changing")
 
 
-def _answers(before: Engagement, after: Engagement) -> list[int]:
-    """When a person answered who was not known to have done so, epoch seconds: new touches, and those that were a machine's before."""
+def _answers(before: Engagement, after: Engagement) -> list[Interaction]:
+    """Of a person who was not known to have answered so: new touches, and those that were a machine's before."""
     known = {one.key for one in before.seen if one.verdict.human}
-    return [epoch_seconds(one.interaction.at) for one in after.seen if one.verdict.human and one.key not in known]
+    return [one.interaction for one in after.seen if one.verdict.human and one.key not in known]
 
 
 def _engagement(items: list[Item], mail_at: datetime) -> Engagement:
