@@ -220,3 +220,31 @@ def test_a_plan_that_waits_again_is_not_kept_waiting_by_what_it_reserved_itself(
     with pytest.raises(Refused, match=approvals.NO_ROOM):
         approve(org, "a1", quarters=1)
     assert (approve(org, "a1", quarters=2), org.reserved()) == (30, 30)
+
+
+DAY, MINUTES, PROVIDERS = "the day's budget is used up", "these minutes are taken", "the plan's mailbox providers have had"
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize(
+    ("controls", "others", "named"),
+    [
+        ({"max_daily_emails": 10}, 10, {DAY}),
+        ({"sends_per_minute": 10}, 150, {MINUTES}),
+        ({"warm_up_start_per_day": 160}, 10, {PROVIDERS}),
+    ],
+)
+def test_a_plan_without_room_is_told_what_is_full(
+    org: Org, queue: list[Message], controls: dict[str, int], others: int, named: set[str], goes_on: bool
+) -> None:
+    """Whether it is asked for at once, or again after an attempt that died when it had been approved."""
+    org.set_controls(**controls)
+    waiting(org, "a0", *["gmail"] * others)
+    waiting(org, "a1", "gmail")
+    if goes_on:
+        org.w.control.decide_approval(org.name, "a1", status="approved", by="ann", now=epoch_seconds(NOW))
+    assert approve(org, "a0") == others
+    with pytest.raises(Refused, match=approvals.NO_ROOM) as refused:
+        approve(org, "a1")
+    assert {words for words in (DAY, MINUTES, PROVIDERS) if words in refused.value.detail} == named
+    assert org.w.control.approval(org.name, "a1")["status"] == "waiting"  # type: ignore[index]

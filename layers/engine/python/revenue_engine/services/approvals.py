@@ -73,8 +73,8 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     minutes = _Budget(w, org, f"velocity-{quarter}", span_minutes(now, controls.zone) * per_minute)
     rates = {name: _Budget(w, org, f"rate-{name}-{quarter}", min(room.today, room.cycle)) for name, room in rooms.items()}
     if known["status"] == "waiting":
-        if min(of_day.room(approval_id), minutes.room(approval_id), max(rate.room(approval_id) for rate in rates.values())) <= 0:
-            raise Refused(NO_ROOM, "the day's budget is used up, or these minutes are taken: the plan still waits")
+        room = max(rate.room(approval_id) for rate in rates.values())
+        _refuse_if_full(of_day=of_day.room(approval_id), minutes=minutes.room(approval_id), providers=room)
         if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
             raise Refused(DOES_NOT_WAIT, f"{approval_id}: somebody has just decided it")
     taken = {name: rate.reserve(approval_id, wanted=wanted[name], now=now) for name, rate in rates.items()}
@@ -88,7 +88,8 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     granted = min(paid, fits)
     if not granted:
         w.control.wait_again(org, approval_id)
-        raise Refused(NO_ROOM, "these minutes are taken: the plan still waits")
+        # what was not asked, because nothing came so far, is not what binds
+        _refuse_if_full(of_day=paid if fits else 1, minutes=fits if going else 1, providers=len(going))
     w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(going[:granted])))
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
     binds = "daily_limit_reached" if paid < fits else "velocity_limit"
@@ -98,6 +99,18 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         drops.add(plan if i < paid - granted else replace(plan, budget_day=""), reason)  # no more than the day paid for goes back
     drops.write()
     return granted
+
+
+def _refuse_if_full(*, of_day: int, minutes: int, providers: int) -> None:
+    """Raises Refused("no_room_now") that names what has no room for a single mail."""
+    rooms = {
+        "the day's budget is used up": of_day,
+        "these minutes are taken": minutes,
+        "the plan's mailbox providers have had what they take now": providers,
+    }
+    full = [what for what, room in rooms.items() if room <= 0]
+    if full:
+        raise Refused(NO_ROOM, f"{' and '.join(full)}: the plan still waits")
 
 
 @dataclass(frozen=True, slots=True)
