@@ -27,10 +27,14 @@ def waiting(org: Org, approval_id: str, *providers: str) -> list[PlannedSend]:
         org.plan(org.add_person(), approval_id=approval_id, provider=provider, predicted_revenue_micros=50_000 - n)
         for n, provider in enumerate(providers)
     ]
+    write_plan(org, approval_id, plans)
+    return plans
+
+
+def write_plan(org: Org, approval_id: str, plans: list[PlannedSend]) -> None:
     org.w.decisions.put(f"plans/{org.name}/{approval_id}.json.gz", gzip.compress(send_messages.encode(plans).encode()))
     facts = {"status": "waiting", "valid_until": epoch_seconds(NOW) + 7_200, "sends": len(plans), "predicted_revenue_micros": 1}
     org.w.control.put_approval(org.name, approval_id, {"approval_id": approval_id, **facts})
-    return plans
 
 
 def approve(org: Org, approval_id: str, *, quarters: int = 0) -> int:
@@ -220,6 +224,23 @@ def test_a_plan_that_waits_again_is_not_kept_waiting_by_what_it_reserved_itself(
     with pytest.raises(Refused, match=approvals.NO_ROOM):
         approve(org, "a1", quarters=1)
     assert (approve(org, "a1", quarters=2), org.reserved()) == (30, 30)
+
+
+def test_a_plan_is_cut_in_the_order_of_its_file_and_leaves_in_another(org: Org, queue: list[Message]) -> None:
+    """The worth of what was drawn is no part of either."""
+    org.set_controls(max_daily_emails=20, sends_per_minute=10)
+    plans = [
+        org.plan(org.add_person(), approval_id="a1", policy=policy, predicted_revenue_micros=micros)
+        for policy, micros in [("fixed", 10_000)] * 10 + [("engine", 20_000), ("engine", 90_000)] * 10
+    ]
+    write_plan(org, "a1", plans)
+    assert approve(org, "a1") == 20
+    sent = [plan for _, plan in sorted(mails(queue), key=lambda mail: mail[0])]
+    assert {plan.send_id for plan in sent} == {plan.send_id for plan in plans[:20]}
+    assert Counter((plan.policy, plan.predicted_revenue_micros) for plan in sent) == {
+        ("fixed", 10_000): 10, ("engine", 20_000): 5, ("engine", 90_000): 5,
+    }  # fmt: skip
+    assert {plan.policy for plan in sent[:10]} == {plan.policy for plan in sent[10:]} == {"fixed", "engine"}
 
 
 DAY, MINUTES, PROVIDERS = "the day's budget is used up", "these minutes are taken", "the plan's mailbox providers have had"

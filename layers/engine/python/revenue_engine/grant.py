@@ -46,11 +46,17 @@ def places(decisions: Decisions, cycle: Cycle, taken: Taken) -> int:
     return min(fitting(decisions.mail, decisions.provider, room=_provider_room(cycle, taken)), _cycle_room(cycle, taken))
 
 
+def first_served(decisions: Decisions, rows: Ints) -> Ints:
+    """These rows in the order in which they find room, wherever there is too little of it: the fixed policy's few come first, so that the
+    engine's wishes do not thin out what it is measured against; then the best by the row's index, whichever arm was drawn (D4), equals
+    by a keyed draw."""
+    return rows[np.lexsort((decisions.rank[rows], -decisions.row_index_micros[rows], decisions.policy[rows] != _FIXED))]
+
+
 def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, taken: Taken = NOTHING_TAKEN) -> Decisions:
     """Keep the sends that got a place in the day's budget, and give each its minute. D6: never more than `granted`.
 
-    The fixed policy's few come first, so that the engine's wishes do not thin out what it is measured against; then the best by
-    the row's index, equals by a keyed draw. Mails beyond what their mailbox provider takes wait for its room, those beyond what the
+    They come in the order of `first_served`. Mails beyond what their mailbox provider takes wait for its room, those beyond what the
     cycle can carry for a later one. A ghost uses no budget, and is lost only behind mails that are (so its draw and the cut do not
     mix, but for the one row at the very edge of a cut).
 
@@ -66,7 +72,7 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
     wanted = places(decisions, cycle, taken)
     ghost_mail = decisions.ghost & lets_leave(cycle.context.autonomy, decisions.canary)
     rows = np.flatnonzero(decisions.mail | ghost_mail)
-    order = rows[np.lexsort((decisions.rank[rows], -decisions.row_index_micros[rows], decisions.policy[rows] != _FIXED))]
+    order = first_served(decisions, rows)
     full, late = without_place(decisions.mail[order], decisions.provider[order], room=of_provider, most=min(granted, room))
     lost = order[full | late]
 

@@ -42,8 +42,9 @@ def _without_groups(plan: Item) -> Item:
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
     """Reserves the day's budget and queues the plan; returns how many sends were queued.
 
-    The best of it, as far as the day's budget, the mailbox providers and the coming minutes at the velocity reach; the rest is dropped
-    by name. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
+    The first of it, as decide would have cut it (`grant.first_served`), as far as the day's budget, the mailbox providers and the coming
+    minutes at the velocity reach; the rest is dropped by name. The minutes go by `send_id`, a keyed hash, for what is cut last need not
+    leave first. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
     but never queued, because the first attempt died in between, goes on where that one stopped, in the minutes that come now.
 
     Dropped is what was not queued, after the plan is on record as queued: where an attempt dies in between, the rest has no row, and
@@ -65,7 +66,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     controls = w.parameters.controls(org)
     per_minute = in_force(w, org, controls)
     today, quarter = day_in(now, controls.zone), epoch_seconds(now) // 900
-    planned = _best_first(body, day=today.isoformat())
+    planned = _mails(body, day=today.isoformat())
     wanted = Counter(plan.provider for plan in planned)
     rooms = rooms_of(w, org, controls, day=today, providers=tuple(wanted))
     of_day = _Budget(w, org, today.isoformat(), controls.max_daily_emails)
@@ -90,7 +91,8 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         w.control.wait_again(org, approval_id)
         # what was not asked, because nothing came so far, is not what binds
         _refuse_if_full(of_day=paid if fits else 1, minutes=fits if going else 1, providers=len(going))
-    w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(going[:granted])))
+    leaving = sorted(going[:granted], key=lambda plan: plan.send_id)
+    w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(leaving)))
     w.control.note_queued(org, approval_id, at=epoch_seconds(now))
     binds = "daily_limit_reached" if paid < fits else "velocity_limit"
     left = [*((plan, binds) for plan in going[granted:]), *((plan, rooms[plan.provider].what_binds) for plan in full)]
@@ -149,9 +151,9 @@ class _Budget:
         return f"approval-{approval_id}-{self.name}"
 
 
-def _best_first(body: bytes, *, day: str) -> list[PlannedSend]:
-    plans = send_messages.decode(gzip.decompress(body).decode())
-    return [replace(plan, budget_day=day) for plan in sorted(plans, key=lambda p: (-p.predicted_revenue_micros, p.send_id))]
+def _mails(body: bytes, *, day: str) -> list[PlannedSend]:
+    """Of a plan's file, in its order."""
+    return [replace(plan, budget_day=day) for plan in send_messages.decode(gzip.decompress(body).decode())]
 
 
 def _within(planned: Iterable[PlannedSend], rooms: Mapping[str, int]) -> tuple[list[PlannedSend], list[PlannedSend]]:

@@ -15,6 +15,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.context import Cycle
 from revenue_engine.errors import Refused
+from revenue_engine.grant import first_served
 from revenue_engine.pacing.complaints import BUDGET
 from revenue_engine.plans import groups
 from revenue_engine.records.decisions import Decisions
@@ -37,16 +38,18 @@ class Waiting:
     decisions: list[Decisions] = field(default_factory=list)  # the mails alone
 
     def add(self, page: int, decisions: Decisions, planned: list[tuple[int, PlannedSend]]) -> Decisions:
-        """The page's plan waits for a person; its people are due again when it expires."""
+        """The page's plan waits for a person, its mails in the order in which they find room; its people are due again when it expires."""
         if not planned:
             return decisions
         context = self.cycle.context
         approval_id = f"{context.cycle_id}-{page:04d}"
         valid_until = self.cycle.now + context.controls.approval_valid_hours * 3_600
-        plans = [replace(plan, approval_id=approval_id, budget_day="") for _, plan in planned]
+        mails = decisions.take(first_served(decisions, np.flatnonzero(decisions.mail)))
+        plan_of = {plan.subscriber: plan for _, plan in planned}
+        plans = [replace(plan_of[key], approval_id=approval_id, budget_day="") for key in mails.subscriber.tolist()]
         body = gzip.compress(send_messages.encode(plans).encode(), mtime=0)
-        self.w.decisions.put(f"plans/{context.org}/{approval_id}.json.gz", body)
-        mails = decisions.take(np.flatnonzero(decisions.mail))
+        # what a dead attempt has approved of it is on its way, in the order it wrote
+        self.w.decisions.put_once(f"plans/{context.org}/{approval_id}.json.gz", body)
         self.w.control.put_approval(
             context.org,
             approval_id,
