@@ -6,7 +6,8 @@ import gzip
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import chain, islice
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from revenue_engine.services import approvals, send_messages
 from revenue_engine.services.prices import heard_share
 
 _KEPT_SECONDS = 30 * 86_400
-_RECENT_DAYS = 3  # UTC days, today's among them
+_USUAL_DAYS = 3  # UTC days on which mail was let go, today among them
+_LOOK_BACK_DAYS = 28  # for these: less than cycles and plans are on record
 
 
 @dataclass
@@ -112,15 +114,15 @@ class Waiting:
         )
 
     def _usual_mails(self, now: datetime) -> tuple[int, ...]:
-        """Of the cycles that have ended within the last days, the mails they planned; what nobody approved of them was never let go."""
+        """Of the cycles of the last days on which any mail was let go, whatever quiet days lie between, the mails they let go."""
+        days = (self._let_go(now.date() - timedelta(days=n)) for n in range(_LOOK_BACK_DAYS))
+        return tuple(chain.from_iterable(islice((mails for mails in days if any(n > 0 for n in mails)), _USUAL_DAYS)))
+
+    def _let_go(self, day: date) -> list[int]:
+        """Of the cycles of a UTC day that have ended, the mails they planned, but for what nobody has approved of them."""
         org, kept_back = self.cycle.context.org, Counter[str]()
-        days = [now.date() - timedelta(days=n) for n in range(_RECENT_DAYS)]
-        for plan in (plan for day in days for plan in self.w.control.approvals(org, day)):
+        for plan in self.w.control.approvals(org, day):
             if plan["status"] != "approved":
                 kept_back[plan["approval_id"].rpartition("-")[0]] += plan["sends"]
-        cycles = [
-            (item["sk"].removeprefix("cycle#"), item.get("report", {}))
-            for day in days
-            for item in self.w.control.cycles(org, day)
-        ]
-        return tuple(int(report["planned"]) - kept_back[name] for name, report in cycles if "planned" in report)
+        cycles = ((item["sk"].removeprefix("cycle#"), item.get("report", {})) for item in self.w.control.cycles(org, day))
+        return [int(report["planned"]) - kept_back[name] for name, report in cycles if "planned" in report]
