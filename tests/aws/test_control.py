@@ -176,6 +176,19 @@ def test_a_plan_is_decided_once_and_in_time(org: Org, control: Control) -> None:
     }  # fmt: skip
 
 
+def test_a_plan_is_queued_or_waits_again_and_never_both(org: Org, control: Control) -> None:
+    for approval, queued_first in (("a", True), ("b", False)):
+        waiting(org, approval)
+        assert not control.note_queued(org.name, approval, at=T), "nobody has approved it"
+        control.decide_approval(org.name, approval, status="approved", by="alex", now=T)
+        if queued_first:
+            assert control.note_queued(org.name, approval, at=T)
+        control.wait_again(org.name, approval)
+        assert control.note_queued(org.name, approval, at=T) is queued_first
+        plan = control.approval(org.name, approval) or {}
+        assert (plan["status"], "queued_at" in plan) == (("approved", True) if queued_first else ("waiting", False))
+
+
 def test_a_plan_written_again_keeps_its_decision(org: Org, control: Control) -> None:
     waiting(org, "a")
     control.decide_approval(org.name, "a", status="approved", by="alex", now=T)

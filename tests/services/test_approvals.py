@@ -243,6 +243,35 @@ def test_a_plan_is_cut_in_the_order_of_its_file_and_leaves_in_another(org: Org, 
     assert {plan.policy for plan in sent[:10]} == {plan.policy for plan in sent[10:]} == {"fixed", "engine"}
 
 
+def test_a_plan_that_another_attempt_lets_wait_while_it_is_queued_waits_whole(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no room is not dropped, and what lies in the queue leaves when the plan is approved again, or not at all."""
+    org.set_controls(max_daily_emails=10)
+    plans = waiting(org, "a1", *["other"] * 12)
+    sent: list[Message] = []
+
+    def meets_another(_: object, messages: list[Message]) -> None:
+        sent.extend(messages)
+        org.w.control.wait_again(org.name, "a1")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(org.w.sends_queue), "send", meets_another)
+        with pytest.raises(Refused, match=approvals.NO_ROOM):
+            approve(org, "a1")
+    assert (len(mails(sent)), dropped(org, plans)) == (10, [])
+    plan = org.w.control.approval(org.name, "a1") or {}
+    assert (plan["status"], plan.keys() & {"decided_by", "queued_at"}) == ("waiting", set())
+    assert approve(org, "a1") == 10
+
+
+def test_a_plan_on_record_as_waiting_and_queued_is_refused_by_name(org: Org) -> None:
+    """As engines before left it where two attempts met."""
+    waiting(org, "a1", "other")
+    record = org.w.control.approval(org.name, "a1") or {}
+    org.w.control.table.put({**record, "queued_at": epoch_seconds(NOW)})
+    with pytest.raises(Refused, match=approvals.DOES_NOT_WAIT):
+        approve(org, "a1")
+
+
 DAY, MINUTES, PROVIDERS = "the day's budget is used up", "these minutes are taken", "the plan's mailbox providers have had"
 
 

@@ -73,6 +73,16 @@ class ApprovalRecords:
         except ConditionFailed:
             return
 
-    def note_queued(self, org: str, approval_id: str, *, at: int) -> None:
-        """An approved plan lies in the queue."""
-        self.table.update(org, f"approval#{approval_id}", changes(set_={"queued_at": at}))
+    def note_queued(self, org: str, approval_id: str, *, at: int) -> bool:
+        """An approved plan lies in the queue. False when another attempt has let it wait again."""
+        expression = changes(
+            set_={"queued_at": at},
+            condition="#status = :approved",
+            names={"#status": "status"},
+            values={":approved": "approved"},
+        )
+        try:
+            self.table.update(org, f"approval#{approval_id}", expression)
+        except ConditionFailed:
+            return False
+        return True

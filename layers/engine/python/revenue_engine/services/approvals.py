@@ -43,21 +43,21 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     """Reserves the day's budget and queues the plan; returns how many sends were queued.
 
     The first of it, as decide would have cut it (`grant.first_served`), as far as the day's budget, the mailbox providers and the coming
-    minutes at the velocity reach; the rest is dropped by name. The minutes go by `send_id`, a keyed hash, for what is cut last need not
-    leave first. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was approved
-    but never queued, because the first attempt died in between, goes on where that one stopped, in the minutes that come now.
+    minutes at the velocity reach; the rest is dropped by name. The minutes go by `send_id`, a keyed hash, for who finds room first need
+    not leave first. Everything is checked anew by execute, which sends only what is approved and still valid. Approving again what was
+    approved but never queued, because the first attempt died in between, goes on where that one stopped, in the minutes that come now.
 
     Dropped is what was not queued, after the plan is on record as queued: where an attempt dies in between, the rest has no row, and
     what the day had set aside for it stays unused.
 
-    Raises Refused("no_room_now") when nothing could leave: the plan goes on waiting; Refused("does_not_wait") for one that is queued,
-    rejected, too old or unknown.
+    Raises Refused("no_room_now") when nothing could leave, or another attempt has just found so: the plan goes on waiting;
+    Refused("does_not_wait") for one that is queued, rejected, too old or unknown.
     """
     known = w.control.approval(org, approval_id)
     if known is None:
         raise Refused(DOES_NOT_WAIT, f"{approval_id}: unknown")
     if "queued_at" in known or known["status"] not in ("waiting", "approved"):
-        raise Refused(DOES_NOT_WAIT, f"{approval_id}: {known['status']} by {known['decided_by']}")
+        raise Refused(DOES_NOT_WAIT, f"{approval_id}: {known['status']} by {known.get('decided_by', 'nobody')}")
     if known["valid_until"] <= epoch_seconds(now):
         raise Refused(DOES_NOT_WAIT, f"{approval_id}: valid until {from_epoch(known['valid_until']):%Y-%m-%d %H:%M} UTC")
     body = w.decisions.get(f"plans/{org}/{approval_id}.json.gz")
@@ -93,7 +93,9 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
         _refuse_if_full(of_day=paid if fits else 1, minutes=fits if going else 1, providers=len(going))
     leaving = sorted(going[:granted], key=lambda plan: plan.send_id)
     w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(leaving)))
-    w.control.note_queued(org, approval_id, at=epoch_seconds(now))
+    if not w.control.note_queued(org, approval_id, at=epoch_seconds(now)):
+        # execute refuses what is queued unless it is approved again by then; the rest is not dropped, for it waits
+        raise Refused(NO_ROOM, f"{approval_id}: another attempt has just found no room for it")
     binds = "daily_limit_reached" if paid < fits else "velocity_limit"
     left = [*((plan, binds) for plan in going[granted:]), *((plan, rooms[plan.provider].what_binds) for plan in full)]
     drops = Drops(w, org, lambda: now, today.isoformat())
