@@ -11,8 +11,8 @@ import pytest
 from revenue_engine import audit
 from revenue_engine.aws.subscribers import row_of
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.services.cycle_inputs import send_ids
 from revenue_engine.services.models import finder
-from revenue_engine.services.run_cycle import send_ids
 from tests.e2e.house import MINUTE, ORG, START, House, house
 
 PAYOUT = "20.123456"

@@ -14,11 +14,12 @@ import pytest
 
 from revenue_engine import cycle
 from revenue_engine.aws import names
+from revenue_engine.aws.wiring import Wiring
 from revenue_engine.bundle import dump
 from revenue_engine.clock import epoch_seconds, parse_iso
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.index import Prices, prices
-from revenue_engine.services import approvals
+from revenue_engine.services import approvals, run_cycle
 from revenue_engine.services.cycle_inputs import known_context
 from revenue_engine.services.models import champion
 from revenue_engine.services.status import status
@@ -320,10 +321,29 @@ def test_what_is_missing_or_stale_mails_nobody_and_says_why(breaks: Callable[[Ho
         breaks(made)
         assert made.plane.invoke("decide", {"org": ORG})["outcome"] == reason
         made.run(16)
-        assert made.mails == []
+        assert (made.mails, made.reserved()) == ([], 0)
         log = "\n".join(made.plane.executor.log)
         assert f"no cycle: {reason}" in log
         assert f'"{names.METRIC_CYCLE_REFUSED}":[1' in log.replace(" ", "")
+
+
+def test_a_day_of_cycles_without_the_tracking_key_costs_nothing_of_the_days_budget() -> None:
+    with house(5, by_hand=True, max_daily_emails=6) as made:
+        name = names.secret_parameter(made.w.stage, ORG, names.TRACKING_KEY)
+        key = made.plane.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        _no_tracking_key(made)
+        assert [(made.cycle()["outcome"], made.reserved()) for _ in range(3)] == [("secret_missing", 0)] * 3
+        made.w.parameters.put(name, key, secure=True)
+        assert made.cycle()["outcome"] == "completed"
+        assert (len(made.mails), made.reserved()) == (5, 5)
+
+
+def test_a_cycle_that_does_not_know_its_queue_reserves_nothing() -> None:
+    with house(2, by_hand=True) as made:
+        made.judge()
+        w = Wiring(tuple((name, value) for name, value in made.w.environment if name != names.SENDS_QUEUE_URL))
+        report = run_cycle.run_cycle(w, org=ORG, now=made.plane.clock.now, remaining_millis=lambda: 600_000)
+        assert (report.outcome, made.reserved()) == ("environment_missing", 0)
 
 
 def test_whom_nobody_can_price_costs_the_mail_and_raises_the_alarm(monkeypatch: pytest.MonkeyPatch) -> None:

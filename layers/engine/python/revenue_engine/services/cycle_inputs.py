@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from datetime import date, datetime, timedelta
 
-from revenue_engine import __version__
+from revenue_engine import __version__, audit, ids
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
@@ -158,6 +158,19 @@ def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
             usual[epoch_seconds(began) // 3_600 % 24] += int(report.get("planned", 0))
         put_off.update({int(hour): int(n) for hour, n in report.get("later", {}).items()})
     return tuple(max(usual[hour % 24], put_off[hour]) for hour in range(first, first + LATER_HOURS))
+
+
+def refuse_unless_mailable(w: Wiring, context: CycleContext) -> None:
+    """Whether what every mail of the cycle needs is there: the key its name is made with, and the queue. Raises Refused."""
+    if context.autonomy is not Autonomy.SHADOW:
+        send_ids(w, context.org)
+        w.sends_queue  # noqa: B018 - by its name in the environment
+
+
+def send_ids(w: Wiring, org: str) -> audit.SendIds:
+    """The names of an org's mails. Raises Refused without the tracking key."""
+    key = w.parameters.tracking_key(org)
+    return lambda subscriber, decision_id: ids.send_id(key, org=org, subscriber=subscriber, decision_id=decision_id)
 
 
 def written_pages(w: Wiring, org: str, cycle_id: str) -> Iterator[Batch]:

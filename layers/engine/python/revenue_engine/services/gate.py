@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
-from revenue_engine.clock import cycle_began, epoch_seconds, parse_iso
+from revenue_engine.clock import cycle_began, cycle_id_at, epoch_seconds, parse_iso
 from revenue_engine.errors import Refused
 from revenue_engine.records.causes import Stop
+from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.safety.claim import BreakerFacts, gate
 from revenue_engine.safety.stops import stopped_reason
@@ -73,6 +74,17 @@ def _planned_at(plan: PlannedSend) -> int:
         return epoch_seconds(cycle_began(plan.cycle_id))
     except ValueError:
         return 0
+
+
+def refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime) -> None:
+    """No cycle while nothing may leave but a trickle. Raises Refused."""
+    if autonomy is Autonomy.SHADOW:
+        return  # nothing leaves, so nothing has to be safe
+    facts = breaker_facts(w.control.breaker(org))
+    began = epoch_seconds(cycle_began(cycle_id_at(now)))
+    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False, planned_at=began)
+    if reason is not None:
+        raise Refused(reason)
 
 
 def breaker_facts(item: Item | None) -> BreakerFacts | None:

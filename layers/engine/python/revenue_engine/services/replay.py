@@ -11,9 +11,9 @@ import orjson
 from revenue_engine import audit, snapshot
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import BadInput
+from revenue_engine.services.cycle_inputs import send_ids
 from revenue_engine.services.explain import receipt_keys
 from revenue_engine.services.models import finder
-from revenue_engine.services.run_cycle import send_ids
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from revenue_engine import audit, ids
+from revenue_engine import audit
 from revenue_engine.aws import names, observe
 from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
@@ -29,11 +29,18 @@ from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.reasons import REASONS
 from revenue_engine.records.subscriber import PROVIDERS
-from revenue_engine.safety.claim import gate
 from revenue_engine.services import send_messages
-from revenue_engine.services.cycle_inputs import known_context, page_keys, pages, stored_context, written_pages
+from revenue_engine.services.cycle_inputs import (
+    known_context,
+    page_keys,
+    pages,
+    refuse_unless_mailable,
+    send_ids,
+    stored_context,
+    written_pages,
+)
 from revenue_engine.services.cycle_report import CycleReport
-from revenue_engine.services.gate import breaker_facts
+from revenue_engine.services.gate import refuse_unless_closed
 from revenue_engine.services.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -64,7 +71,7 @@ def run_cycle(w: Wiring, *, org: str, now: Clock, remaining_millis: RemainingMil
             off = w.counters.counting(org, began, {"cycles_off": 1}, zone=w.parameters.last_zone(org), shard_by=report.cycle_id)
             w.control.skip_cycle(org, report.cycle_id, now=began, counting=off)
             return report
-        _refuse_unless_closed(w, org, autonomy, began)
+        refuse_unless_closed(w, org, autonomy, began)
         _finish_dead_cycle(w, org, report.cycle_id, now=now, remaining_millis=remaining_millis)
         lease = _lease(w, org, report.cycle_id, now, remaining_millis)
         if lease is None:
@@ -156,16 +163,6 @@ def _refused(report: CycleReport, org: str, refused: Refused) -> CycleReport:
     return report
 
 
-def _refuse_unless_closed(w: Wiring, org: str, autonomy: Autonomy, now: datetime) -> None:
-    if autonomy is Autonomy.SHADOW:
-        return  # nothing leaves, so nothing has to be safe
-    facts = breaker_facts(w.control.breaker(org))
-    began = epoch_seconds(cycle_began(cycle_id_at(now)))
-    reason = gate(Autonomy.FULL, facts, now=epoch_seconds(now), canary=True, approval_id="", approved=False, planned_at=began)
-    if reason is not None:
-        raise Refused(reason)
-
-
 # --- one page ------------------------------------------------------------------------------------------------------------
 def _run_pages(
     w: Wiring,
@@ -179,9 +176,11 @@ def _run_pages(
 ) -> None:
     """Velocity, providers and the hours to come bound the cycle, not its pages. `ran`: the first pages that only have to be counted.
 
-    Raises TimeoutError when the time is up with pages left that an attempt has written, and may have reserved budget for.
+    Raises TimeoutError when the time is up with pages left that an attempt has written, and may have reserved budget for. Refused for what
+    a mail needs, before anything is reserved for it: every cycle of the day would reserve, and refuse behind it.
     """
     context, price, taken, waiting = cycle.context, cycle.context.price, Taken.at_first(cycle.context), Waiting(w, cycle, now)
+    refuse_unless_mailable(w, context)
     # its minutes run from its beginning, a dead one's within the quarter of an hour in which it is finished
     first_minute = max(context.now, cycle_began(cycle_id_at(now())))
     report.autonomy = context.autonomy.value
@@ -279,12 +278,6 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
     recorded = w.decisions.put_once(key, body)
     if recorded != body and gzip.decompress(recorded) != lines:
         raise Refused("decided_otherwise", key)
-
-
-def send_ids(w: Wiring, org: str) -> audit.SendIds:
-    """The names of an org's mails. Raises Refused without the tracking key."""
-    key = w.parameters.tracking_key(org)
-    return lambda subscriber, decision_id: ids.send_id(key, org=org, subscriber=subscriber, decision_id=decision_id)
 
 
 def _move_due_times(w: Wiring, cycle: Cycle, decisions: Decisions) -> None:
