@@ -261,14 +261,76 @@ def test_a_dead_cycle_that_gets_no_further_stops_mail_for_an_hour_and_not_for_th
             return real(w, org, cycle_id)
 
         monkeypatch.setattr(run_cycle, "known_context", broken)
-        made.watch(15)
-        for _ in range(run_cycle.HOPELESS_ATTEMPTS - 3):
+        for _ in range(4):  # at 15:00 it is an hour, and not more
+            made.watch(15)
             made.judge()
             assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
         assert made.mails == []
+        made.watch(1)
         assert made.cycle()["outcome"] == "completed"
         assert "is given up: dead_cycle_hopeless" in "\n".join(made.plane.executor.log)
         assert (len(made.mails), made.reserved()) == (3, 6)  # what the dead one had reserved is lost for the day
+
+
+def _killed_at_the_first_cycle(made: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of memory: nobody is left to give a lease back, and who finds it does nothing until it has run out."""
+    real = run_cycle._record
+
+    def killed(w: Any, cycle: Cycle, *args: Any) -> None:
+        if cycle.context.cycle_id == FIRST:
+            raise KeyboardInterrupt
+        real(w, cycle, *args)
+
+    monkeypatch.setattr(run_cycle, "_record", killed)
+    monkeypatch.setattr(Control, "release_cycle", lambda *args, **named: None)
+    made.judge()
+    with pytest.raises(KeyboardInterrupt):
+        made.plane.invoke("decide", {"org": ORG})
+
+
+def test_a_cycle_that_kills_whoever_finishes_it_stops_mail_for_an_hour_and_not_for_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(3, by_hand=True) as made:
+        _killed_at_the_first_cycle(made, monkeypatch)
+        for _ in range(4):
+            made.watch(15)
+            with pytest.raises(KeyboardInterrupt):
+                made.cycle()
+        assert made.cycle(minutes=15)["outcome"] == "dead_cycle_leased"
+        assert made.cycle(minutes=15)["outcome"] == "completed"
+        assert (f"{made.now:%H:%M}", len(made.mails), _unfinished(made)) == ("15:30", 3, None)
+
+
+def test_a_dead_cycle_is_tried_though_no_cycle_ran_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(3, by_hand=True) as made:
+        _dead(made, monkeypatch, run_cycle, "planned_sends")
+        made.watch(180)
+        assert made.cycle()["outcome"] == "completed"
+        assert (made.w.control.cycle(ORG, FIRST) or {})["report"]["outcome"] == "finished_late"
+        assert len(made.mails) == made.reserved() == 3
+
+
+def test_a_dead_cycle_has_an_hour_from_the_last_page_that_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 1)
+    real, may_run = Control.note_pages, [1]
+
+    def dies_after(*args: Any, ran: int, **named: Any) -> None:
+        real(*args, ran=ran, **named)
+        if ran >= may_run[0]:
+            raise RuntimeError("injected")
+
+    with house(5, by_hand=True) as made:
+        with monkeypatch.context() as patch:  # its pages are written, and none has run
+            patch.setattr(Control, "note_pages", lambda *args, **named: None)
+            _dead(made, patch, run_cycle, "_finish")
+        monkeypatch.setattr(Control, "note_pages", dies_after)
+        for may_run[0] in range(1, 5):  # one page an attempt, every 45 minutes
+            made.watch(45)
+            made.judge()
+            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        made.watch(45)
+        may_run[0] = 99
+        assert made.cycle()["outcome"] == "completed"
+        assert (made.w.control.cycle(ORG, FIRST) or {})["report"]["outcome"] == "finished_late"
 
 
 # --- velocity ----------------------------------------------------------------------------------------------------------------

@@ -22,15 +22,17 @@ class CycleRecords:
     table: Table
 
     # --- cycles ------------------------------------------------------------------------------------------------------
-    def lease_cycle(self, org: str, cycle_id: str, *, now: datetime, seconds: int) -> Item | None:
-        """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6).
+    def lease_cycle(self, org: str, cycle_id: str, *, now: datetime, seconds: int, late: bool = False) -> Item | None:
+        """The cycle's item if this caller may run it now: nobody holds the lease, and it is not done (D6). `late`: by a later cycle,
+        which counts in its `late_attempts` too.
 
         Lease and `unfinished` are one write. Where its answer is lost the lease is given back, for nobody would know of holding it.
         """
         at = epoch_seconds(now)
         until = at + seconds
         lease = Expression(
-            update="SET #until = :until, #expires = :expires, #started = if_not_exists(#started, :now) ADD #attempts :one",
+            update="SET #until = :until, #expires = :expires, #started = if_not_exists(#started, :now) ADD #attempts :one"
+            + (", #late :one" if late else ""),
             condition="(attribute_not_exists(#until) OR #until < :now) AND attribute_not_exists(#done)",
             names={
                 "#until": "lease_until",
@@ -38,6 +40,7 @@ class CycleRecords:
                 "#started": "started_at",
                 "#attempts": "attempts",
                 "#done": "done_at",
+                **({"#late": "late_attempts"} if late else {}),
             },
             values={":until": until, ":expires": at + _CYCLE_DAYS * 86_400, ":now": at, ":one": 1},
         )
@@ -82,9 +85,9 @@ class CycleRecords:
         except ConditionFailed:
             return
 
-    def note_pages(self, org: str, cycle_id: str, *, ran: int) -> None:
-        """The cycle's first `ran` pages are queued and their people moved: `pages_ran` of the item that a lease returns."""
-        self.table.update(org, f"cycle#{cycle_id}", changes(set_={"pages_ran": ran}))
+    def note_pages(self, org: str, cycle_id: str, *, ran: int, now: datetime) -> None:
+        """The cycle's first `ran` pages are queued and their people moved: `pages_ran`, `progressed_at` of what a lease returns."""
+        self.table.update(org, f"cycle#{cycle_id}", changes(set_={"pages_ran": ran, "progressed_at": epoch_seconds(now)}))
 
     def give_up_cycle(self, org: str) -> None:
         """The unfinished cycle stays so: it has no end on record, for it has none."""

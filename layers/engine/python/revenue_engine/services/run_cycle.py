@@ -47,7 +47,9 @@ log = logging.getLogger(__name__)
 
 WRITERS = 8  # due times are written side by side: the calls wait on the network
 NEXT_PAGE_MILLIS = 120_000  # what an invocation must have left to begin another page: it would be killed in the middle of it
-HOPELESS_ATTEMPTS = 12  # beside one for each page that ran: an hour, of three attempts a quarter
+HOPELESS_SECONDS = (
+    3_600  # of a dead cycle, without a page that ran: attempts that are killed come one a quarter, failing ones three
+)
 _STATE_DAYS = 30
 
 Clock = Callable[[], datetime]
@@ -108,7 +110,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
     if unfinished is None or unfinished == current:
         return
     zone = w.parameters.controls(org).zone
-    lease = _lease(w, org, unfinished, now, remaining_millis)
+    lease = _lease(w, org, unfinished, now, remaining_millis, late=True)
     if lease is None:
         raise Refused("dead_cycle_leased", unfinished)
     report = CycleReport(unfinished, outcome="finished_late")
@@ -118,7 +120,8 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
             return
         if day_in(cycle_began(unfinished), zone) != day_in(now(), zone):
             raise Refused("another_day", "what it has reserved was that day's")
-        if lease["attempts"] > HOPELESS_ATTEMPTS + _pages_ran(lease):
+        idle = epoch_seconds(now()) - max(int(lease["started_at"]), int(lease.get("progressed_at", 0)))
+        if idle > HOPELESS_SECONDS and lease["late_attempts"] > 1:  # after a pause of all cycles it is tried once
             raise Refused("dead_cycle_hopeless", f"{lease['attempts']} attempts, {_pages_ran(lease)} pages")
         context = known_context(w, org, unfinished)
         if context is None:
@@ -139,9 +142,11 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
         raise TimeoutError(f"{unfinished} is finished, and {current} not begun")
 
 
-def _lease(w: Wiring, org: str, cycle_id: str, now: Clock, remaining_millis: RemainingMillis) -> Item | None:
+def _lease(
+    w: Wiring, org: str, cycle_id: str, now: Clock, remaining_millis: RemainingMillis, *, late: bool = False
+) -> Item | None:
     """From now until the invocation is killed."""
-    return w.control.lease_cycle(org, cycle_id, now=now(), seconds=remaining_millis() // 1_000 + 1)
+    return w.control.lease_cycle(org, cycle_id, now=now(), seconds=remaining_millis() // 1_000 + 1, late=late)
 
 
 def _finish(
@@ -245,7 +250,7 @@ def _run_page(
         w.sends_queue.send(send_messages.messages(planned, late_seconds=late_seconds))
     if not ran:
         _move_due_times(w, cycle, decisions)
-        w.control.note_pages(org, cycle_id, ran=number + 1)
+        w.control.note_pages(org, cycle_id, ran=number + 1, now=waiting.clock())
     report.pages += 1
     report.decided += len(decisions)
     report.profile += coverage(batch)
