@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,33 +17,10 @@ from revenue_engine.aws.subscribers import Subscribers
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.context import Cycle
 from revenue_engine.cycle import decide_batch
-from revenue_engine.errors import Refused
 from revenue_engine.later import Taken
 from revenue_engine.services import cycle_inputs, run_cycle, send_messages
-from tests.e2e.house import ORG, START, House, house
-
-FIRST = "20260302T1400"
-DAY = 24 * 60
-
-
-def _raising(error: BaseException) -> Callable[..., Any]:
-    def dies(*args: Any, **named: Any) -> Any:
-        raise error
-
-    return dies
-
-
-def _dead(made: House, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
-    """The first cycle fails there in all its attempts."""
-    made.judge()
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, _raising(RuntimeError("injected")))
-        for _ in range(3):
-            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
-
-
-def _unfinished(made: House) -> str | None:
-    return (made.w.control.last_cycle(ORG) or {}).get("unfinished")
+from tests.e2e.house import ORG, START, house
+from tests.services.dead_cycles import FIRST, dead, raising, unfinished
 
 
 # --- another engine decides between two attempts -------------------------------------------------------------------------
@@ -55,7 +31,7 @@ def test_a_deploy_between_two_attempts_mails_nobody_beside_those_on_record(monke
         return replace(decisions, row_index_micros=worth, rank=~decisions.rank)
 
     with house(30, by_hand=True, max_daily_emails=10) as made:
-        _dead(made, monkeypatch, run_cycle, "_move_due_times")
+        dead(made, monkeypatch, run_cycle, "_move_due_times")
         monkeypatch.setattr(run_cycle, "decide_batch", the_other_way_round)
         made.run(1)
         assert made.cycle(minutes=14)["outcome"] == "decided_otherwise"
@@ -64,7 +40,7 @@ def test_a_deploy_between_two_attempts_mails_nobody_beside_those_on_record(monke
         assert len(made.mails) == made.reserved() == 10
         assert made.cycle()["outcome"] == "completed"  # the dead one is given up
         assert "is given up: decided_otherwise" in "\n".join(made.plane.executor.log)
-        assert (len(made.mails), made.reserved(), _unfinished(made)) == (10, 10, None)
+        assert (len(made.mails), made.reserved(), unfinished(made)) == (10, 10, None)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------------
@@ -90,7 +66,7 @@ def test_late_pages_leave_in_the_minutes_that_are_on_record(monkeypatch: pytest.
     """Pages take minutes, and a retry comes later still: no mail leaves after its cycle's minutes because of it."""
     monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 5)
     with house(15, by_hand=True) as made:
-        _dead(made, monkeypatch, Subscribers, "set_next_decision")  # its first page is queued, and asked for again
+        dead(made, monkeypatch, Subscribers, "set_next_decision")  # its first page is queued, and asked for again
         made.watch(5)
         began, queued = made.now, list[Message]()
         monkeypatch.setattr(Queue, "send", lambda queue, messages: queued.extend(messages))
@@ -139,11 +115,11 @@ def test_a_cycle_that_is_killed_again_and_again_comes_to_its_end(monkeypatch: py
 
 def test_a_dead_cycle_takes_no_more_of_the_next_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     with house(5, by_hand=True) as made:
-        _dead(made, monkeypatch, Queue, "send")
+        dead(made, monkeypatch, Queue, "send")
         made.watch(15)
         with pytest.raises(TimeoutError):
             run_cycle.run_cycle(made.w, org=ORG, now=made.plane.clock.now, remaining_millis=lambda: 100_000)
-        assert (_unfinished(made), made.mails) == (FIRST, [])
+        assert (unfinished(made), made.mails) == (FIRST, [])
         assert made.cycle()["outcome"] == "completed"  # nobody's lease is in its way
         assert len(made.mails) == 5
 
@@ -152,7 +128,7 @@ def test_a_cycle_that_begins_when_a_dead_one_is_finished_is_leased_until_its_inv
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with house(5, by_hand=True) as made:
-        _dead(made, monkeypatch, run_cycle, "_move_due_times")
+        dead(made, monkeypatch, run_cycle, "_move_due_times")
         made.watch(15)
         made.people(5, first=50)
         made.judge()
@@ -196,7 +172,7 @@ def test_whom_a_dead_cycle_has_decided_is_not_due_in_the_next_though_the_index_s
 ) -> None:
     """It is eventually consistent: what has just been moved may be seen where it was. A retry counts the same."""
     with house(5, by_hand=True) as made:
-        _dead(made, monkeypatch, run_cycle, "planned_sends")
+        dead(made, monkeypatch, run_cycle, "planned_sends")
         made.watch(15)
         made.people(3, first=50)
         made.judge()
@@ -204,133 +180,12 @@ def test_whom_a_dead_cycle_has_decided_is_not_due_in_the_next_though_the_index_s
         assert len(still_due) == 8
         monkeypatch.setattr(Subscribers, "due", lambda *args, **named: iter(still_due))
         with monkeypatch.context() as patch:  # the dead one is finished, and the next dies before its first page
-            patch.setattr(run_cycle, "pages", _raising(RuntimeError("injected")))
+            patch.setattr(run_cycle, "pages", raising(RuntimeError("injected")))
             assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
         report = made.cycle(minutes=16)
         assert (report["outcome"], report["cycle_id"], report["decided"]) == ("completed", "20260302T1415", 3)
         assert len(made.receipts()) == len({r["subscriber"] for r in made.receipts()}) == 8
         assert (len(made.mails), made.drops()) == (8, set())
-
-
-# --- given up, or left to the next attempt -----------------------------------------------------------------------------------
-def test_a_cycle_that_only_refused_has_no_end_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    with house(3, by_hand=True) as made:
-        with monkeypatch.context() as patch:
-            patch.setattr(cycle_inputs, "champion", _raising(Refused("bundle_missing")))
-            assert {made.cycle()["outcome"] for _ in range(3)} == {"bundle_missing"}
-            assert "done_at" not in (made.w.control.last_cycle(ORG) or {})
-        assert made.cycle()["outcome"] == "completed"
-        ended = [item["sk"] for item in made.w.control.cycles(ORG, made.now.date()) if "done_at" in item or "report" in item]
-        assert ended == ["cycle#20260302T1445"]
-        assert (made.w.control.last_cycle(ORG) or {})["cycle_id"] == "20260302T1445"
-
-
-def test_an_error_that_passes_leaves_a_dead_cycle_to_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    with house(30, by_hand=True, max_daily_emails=20) as made:
-        _dead(made, monkeypatch, run_cycle, "_record")
-        made.watch(15)
-        made.judge()
-        with monkeypatch.context() as patch:
-            patch.setattr(run_cycle, "_record", _raising(RuntimeError("503 Slow Down")))
-            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
-        assert _unfinished(made) == FIRST
-        assert made.cycle()["outcome"] == "completed"
-        assert (made.w.control.cycle(ORG, FIRST) or {})["report"]["outcome"] == "finished_late"
-        assert len(made.mails) == made.reserved() == 20
-
-
-def test_whatever_is_wrong_with_a_dead_cycle_the_next_day_is_free_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with house(3, by_hand=True) as made:
-        _dead(made, monkeypatch, run_cycle, "planned_sends")
-        made.run(DAY)
-        monkeypatch.setattr(run_cycle, "known_context", _raising(RuntimeError("nobody can read it")))
-        assert made.cycle()["outcome"] == "completed"
-        assert "is given up: another_day" in "\n".join(made.plane.executor.log)
-        assert (made.w.control.cycle(ORG, FIRST) or {}).keys().isdisjoint({"done_at", "report"})
-        assert _unfinished(made) is None
-
-
-def test_a_dead_cycle_that_gets_no_further_stops_mail_for_an_hour_and_not_for_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    with house(3, by_hand=True) as made:
-        _dead(made, monkeypatch, run_cycle, "planned_sends")
-        real = cycle_inputs.known_context
-
-        def broken(w: Any, org: str, cycle_id: str) -> Any:
-            if cycle_id == FIRST:
-                raise RuntimeError("nobody can read it")
-            return real(w, org, cycle_id)
-
-        monkeypatch.setattr(run_cycle, "known_context", broken)
-        for _ in range(4):  # at 15:00 it is an hour, and not more
-            made.watch(15)
-            made.judge()
-            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
-        assert made.mails == []
-        made.watch(1)
-        assert made.cycle()["outcome"] == "completed"
-        assert "is given up: dead_cycle_hopeless" in "\n".join(made.plane.executor.log)
-        assert (len(made.mails), made.reserved()) == (3, 6)  # what the dead one had reserved is lost for the day
-
-
-def _killed_at_the_first_cycle(made: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Out of memory: nobody is left to give a lease back, and who finds it does nothing until it has run out."""
-    real = run_cycle._record
-
-    def killed(w: Any, cycle: Cycle, *args: Any) -> None:
-        if cycle.context.cycle_id == FIRST:
-            raise KeyboardInterrupt
-        real(w, cycle, *args)
-
-    monkeypatch.setattr(run_cycle, "_record", killed)
-    monkeypatch.setattr(Control, "release_cycle", lambda *args, **named: None)
-    made.judge()
-    with pytest.raises(KeyboardInterrupt):
-        made.plane.invoke("decide", {"org": ORG})
-
-
-def test_a_cycle_that_kills_whoever_finishes_it_stops_mail_for_an_hour_and_not_for_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    with house(3, by_hand=True) as made:
-        _killed_at_the_first_cycle(made, monkeypatch)
-        for _ in range(4):
-            made.watch(15)
-            with pytest.raises(KeyboardInterrupt):
-                made.cycle()
-        assert made.cycle(minutes=15)["outcome"] == "dead_cycle_leased"
-        assert made.cycle(minutes=15)["outcome"] == "completed"
-        assert (f"{made.now:%H:%M}", len(made.mails), _unfinished(made)) == ("15:30", 3, None)
-
-
-def test_a_dead_cycle_is_tried_though_no_cycle_ran_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    with house(3, by_hand=True) as made:
-        _dead(made, monkeypatch, run_cycle, "planned_sends")
-        made.watch(180)
-        assert made.cycle()["outcome"] == "completed"
-        assert (made.w.control.cycle(ORG, FIRST) or {})["report"]["outcome"] == "finished_late"
-        assert len(made.mails) == made.reserved() == 3
-
-
-def test_a_dead_cycle_has_an_hour_from_the_last_page_that_ran(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 1)
-    real, may_run = Control.note_pages, [1]
-
-    def dies_after(*args: Any, ran: int, **named: Any) -> None:
-        real(*args, ran=ran, **named)
-        if ran >= may_run[0]:
-            raise RuntimeError("injected")
-
-    with house(5, by_hand=True) as made:
-        with monkeypatch.context() as patch:  # its pages are written, and none has run
-            patch.setattr(Control, "note_pages", lambda *args, **named: None)
-            _dead(made, patch, run_cycle, "_finish")
-        monkeypatch.setattr(Control, "note_pages", dies_after)
-        for may_run[0] in range(1, 5):  # one page an attempt, every 45 minutes
-            made.watch(45)
-            made.judge()
-            assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
-        made.watch(45)
-        may_run[0] = 99
-        assert made.cycle()["outcome"] == "completed"
-        assert (made.w.control.cycle(ORG, FIRST) or {})["report"]["outcome"] == "finished_late"
 
 
 # --- velocity ----------------------------------------------------------------------------------------------------------------
@@ -344,7 +199,7 @@ def test_a_cycle_finished_late_and_the_next_leave_at_one_velocity(monkeypatch: p
         real(self, messages)
 
     with house(6, by_hand=True, sends_per_minute=10) as made:
-        _dead(made, monkeypatch, Queue, "send")
+        dead(made, monkeypatch, Queue, "send")
         made.watch(15)
         made.people(8, first=50)
         made.judge()

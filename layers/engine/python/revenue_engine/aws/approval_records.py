@@ -48,10 +48,11 @@ class ApprovalRecords:
             return False
         return True
 
-    def wait_again(self, org: str, approval_id: str) -> None:
-        """A plan that was approved and found no place waits for a person as before; nothing when it is queued."""
+    def wait_again(self, org: str, approval_id: str, reasons: Sequence[str] | None = None) -> None:
+        """A plan that was approved and found no place waits for a person as before, or with new `reasons` why it has not approved itself;
+        nothing when it is queued."""
         expression = changes(
-            set_={"status": "waiting"},
+            set_={"status": "waiting", "not_routine": None if reasons is None else list(reasons)},
             remove=("decided_by", "decided_at"),
             condition="#status = :approved AND attribute_not_exists(#queued)",
             names={"#status": "status", "#queued": "queued_at"},

@@ -41,6 +41,7 @@ from revenue_engine.services.cycle_inputs import (
 )
 from revenue_engine.services.cycle_report import CycleReport
 from revenue_engine.services.gate import refuse_unless_closed
+from revenue_engine.services.given_up import give_up
 from revenue_engine.services.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
     report = CycleReport(unfinished, outcome="finished_late")
     try:
         if not page_keys(w, org, unfinished):
-            w.control.give_up_cycle(org)  # it was refused, or died before it had decided anybody
+            give_up(w, org, unfinished)  # it was refused, or died before it had decided anybody
             return
         if day_in(cycle_began(unfinished), zone) != day_in(now(), zone):
             raise Refused("another_day", "what it has reserved was that day's")
@@ -134,7 +135,7 @@ def _finish_dead_cycle(w: Wiring, org: str, current: str, *, now: Clock, remaini
     except Refused as refused:
         log.exception("cycle %s is given up: %s", unfinished, refused.reason)
         observe.count(names.METRIC_CYCLE_REFUSED, org)
-        w.control.give_up_cycle(org)
+        give_up(w, org, unfinished)
     except BaseException:
         w.control.release_cycle(org, unfinished, until=lease["lease_until"])
         raise

@@ -29,6 +29,11 @@ _USUAL_DAYS = 3  # UTC days on which mail was let go, today among them
 _LOOK_BACK_DAYS = 28  # for these: less than cycles and plans are on record
 
 
+def approval_id_of(cycle_id: str, page: int) -> str:
+    """The name of a page's plan."""
+    return f"{cycle_id}-{page:04d}"
+
+
 @dataclass
 class Waiting:
     """What one cycle has planned so far. Every step may be repeated."""
@@ -44,7 +49,7 @@ class Waiting:
         if not planned:
             return decisions
         context = self.cycle.context
-        approval_id = f"{context.cycle_id}-{page:04d}"
+        approval_id = approval_id_of(context.cycle_id, page)
         valid_until = self.cycle.now + context.controls.approval_valid_hours * 3_600
         mails = decisions.take(first_served(decisions, np.flatnonzero(decisions.mail)))
         plan_of = {plan.subscriber: plan for _, plan in planned}
