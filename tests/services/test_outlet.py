@@ -128,6 +128,30 @@ def test_a_backlog_leaves_at_the_velocity_whichever_worker_and_provider_it_is_of
     assert len(org.mails) == 20
 
 
+def left_from(org: Org, seconds: int, n: int) -> list[datetime]:
+    """When n mails of one message leave that is begun so many seconds after the minute, one a second."""
+    org.system.ses.account = Account(sends_per_second=names.MAIL_WORKERS / SHARE_OF_RATE)
+    clock, times = [NOW + timedelta(seconds=seconds)], list[datetime]()
+
+    def pause(seconds: float) -> None:
+        clock[0] += timedelta(seconds=seconds)
+
+    def called(asked: object) -> None:
+        times.append(clock[0])
+
+    org.system.ses.fault = called
+    body = send_messages.encode(plans(org, n))
+    execute_message(org.w, body, now=lambda: clock[0], remaining_millis=lambda: 300_000, pause=pause)
+    return times
+
+
+def test_what_is_in_hand_of_a_minute_does_not_leave_in_the_next_beside_that_one_s(org: Org) -> None:
+    org.set_controls(sends_per_minute=10)
+    left = Counter(at.minute - NOW.minute for seconds in (58, 60) for at in left_from(org, seconds, 10))
+    assert left == {0: 2, 1: 10}
+    assert org.w.control.reserved(org.name, f"minute#{NOW + timedelta(minutes=1):%Y-%m-%dT%H:%M}") == 10
+
+
 def test_the_rest_of_a_minute_comes_with_the_next(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     org.set_controls(sends_per_minute=10)
     queued: list[Message] = []

@@ -70,11 +70,13 @@ class Outlet:
 
     def minute_is_full(self, rest: int) -> bool:
         """Whether as many mails of the org have left in this minute as its velocity allows, whoever planned them for when: what a
-        provider or a stopped worker has held up does not leave all at once. `rest`: of the message, this mail among them."""
-        if not self._of_minute:
+        provider or a stopped worker has held up does not leave all at once. What is in hand of a minute ends with it. `rest`: of the
+        message, this mail among them."""
+        minute = f"minute#{self._now():%Y-%m-%dT%H:%M}"
+        if minute != self._minute or not self._of_minute:
             if self._velocity is None:
                 self._velocity = in_force(self._w, self._org, self._controls)
-            self._minute = f"minute#{self._now():%Y-%m-%dT%H:%M}"
+            self._minute = minute
             expires_at = epoch_seconds(self._now() + timedelta(days=_KEEP_MINUTE_DAYS))
             self._of_minute = self._w.control.take(
                 self._org, self._minute, wanted=min(AT_ONCE, rest), cap=self._velocity, expires_at=expires_at
