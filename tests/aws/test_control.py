@@ -9,7 +9,7 @@ import pytest
 
 from revenue_engine.aws import cycle_records
 from revenue_engine.aws.control import Control
-from revenue_engine.aws.dynamo import TransactionCancelled, commit
+from revenue_engine.aws.dynamo import TransactionCancelled, changes, commit
 from revenue_engine.clock import epoch_seconds
 from tests.builders import DAY, NOW, Org
 from workbench.local.ministack_backend import MiniStackBackend
@@ -73,6 +73,22 @@ def test_budget_goes_back_to_its_own_day_and_never_below_nothing(org: Org, contr
             commit([control.giving_back(org.name, day, n)])
     assert (org.reserved(), org.reserved("2026-03-05")) == (1, 0)
     assert reserve(org, 1, wanted=99, cap=10) == 9
+
+
+def test_what_a_page_has_reserved_goes_back_once_to_its_own_day(org: Org, control: Control) -> None:
+    reserve(org, 0, wanted=3, cap=10)
+    reserve(org, 1, wanted=4, cap=10)
+    for page in (0, 0, 7):
+        control.give_back_page(org.name, cycle_id="c", page=page)
+    assert org.reserved() == 4
+    assert [reserve(org, page, wanted=9, cap=10) for page in range(3)] == [0, 4, 6]
+
+
+def test_of_what_day_an_older_page_has_reserved_nobody_knows(org: Org, control: Control) -> None:
+    reserve(org, 0, wanted=3, cap=10)
+    control.table.update(org.name, "page#c#0000", changes(remove=["of"]))
+    control.give_back_page(org.name, cycle_id="c", page=0)
+    assert (org.reserved(), reserve(org, 0, wanted=9, cap=10)) == (3, 3)
 
 
 def test_what_a_cap_leaves_is_taken_by_several_at_once_and_never_more(org: Org, control: Control) -> None:

@@ -172,6 +172,25 @@ def test_what_is_queued_of_a_cycle_that_is_given_up_stays_approved(monkeypatch: 
         assert (plan["status"], "queued_at" in plan, len(made.mails)) == ("approved", True, 3)
 
 
+def test_what_a_cycle_that_is_given_up_has_reserved_without_receipts_is_the_day_s_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle_inputs, "PAGE_ROWS", 3)
+    real = run_cycle._record
+
+    def dies_at_the_second(w: Any, cycle: Cycle, number: int, *args: Any) -> None:
+        if (cycle.context.cycle_id, number) == (FIRST, 1):
+            raise RuntimeError("injected")
+        real(w, cycle, number, *args)
+
+    with house(5, by_hand=True, max_daily_emails=5) as made:
+        monkeypatch.setattr(run_cycle, "_record", dies_at_the_second)
+        made.judge()
+        assert made.plane.executor.invoke("decide", {"org": ORG}).error is not None
+        assert (made.reserved(), len(made.receipts(FIRST))) == (5, 3)
+        _hopeless(made)
+        assert "is given up: dead_cycle_hopeless" in "\n".join(made.plane.executor.log)
+        assert len(made.mails) == made.reserved() == 5
+
+
 def _hopeless(made: House) -> None:
     """Nobody finishes the first cycle for an hour."""
     for _ in range(6):

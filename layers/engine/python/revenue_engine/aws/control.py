@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -185,6 +186,7 @@ class Control(ApprovalRecords, CycleRecords):
             if not granted and not remember_none:
                 return 0
             item = {"pk": org, "sk": _page_key(cycle_id, page), "reserved": granted, "wanted": wanted, "expires_at": expires_at}
+            item["of"] = day
             reservation = self.table.putting(item, unless_exists=True)
             raising = self.table.updating(
                 org,
@@ -201,6 +203,18 @@ class Control(ApprovalRecords, CycleRecords):
             except TransactionCancelled:
                 continue  # another page was faster: read again, ask for less
             return granted
+
+    def give_back_page(self, org: str, *, cycle_id: str, page: int) -> None:
+        """What a page has reserved returns to where it was taken from, once; the page has nothing from then on."""
+        item = self.table.get(org, _page_key(cycle_id, page)) or {}
+        reserved = int(item.get("reserved", 0))
+        if not reserved or "of" not in item:  # of versions before: nobody knows any more from which day it was taken
+            return
+        emptied = changes(
+            set_={"reserved": 0}, condition="#now = :reserved", names={"#now": "reserved"}, values={":reserved": reserved}
+        )
+        with suppress(TransactionCancelled):  # somebody has just done it, or the day has less than that to take back
+            commit([self.table.updating(org, _page_key(cycle_id, page), emptied), self.giving_back(org, item["of"], reserved)])
 
     def giving_back(self, org: str, day: str, n: int) -> dict[str, Any]:
         """Sends that did not leave return their budget to the day it was taken from, never to another's (D6)."""

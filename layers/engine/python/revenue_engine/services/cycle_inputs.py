@@ -160,6 +160,11 @@ def _spoken_for(recent: Sequence[Item], now: datetime) -> tuple[int, ...]:
     return tuple(max(usual[hour % 24], put_off[hour]) for hour in range(first, first + LATER_HOURS))
 
 
+def receipts_key(org: str, cycle_id: str, page: int) -> str:
+    """Where what was decided of a page is on record, before anything of it is queued."""
+    return f"decisions/{org}/{cycle_began(cycle_id):%Y-%m-%d}/{cycle_id}/page-{page:04d}.ndjson.gz"
+
+
 def refuse_unless_mailable(w: Wiring, context: CycleContext) -> None:
     """Whether what every mail of the cycle needs is there: the key its name is made with, and the queue. Raises Refused."""
     if context.autonomy is not Autonomy.SHADOW:

@@ -34,6 +34,7 @@ from revenue_engine.services.cycle_inputs import (
     known_context,
     page_keys,
     pages,
+    receipts_key,
     refuse_unless_mailable,
     send_ids,
     stored_context,
@@ -268,7 +269,7 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
     Raises Refused("decided_otherwise") when an earlier attempt has recorded other decisions, those of another engine or library: its
     mails may be on their way, and what is on record stays.
     """
-    org, cycle_id, now = cycle.context.org, cycle.context.cycle_id, cycle.context.now
+    org, cycle_id = cycle.context.org, cycle.context.cycle_id
     lines = audit.receipts(
         decisions,
         batch,
@@ -279,7 +280,7 @@ def _record(w: Wiring, cycle: Cycle, number: int, batch: Batch, decisions: Decis
         taken=taken,
         send_id=send_ids(w, org) if decisions.mail.any() else None,
     )
-    key = f"decisions/{org}/{now:%Y-%m-%d}/{cycle_id}/page-{number:04d}.ndjson.gz"
+    key = receipts_key(org, cycle_id, number)
     body = gzip.compress(lines, compresslevel=6, mtime=0)
     recorded = w.decisions.put_once(key, body)
     if recorded != body and gzip.decompress(recorded) != lines:
