@@ -46,6 +46,11 @@ def test_twice_the_best_of_seven_days_and_never_less_than_the_start(delivered: l
         (days(0, 0), days(0, 25), 50),  # nobody knows it: of the start
         (days(5_000, 0, 0, 300), days(0, 0, 0, 25), 2_500),  # on a Monday, of Friday
         (days(5_000, 5_000, 0, 0, 0), days(0, 2_000, 0, 0, 0), 2_500),  # and it stays so over a weekend
+        (days(5_000, 0, 0), days(0, 2_500, 0), 2_500),  # a day on which it took nothing
+        (days(5_000, 0, 0, 0), days(0, 2_500, 1_250, 0), 1_250),  # and another: half again
+        (days(5_000, 0, 0, 0), days(0, 2_500, 1_250, 625), 625),  # and today
+        (days(5_000, 1_000, 0, 0), days(0, 1_500, 500, 0), 250),  # of what it last took, which was too much itself
+        (days(0, 0), days(50, 25), 25),  # of the start as well
         (days(5_000, 2_400, 0), days(2_000, 0, 0), 4_800),  # what it took before was too much, what it took since was not
         ([0], [25], 50),
     ],
@@ -80,3 +85,21 @@ def test_after_deferrals_it_takes_as_long_to_come_back_as_it_takes_to_grow() -> 
         given.append(daily_allowance([*delivered, 0], [*deferred, 0], start=100))
         delivered, deferred = [*delivered, given[-1]], [*deferred, 0]
     assert given == [2_500, 5_000, 10_000, 20_000]
+
+
+@pytest.mark.parametrize(("warm", "start"), [(100_000, 5_000), (0, 5_000), (0, 100), (0, 10)])
+def test_a_provider_that_refuses_everything_is_soon_asked_with_a_few_mails_a_day_and_never_with_none(
+    warm: int, start: int
+) -> None:
+    """For ninety days, beyond what is remembered; then it takes everything again, and is back in as many days as it takes to double."""
+    delivered, deferred, given = [warm] * 7, [0] * 7, []
+    for _ in range(90):
+        given.append(daily_allowance([*delivered, 0], [*deferred, 0], start=start))
+        delivered, deferred = [*delivered, 0], [*deferred, given[-1]]
+    assert given[0] >= max(warm, start)
+    assert all(now <= before // 2 for before, now in pairwise(given[:4]) if before > 20)
+    assert all(1 <= mails <= 50 for mails in given[20:])
+    for _ in range(20):
+        given.append(daily_allowance([*delivered, 0], [*deferred, 0], start=start))
+        delivered, deferred = [*delivered, given[-1]], [*deferred, 0]
+    assert all(2 * before <= now for before, now in pairwise(given[95:110]))

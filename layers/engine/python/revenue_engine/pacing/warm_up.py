@@ -52,9 +52,11 @@ def daily_allowance(delivered: Sequence[int], deferred: Sequence[int], *, start:
     refused = [day for day in range(len(took)) if _wants_less(took, put_off, day)]
     if not refused:
         return max(start, math.ceil(GROWTH * max(before[-BEST_DAYS:], default=0)))
-    # what it took on a day of deferrals was too much: half of it, and from there by what it takes; `start` is for who knows no harm of us
-    mailed = [mails for mails in before[: refused[-1] + 1] if mails]
-    halved = max(1, (mailed[-1] if mailed else start) // 2)
+    # what it took on a day of deferrals was too much: half of it, half again for each such day since on which it took nothing, from there
+    # by what it takes; `start` is for who knows no harm of us. What makes no such day (`LEAST_DEFERRED`) is left: it goes on being asked
+    mailed = [day for day, mails in enumerate(before[: refused[-1] + 1]) if mails]
+    last = mailed[-1] if mailed else 0
+    halved = max(1, (before[last] if mailed else start) >> sum(day >= last for day in refused))
     return max(halved, math.ceil(GROWTH * max(before[refused[-1] + 1 :], default=0)))
 
 
