@@ -19,7 +19,7 @@ from revenue_engine.cycle import decide_batch
 from revenue_engine.grant import NOTHING_TAKEN, grant, places, supply_of
 from revenue_engine.later import Taken
 from revenue_engine.pacing.places import fitting, without_place
-from revenue_engine.pacing.price import histogram
+from revenue_engine.pacing.price import histogram, shadow_price
 from revenue_engine.pacing.warm_up import Room
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.controls import Autonomy, Controls
@@ -210,6 +210,19 @@ def test_bids_are_for_the_next_day_on_which_the_org_mails() -> None:
     every = supply_of(decide_batch(page, cycle := a_cycle(bundle=bundle)), page, cycle)
     friday = supply_of(decide_batch(page, cycle := a_cycle(bundle=bundle, controls=resting)), page, cycle)
     assert np.flatnonzero(friday).max() < np.flatnonzero(every).min()
+
+
+def test_a_trickle_bids_for_all_for_whom_it_stands() -> None:
+    """What a half-open afternoon leaves is the price of the next: twenty times too few bids would make it nothing."""
+    page = many(4_000)
+    of_all, of_some = (
+        supply_of(grant(decide_batch(page, cycle), page, cycle, 4_000), page, cycle)
+        for cycle in (a_cycle(let_through_share=share, budget_left=4_000) for share in (1.0, 0.05))
+    )
+    assert of_all.sum() == 4_000
+    assert of_some.sum() == pytest.approx(4_000, rel=0.15)  # two hundred people: three standard errors are a fifth
+    for budget in (500, 2_000):
+        assert shadow_price([of_some], budget) == shadow_price([of_all], budget) > 0
 
 
 def test_whom_rails_stopped_bids_nothing_tomorrow_and_who_found_the_budget_spent_bids_all_the_same() -> None:

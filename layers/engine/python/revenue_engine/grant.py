@@ -32,13 +32,15 @@ _ENGINE, _FIXED = ARMS.index("engine"), ARMS.index("fixed")
 def supply_of(decisions: Decisions, batch: Batch, cycle: Cycle) -> Ints:
     """A histogram (pacing.price) of what people like these will bid at the same hour of the next day on which the org mails, a day of the
     week that may be worth more or less to them: the indices of those whom the engine would mail at no price if there were budget for
-    all. As `grant` leaves them, for who finds no room with his mailbox provider bids for none of the budget either."""
+    all. As `grant` leaves them, for who finds no room with his mailbox provider bids for none of the budget either. While the breaker is
+    half open the share of people who are let through stands for all: the price of the next day is no trickle's."""
     names = (*_WANTED, *_WANTED_ON_OTHER_DAYS)
     wanted = np.isin(decisions.reason, [NUMBER_OF[name] for name in names]) & (decisions.policy == _ENGINE)
     ahead = days_ahead(day_in(cycle.context.now, cycle.context.controls.zone), cycle.context.controls.enabled_weekdays)
     value = decisions.row_value_micros + cycle.context.controls.cost_per_email_micros
     gained = np.rint(value * (today_of(batch, cycle, ahead=ahead) / today_of(batch, cycle) - 1.0)).astype(np.int64)
-    return histogram(decisions.row_index_micros + gained, wanted)
+    bids = histogram(decisions.row_index_micros + gained, wanted)
+    return np.rint(bids / cycle.context.let_through_share).astype(np.int64)
 
 
 def places(decisions: Decisions, cycle: Cycle, taken: Taken) -> int:
