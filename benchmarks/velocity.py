@@ -52,7 +52,7 @@ FIRST_SEED = 600
 DAY_SPREAD = 0.12
 PER_CLICK, PER_MAIL = 0.02, 0.03  # conversions; clicked mails
 HEARD = 0.3  # of the mails: a complaint would be heard of
-INNOCENT = {"bounces": 0.005, "soft_bounces": 0.01, "delivery_delays": 0.01, "complaints": 0.0002}  # of the mails, or of those
+INNOCENT = {"bounces": 0.005, "deferrals#gmail": 0.01, "deferrals#other": 0.01, "complaints": 0.0002}  # of the mails, or of those
 RATE_SPREAD = 0.25  # of a day's rate: one in thousands is twice what it usually is, which would be no noise
 MONDAY, ZONE, QUARTER = datetime(2026, 1, 5, tzinfo=UTC), "UTC", timedelta(minutes=15)
 _HOURS = np.arange(6, 22)

@@ -85,7 +85,10 @@ def test_a_list_s_first_day_says_nothing() -> None:
 
 
 def test_delivery_is_of_the_mails_that_left_in_whole_hours_after_the_step() -> None:
-    hours = {MONDAY + timedelta(hours=h): {"sent": 10, "delivery_delays": h, "soft_bounces": 1} for h in range(24)}
+    of_any_kind = {"delivery_delays": 9, "soft_bounces": 9}
+    hours = {
+        MONDAY + timedelta(hours=h): {"sent": 10, "deferrals#gmail": h, "deferrals#other": 1, **of_any_kind} for h in range(24)
+    }
     now = MONDAY + timedelta(hours=23, minutes=30)
     assert delivery(hours, stepped_at=NEVER, now=now).sent == 240
     for minutes in (0, 30):

@@ -90,20 +90,20 @@ def test_late_mails_of_a_good_day_do_not_brake_at_night(org: Org) -> None:
     org.w.control.keep_velocity(org.name, raised, before=100, now=evening)
     for hours in range(1, 10):
         late = evening - timedelta(hours=hours)  # told now, of mails of the day
-        commit(org.w.counters.counting(org.name, late, {"delivery_delays": 4}, zone="UTC", shard_by=f"d{hours}"))
+        commit(org.w.counters.counting(org.name, late, {"deferrals#gmail": 4}, zone="UTC", shard_by=f"d{hours}"))
         assert look(org.w, org.name, f"c{hours}", Controls(), PRIOR_RATES.delay, evening + timedelta(hours=hours)) == 125
 
 
 def test_delays_of_mails_that_left_since_the_last_step_brake(org: Org) -> None:
-    commit(org.w.counters.counting(org.name, NOW, {"sent": 400, "delivery_delays": 60}, zone="UTC", shard_by="d"))
+    commit(org.w.counters.counting(org.name, NOW, {"sent": 400, "deferrals#gmail": 60}, zone="UTC", shard_by="d"))
     assert [seen(org, Controls(), minutes=m) for m in (15, 30, 60)] == [75, 75, 75]  # one step for one hour's mails
     later = NOW + timedelta(hours=1)
-    commit(org.w.counters.counting(org.name, later, {"sent": 400, "delivery_delays": 60}, zone="UTC", shard_by="e"))
+    commit(org.w.counters.counting(org.name, later, {"sent": 400, "deferrals#gmail": 60}, zone="UTC", shard_by="e"))
     assert seen(org, Controls(), minutes=75) == 56
 
 
 def test_what_delivery_took_is_given_back_after_a_calm_org_day_and_what_money_took_is_not(org: Org) -> None:
-    commit(org.w.counters.counting(org.name, NOW, {"sent": 400, "delivery_delays": 60}, zone="UTC", shard_by="d"))
+    commit(org.w.counters.counting(org.name, NOW, {"sent": 400, "deferrals#gmail": 60}, zone="UTC", shard_by="d"))
     assert seen(org, Controls(), minutes=15) == 75
     known = org.w.control.velocity(org.name)
     assert known is not None and known["untroubled"] == 100

@@ -40,6 +40,7 @@ _TYPES = {
 _TIMELESS = ("send", "reject", "rendering_failure")  # these carry no time of their own: mail.timestamp stands in
 _ON_ACCOUNT_LIST = "OnAccountSuppressionList"
 _DEFERRALS = ("SpamDetected", "IPFailure", "SendingDeferral")
+_NOT_OF_US = ("MailboxFull", "MessageTooLarge", "AttachmentRejected")  # soft bounces of one mailbox or one mail
 _MAX_WRAPPINGS = 3
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -88,7 +89,10 @@ class SesEvent:
     @property
     def counts_as_deferral(self) -> bool:
         """A delay because a provider wants less of our mail (it says so, or SES holds back for it), and not a full mailbox or trouble
-        of its own. Types: SES developer guide, "Contents of event data", delivery delay object."""
+        of its own; or a mail that it returned for good without naming mailbox or mail: a block by its policy is told so. Types: SES
+        developer guide, "Contents of event data", delivery delay and bounce objects."""
+        if self.kind == "bounce":
+            return self.bounces_as == "soft_bounces" and self.bounce_subtype not in _NOT_OF_US
         return self.kind == "delivery_delay" and self.reason in _DEFERRALS
 
     @property

@@ -60,7 +60,7 @@ class Delivery:
     heard: int  # of them, those a complaint about which would be heard of (`records.causes`)
     complaints: int
     bounces: int
-    deferred: int  # soft bounces, and mails that were delayed
+    deferred: int  # put off or returned because a provider wants less of us, each once
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from revenue_engine.pacing.nowcast import Sends, arrivals
 from revenue_engine.pacing.velocity import Delivery, Flow
 from revenue_engine.prediction.level import of_weekdays
 from revenue_engine.prediction.rates import Delay
+from revenue_engine.records.subscriber import PROVIDERS
 
 WINDOW_HOURS = 24
 PAST_DAYS = 21  # whole weeks before yesterday, for the level
@@ -32,7 +33,8 @@ OWN_SHARE = 0.5  # of the clicks that should have come: of mails that left in th
 _PREDICTED = ("predicted_clicks_millionths", "predicted_conversions_millionths")
 _CAME_HOURLY = (("clicked_mails",), ("mailed_conversions",))
 _CAME_DAILY = (("clicked_mails",), ("conversions%engine", "conversions%fixed"))
-_DELIVERY = ("sent", "heard", "complaints", "bounces", "soft_bounces", "delivery_delays")
+_DEFERRALS = tuple(f"deferrals#{provider}" for provider in PROVIDERS)  # not every late mail: a full mailbox asks for no patience
+_DELIVERY = ("sent", "heard", "complaints", "bounces", *_DEFERRALS)
 HOURLY = (*_PREDICTED, "clicked_mails", "mailed_conversions", *_DELIVERY)
 DAILY = (*_PREDICTED, "clicked_mails", "conversions%engine", "conversions%fixed")
 _HOUR = timedelta(hours=1)
@@ -117,7 +119,7 @@ def delivery(hours: Mapping[datetime, Counts], *, stepped_at: datetime, now: dat
         heard=_total(window, "heard"),
         complaints=_total(window, "complaints"),
         bounces=_total(window, "bounces"),
-        deferred=_total(window, "soft_bounces", "delivery_delays"),
+        deferred=_total(window, *_DEFERRALS),
     )
 
 

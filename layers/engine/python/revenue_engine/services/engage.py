@@ -132,6 +132,8 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
             name = event.bounces_as
             counters = {name: 1, f"{name}#{provider}": 1}
             by_cause = counted_by_cause("bounces", send) if name == "bounces" else {}
+            if event.counts_as_deferral and "deferred_at" not in send:  # a mail that was put off and then returned is one
+                marks, outcome["deferred_at"], counters[f"deferrals#{provider}"] = ["deferred_at"], at, 1
         case "complaint":
             facts |= {"feedback_type": event.feedback_type}
             if event.counts_as_complaint:
