@@ -95,6 +95,26 @@ def test_predictions_add_up_to_the_clicks_that_were() -> None:
     assert not bundle.manifest.prior
 
 
+@pytest.mark.parametrize("after", [0.02, 0.03, 0.08])
+@pytest.mark.parametrize("days_since", [10, 40, 90, 200, 360])
+def test_rates_that_follow_a_lasting_change_are_not_held_against_the_year_before_it(after: float, days_since: int) -> None:
+    """Clicks of four in a hundred become others for good; a year of evidence remembers both, the rates forget a hundredth a day."""
+    rows = [
+        Evidence(NOW.date() - timedelta(days=day), "1", "standard", segment, deliveries=200, clicks=round(200 * rate))
+        for day in range(1, 366)
+        for rate in (after if day <= days_since else 0.04,)
+        for segment in ("clicker", "silent")
+    ]
+    (only,) = train(rows, CATEGORIES, NOW, code_version="1", champion=prior_bundle(NOW))
+    assert only.verdict.passed, only.verdict.reasons
+    figures = only.bundle.manifest.metrics
+    assert figures["predicted_to_actual_clicks"] == pytest.approx(1, abs=0.03)
+    assert (figures["deliveries"], figures["clicks"]) == (sum(row.deliveries for row in rows), sum(row.clicks for row in rows))
+    young = 1 - 0.99**days_since  # of all that is remembered
+    level = only.bundle.rates.click_level["clicker"] * only.bundle.rates.click_ratio.get("1", 1.0)
+    assert level == pytest.approx(0.04 + (after - 0.04) * young / (1 - 0.99**365), rel=0.03)
+
+
 def test_without_evidence_the_prior_stands() -> None:
     assert fit_rates([], {}, NOW) == PRIOR_RATES
 

@@ -26,6 +26,7 @@ from revenue_engine.learning.habits import WouldBe, fit_habits
 from revenue_engine.learning.hours import fit_hours
 from revenue_engine.learning.rates import fit_rates
 from revenue_engine.learning.told import clicks_by, paying, payout_level, told
+from revenue_engine.offers.posterior import exposure
 from revenue_engine.pacing.index import Habits
 from revenue_engine.pacing.solve import solve
 from revenue_engine.prediction.rates import Rates, table
@@ -171,26 +172,29 @@ def _fingerprint(log: MailLog | WouldBe) -> str:
 def _rates_verdict(
     rows: list[Evidence], rates: Rates, categories: Mapping[str, str], now: datetime
 ) -> tuple[dict[str, float], Verdict]:
-    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them."""
+    """What was counted, and whether the rates fit it: enough clicks seen, and predictions within a fifth of them, both faded as the rates
+    were fitted. Held against unfaded clicks of a year, rates that follow a list's change would be off for as long as the year remembers."""
     settled = [row for row in rows if row.day < now.date()]
+    fading = exposure(settled, rates, now, categories).fading
     arms = sorted({(row.offer, row.variant) for row in settled})
     rate_of = table(
         rates.click_level, rates.click_ratio, [(offer, variant, categories.get(offer, "")) for offer, variant in arms]
     )
     place = {arm: a for a, arm in enumerate(arms)}
-    predicted = float(
-        sum(row.deliveries * rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled)
+    rate = np.array([rate_of[SEGMENTS.index(row.segment), place[row.offer, row.variant]] for row in settled], dtype=np.float64)
+    deliveries, clicks = (
+        np.array([getattr(row, name) for row in settled], dtype=np.float64) for name in ("deliveries", "clicks")
     )
-    clicks = sum(row.clicks for row in settled)
-    ratio = predicted / clicks if clicks else 0.0
+    faded = float(fading @ clicks)
+    ratio = float(fading @ (deliveries * rate)) / faded if faded else 0.0
     counted = {
-        "deliveries": float(sum(row.deliveries for row in settled)),
-        "clicks": float(clicks),
+        "deliveries": float(deliveries.sum()),
+        "clicks": float(clicks.sum()),
         "conversions": float(sum(row.conversions for row in rows)),
         "predicted_to_actual_clicks": ratio,
     }
     reasons = []
-    if clicks < MIN_CLICKS:
+    if clicks.sum() < MIN_CLICKS:
         reasons.append("too_few_clicks")
     elif not CALIBRATED[0] <= ratio <= CALIBRATED[1]:
         reasons.append("rates_off")
