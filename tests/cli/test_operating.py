@@ -146,6 +146,7 @@ def test_init_again_changes_nothing(run: Run, org: Org) -> None:
 
 
 def test_init_shows_the_postback_address_once(system: Plane, org: Org) -> None:
+    org.w.parameters.put(names.autonomy_parameter(org.w.stage, f"{org.name}-new"), "off")  # as a stack makes it
     made = CliRunner().invoke(main, ["--org", f"{org.name}-new", "init"])
     assert made.exit_code == 0
     conversion, event = made.stdout.splitlines()[-2:]
@@ -237,13 +238,46 @@ def test_a_stage_that_is_not_there_is_one_clear_line(system: Plane) -> None:
     assert result.stderr == "Error: stage_unknown: no parameter /revenue-engine/nowhere/environment in this account and region\n"
 
 
-def test_an_org_without_secrets_is_one_clear_line(system: Plane, tmp_path: Path) -> None:
-    file = tmp_path / "people.csv"
-    file.write_text("email,consent_source,consent_at\nada@example.com,shop,2026-01-01\n")
-    result = CliRunner().invoke(main, ["--org", "nobody", "import", "subscribers", str(file)])
-    assert result.exit_code == 1
-    assert result.stderr == f"Error: controls_unreadable: no parameter {names.controls_parameter('dev', 'nobody')}\n"
-    assert "Traceback" not in result.output
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("autonomy", "set", "off"),
+        ("autonomy", "show"),
+        ("controls", "set", "FILE.json"),
+        ("import", "subscribers", "FILE.csv"),
+        ("import", "subscribers", "FILE.csv", "--dry-run"),
+        ("import", "offers", str(BUNDLED)),
+        ("import", "suppression", "7", "FILE.txt"),
+        ("init",),
+        ("secret", "rotate"),
+        ("status",),
+    ],
+)
+def test_a_mistyped_org_is_refused_by_name_and_nothing_is_made_for_it(
+    system: Plane, org: Org, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    for name, text in {
+        "FILE.csv": "email,status\nada@example.com,unsubscribed\n",
+        "FILE.json": "{}",
+        "FILE.txt": "ada@example.com\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    given = [str(tmp_path / word) if word.startswith("FILE") else word for word in arguments]
+    result = CliRunner().invoke(main, ["--org", "mian", *given])
+    switch = names.autonomy_parameter("dev", "mian")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: org_unknown: no parameter {switch}; the stack's org is main\n"
+    root = {"Path": switch.rpartition("/")[0], "Recursive": True}
+    assert system.client("ssm").get_parameters_by_path(**root)["Parameters"] == []
+
+
+def test_the_stacks_own_switch_can_be_made_again(system: Plane, org: Org) -> None:
+    """Whatever became of the parameter: the switch goes off."""
+    name = names.autonomy_parameter("dev", "main")
+    before = system.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    system.client("ssm").delete_parameter(Name=name)
+    assert CliRunner().invoke(main, ["autonomy", "set", before]).stdout == f"{before}\n"
+    assert system.client("ssm").get_parameter(Name=name)["Parameter"]["Value"] == before
 
 
 @pytest.mark.parametrize(

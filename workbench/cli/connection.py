@@ -47,6 +47,13 @@ def wiring_of(stage: str) -> Wiring:
     return Wiring(tuple(sorted(environment.items())))
 
 
+def _check_org(w: Wiring, org: str) -> None:
+    """A mistyped org would get a switch, people or offers of its own, which no function ever looks at, and the mail would go on."""
+    if not w.serves(org) and not w.parameters.has_switch(org):
+        own = w.value(names.ORG)
+        raise Refused("org_unknown", f"no parameter {names.autonomy_parameter(w.stage, org)}; the stack's org is {own}")
+
+
 @dataclass
 class Connection:
     """What every command gets: the org, and the stack's wiring made on first use."""
@@ -66,11 +73,13 @@ class Connection:
 
     @cached_property
     def wiring(self) -> Wiring:
-        """Raises Refused, or botocore's own errors when AWS cannot be reached."""
+        """Raises Refused where the stage or the org is not there, or botocore's own errors when AWS cannot be reached."""
         if self.endpoint_url:
             os.environ["AWS_ENDPOINT_URL"] = self.endpoint_url
             if _is_local(self.endpoint_url):
                 os.environ.update(_OF_A_LOCAL_PLANE)
         # Functions have it from Lambda; metrics of what the command line does carry it too.
         os.environ.setdefault(names.STAGE, self.stage)
-        return wiring_of(self.stage)
+        w = wiring_of(self.stage)
+        _check_org(w, self.org)
+        return w

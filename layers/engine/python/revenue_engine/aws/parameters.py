@@ -49,6 +49,10 @@ class Parameters:
             raise Refused("autonomy_unreadable", f"no parameter {name}")
         return parse_autonomy(text)
 
+    def has_switch(self, org: str) -> bool:
+        """Whether the org's switch is there, whatever it says: its stack made it."""
+        return self._get(names.autonomy_parameter(self.stage, org), max_age_seconds=MAX_AGE_SECONDS) is not None
+
     def controls(self, org: str) -> Controls:
         """Raises Refused when they are missing or invalid."""
         return parse_controls(self.controls_document(org))
