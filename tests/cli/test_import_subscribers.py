@@ -88,6 +88,16 @@ def test_an_import_never_resurrects_an_opt_out(run: Run, file: Path, org: Org) -
     assert org.person(org.subscriber("ada@example.com"))["status"] == "unsubscribed"
 
 
+@pytest.mark.parametrize("line", ["ada@example.com,Ada,,,,unsubscribed,\n", "ada@example.com,Ada,unsubscribed\n"])
+def test_a_broken_line_that_says_an_opt_out_opts_out(run: Run, file: Path, org: Org, line: str) -> None:
+    file.write_text(HEADER + GOOD)
+    run("import", "subscribers", file)
+    file.write_text(HEADER + line)
+    assert run("import", "subscribers", file).stdout == "subscribers: 1 opted out\n"
+    person = org.person(org.subscriber("ada@example.com"))
+    assert (person["status"], person["profile"]) == ("unsubscribed", {"first_name": "Ada"})
+
+
 def test_columns_are_mapped_and_consent_may_be_given_for_the_file(run: Run, file: Path, org: Org) -> None:
     file.write_text("E-Mail,Vorname\nada@example.com,Ada\n")
     refused = run("import", "subscribers", file, "--map", "email=E-Mail")

@@ -255,6 +255,41 @@ def test_of_an_opt_out_every_fact_may_be_unreadable_but_the_address() -> None:
     assert problems([second]) == [(3, "email", "not_an_address")]
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("email,status,country", "q1@example.com,unsubscribed"),  # cut short
+        ("email,status,country,profile.friend,zone", "q1@example.com, Unsubscribed ,DE,other@example.com"),
+        ("email,status,country", "q1@example.com,unsubscribed,DE,"),
+        ("email,status,country", "q1@example.com,unsubscribed,,,DE"),
+        ("email,last_name,status", "q1@example.com,Miller, Jr.,unsubscribed"),  # a comma that should have been quoted
+        ("email,last_name,first_name,status", "q1@example.com,Miller,unsubscribed"),  # a cell lost on the way
+        ("last_name,email,status", "Miller, Jr.,q1@example.com,unsubscribed"),
+        ("status,email,country", "q1@example.com,unsubscribed"),
+    ],
+)
+def test_an_opt_out_with_too_few_or_too_many_cells_comes_through_with_nothing_else(header: str, row: str) -> None:
+    (line,) = read(f"{header}\n{row}\n")
+    (plain,) = read("email,status\nq1@example.com,unsubscribed\n")
+    assert line.record is not None and line.record == plain.record
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "field", "reason"),
+    [
+        ("email,status,country", "a@x.example,active", "row", "ragged_row"),
+        ("email,country,note", "a@x.example,unsubscribed", "row", "ragged_row"),  # no column of statuses
+        ("email,status", "a@x.example,active,b@x.example,unsubscribed", "row", "ragged_row"),  # which of the two?
+        ("email,status,country", "nobody,unsubscribed", "email", "not_an_address"),
+        ("email,status", "nobody,unsubscribed,DE", "row", "ragged_row"),
+    ],
+)
+def test_a_line_with_too_few_or_too_many_cells_that_says_no_clear_opt_out_is_bad(
+    header: str, row: str, field: str, reason: str
+) -> None:
+    assert problems(read(f"{header}\n{row}\n")) == [(2, field, reason)]
+
+
 def test_columns_nobody_reads_are_known_by_name() -> None:
     lines = ["\ufeffOrt,E-Mail,zone,profile.plan, Note \n"]
     assert ignored_columns(lines, mapping={"email": "E-Mail"}) == ("Ort", "Note")

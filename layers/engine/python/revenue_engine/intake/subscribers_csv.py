@@ -83,7 +83,8 @@ def read_subscribers(
         consent (P1), nor where a `consent` column does not say yes.
 
     A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the
-    importer lets it win whatever row came first (P3). Nor is an opt-out refused for a fact that cannot be read, which is left out.
+    importer lets it win whatever row came first (P3). Nor is an opt-out refused for a fact that cannot be read, which is left out, or
+    for too few or too many cells, of which nothing but the address and the status is read.
 
     Raises BadInput, before any row, when the header cannot carry the import.
     """
@@ -162,9 +163,11 @@ def _rows(
             cells = next(reader)
             if not cells:
                 continue
-            if len(cells) != width:
-                raise BadInput("row", "ragged_row", f"{len(cells)} cells instead of {width}")
-            record = _record({name: cells[place] for name, place in columns.items()}, now, consent_source, consent_at)
+            if len(cells) == width:
+                named = {name: cells[place] for name, place in columns.items()}
+            else:
+                named = _opt_out_of(cells, width, columns)
+            record = _record(named, now, consent_source, consent_at)
             earlier = first_line.setdefault(record.email, number)
             if earlier != number and record.status == "active":
                 raise BadInput("email", "duplicate_in_file", f"first in line {earlier}")
@@ -177,6 +180,30 @@ def _rows(
             yield Line(number, None, bad)
         else:
             yield Line(number, record, None)
+
+
+def _opt_out_of(cells: list[str], width: int, columns: Mapping[str, int]) -> dict[str, str]:
+    """Address and status of a line with too few or too many cells that says an opt-out (P3); nothing else of it stands where it should.
+
+    Too few are missing at the end if the status is in its place. Otherwise cells have moved: the opt-out may stand anywhere, and so may
+    the address if the line has only one. Raises BadInput("row", "ragged_row") on any other line.
+    """
+    cells, email, status = [cell.strip() for cell in cells], columns["email"], columns.get("status")
+    if status is not None:
+        if max(email, status) < len(cells) < width and cells[status].lower() in OPTED_OUT:
+            return {"email": cells[email], "status": cells[status]}
+        said = [cell for cell in cells if cell.lower() in OPTED_OUT]
+        addresses = {address for cell in cells if (address := _address(cell))}
+        if said and len(addresses) == 1:
+            return {"email": addresses.pop(), "status": said[0]}
+    raise BadInput("row", "ragged_row", f"{len(cells)} cells instead of {width}")
+
+
+def _address(cell: str) -> str:
+    try:
+        return normalise_address(cell)
+    except BadInput:
+        return ""
 
 
 def _record(cells: Mapping[str, str], now: datetime, consent_source: str, consent_at: datetime | None) -> SubscriberRecord:
