@@ -98,6 +98,25 @@ def test_a_broken_line_that_says_an_opt_out_opts_out(run: Run, file: Path, org: 
     assert (person["status"], person["profile"]) == ("unsubscribed", {"first_name": "Ada"})
 
 
+def test_opt_outs_are_imported_while_the_controls_are_refused(run: Run, file: Path, org: Org, system: Plane) -> None:
+    file.write_text(HEADER + GOOD)
+    run("import", "subscribers", file)
+    org.set_controls(zone="Mars/Base")
+    out = HEADER + "ada@example.com,,,,,unsubscribed\n" + "cy@example.com,,,,,complained\n"
+    file.write_text(out + OTHER)
+    refused = run("import", "subscribers", file)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: controls_unreadable: zone: ")
+    assert refused.stderr.endswith(": 2 opt-outs were taken, nobody else was imported (1)\n")
+    assert _people(org, system) == 2
+    statuses = [org.person(org.subscriber(f"{who}@example.com"))["status"] for who in ("ada", "cy")]
+    assert statuses == ["unsubscribed", "complained"]
+    assert all(org.w.suppression.is_suppressed(org.name, org.address_hash(f"{who}@example.com")) for who in ("ada", "cy"))
+    file.write_text(out)
+    again = run("import", "subscribers", file)
+    assert (again.exit_code, again.stdout) == (0, "subscribers: 2 opted out\n")
+
+
 def test_columns_are_mapped_and_consent_may_be_given_for_the_file(run: Run, file: Path, org: Org) -> None:
     file.write_text("E-Mail,Vorname\nada@example.com,Ada\n")
     refused = run("import", "subscribers", file, "--map", "email=E-Mail")

@@ -232,6 +232,18 @@ def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) ->
         assert (again.exit_code, again.stderr) == (1, f"Error: does_not_wait: {plan}: {why}\n")
 
 
+def test_plans_are_read_while_the_controls_are_refused_for_something_else(run: Run, org: Org) -> None:
+    facts = {"status": "waiting", "valid_until": 1_772_640_000, "sends": 3, "predicted_revenue_micros": 123_456, "groups": []}
+    org.w.control.put_approval(org.name, "p1", {"approval_id": "p1"} | facts)
+    org.set_controls(currency="EUR", zone="Mars/Base")
+    assert "0.12 EUR" in run("approvals", "list").stdout
+    assert run("approvals", "show", "p1").exit_code == 0
+    org.set_controls(currency="XYZ")
+    refused = run("approvals", "list")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: controls_unreadable: currency: ")
+
+
 def test_a_stage_that_is_not_there_is_one_clear_line(system: Plane) -> None:
     result = CliRunner().invoke(main, ["--stage", "nowhere", "status"])
     assert result.exit_code == 1

@@ -18,7 +18,7 @@ from revenue_engine.records.controls import parse_autonomy, parse_controls
 from revenue_engine.services import approvals as approving
 from revenue_engine.services import breaker as breaking
 from revenue_engine.services import quarantine as quarantining
-from revenue_engine.services.books import check_currency
+from revenue_engine.services.books import books_currency, check_currency
 from revenue_engine.services.setup import set_up
 from revenue_engine.services.status import status as state_of
 from workbench.cli import display
@@ -150,7 +150,7 @@ def approvals() -> None:
 @click.pass_obj
 def approvals_list(connection: Connection) -> None:
     """Every plan on record."""
-    currency = connection.wiring.parameters.controls(connection.org).currency
+    currency = books_currency(connection.wiring, connection.org)
     rows = [
         (
             p["approval_id"],
@@ -176,7 +176,7 @@ def approvals_show(connection: Connection, plan: str) -> None:
     found = connection.wiring.control.approval(connection.org, plan)
     if found is None:
         raise BadInput("plan", "unknown", plan[:60])
-    currency, groups = connection.wiring.parameters.controls(connection.org).currency, found.get("groups", [])
+    currency, groups = books_currency(connection.wiring, connection.org), found.get("groups", [])
     rows = [
         (
             f"{g['offer']} {g['offer_name']}",

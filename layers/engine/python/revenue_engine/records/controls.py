@@ -235,6 +235,18 @@ def parse_controls(document: str) -> Controls:
         raise Refused("controls_unreadable", fields) from None
 
 
+class _Currency(BaseModel):
+    currency: Annotated[str, AfterValidator(_currency)] = Controls.model_fields["currency"].default
+
+
+def currency_of(document: str) -> str:
+    """What amounts are in, by a document that may be refused for something else. Raises Refused as `parse_controls` does."""
+    try:
+        return _Currency.model_validate_json(document, strict=True).currency
+    except ValidationError:
+        return parse_controls(document).currency  # it refuses, and names the field
+
+
 def stored_controls(document: Mapping[str, Any]) -> Controls:
     """The controls that a cycle was decided by, as its snapshot has them: what has become narrower since does not change the past, and
     replay reads what was decided by (D1). Raises ValidationError on what no engine has written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.errors import BadInput
-from revenue_engine.records.controls import Controls
+from revenue_engine.records.controls import Controls, currency_of
 
 
 def controls_in_books_currency(w: Wiring, org: str) -> Controls:
@@ -14,6 +14,11 @@ def controls_in_books_currency(w: Wiring, org: str) -> Controls:
     if books is None or books == controls.currency:
         return controls
     return controls.model_copy(update={"currency": books, "fx_rates": {}})
+
+
+def books_currency(w: Wiring, org: str) -> str:
+    """The currency alone, also while the controls are refused for something else. Raises Refused where they do not say it either."""
+    return w.control.books_currency(org) or currency_of(w.parameters.controls_document(org))
 
 
 def check_currency(w: Wiring, org: str, controls: Controls) -> None:

@@ -16,7 +16,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.subscribers import ACTIVE, GRANTED, due_shard, lot_key, row_of
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.errors import Contention
+from revenue_engine.errors import Contention, Refused
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.lots import lot_of
@@ -43,13 +43,26 @@ def import_subscribers(
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     progress: Callable[[], None] = lambda: None,
 ) -> ImportReport:
-    """Writes people that have been validated. Stopped half-way, the same file again does the rest."""
-    controls = w.parameters.controls(org)
+    """Writes people that have been validated. Stopped half-way, the same file again does the rest.
+
+    Raises Refused while the controls are, after the opt-outs: they wait for nobody (P3), and need nothing that the controls say.
+    """
+    refused: Refused | None = None
+    try:
+        controls = w.parameters.controls(org)
+    except Refused as why:
+        controls, refused = Controls(), why
     key = w.parameters.address_key(org)
-    report = ImportReport()
+    report, left_out = ImportReport(), 0
     for record in people:
+        if refused is not None and record.status == ACTIVE:
+            left_out += 1
+            continue
         report.outcomes[_one(w, org, record, controls, key, now, random_bytes)] += 1
         progress()
+    if refused is not None and left_out:
+        taken = report.outcomes.total()
+        raise Refused(refused.reason, f"{refused.detail}: {taken:,} opt-outs were taken, nobody else was imported ({left_out:,})")
     return report
 
 
