@@ -122,6 +122,16 @@ def test_controls_are_replaced_whole_and_a_value_beyond_its_limit_is_refused_by_
     assert json.loads(run("controls", "show").stdout)["max_daily_emails"] == 500
 
 
+def test_controls_with_a_rate_of_a_day_to_come_are_refused_by_name(run: Run, tmp_path: Path) -> None:
+    file, before = tmp_path / "controls.json", run("controls", "show").stdout
+    file.write_text(json.dumps({"fx_rates": {"EUR": {"rate": "1.08", "as_of": "2026-03-05"}}}))
+    refused = run("controls", "set", file)
+    assert (refused.exit_code, refused.stderr) == (1, "Error: fx_rates.EUR.as_of: in_the_future (2026-03-05)\n")
+    assert run("controls", "show").stdout == before
+    file.write_text(json.dumps({"zone": "Pacific/Kiritimati", "fx_rates": {"EUR": {"rate": "1.08", "as_of": "2026-03-05"}}}))
+    assert run("controls", "set", file).stdout == "controls set\n"
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [

@@ -10,7 +10,7 @@ import click
 
 from revenue_engine.aws import names
 from revenue_engine.clock import day_in
-from revenue_engine.errors import BadInput
+from revenue_engine.fx import check_day
 from revenue_engine.money import parse_currency
 from revenue_engine.records.controls import parse_controls
 from workbench.cli import display
@@ -47,8 +47,7 @@ def fx_set(connection: Connection, currency: str, rate: str, as_of: datetime | N
     document: dict[str, Any] = json.loads(stored)
     today = day_in(connection.now(), controls.zone)
     of: date = as_of.date() if as_of else today
-    if of > today:
-        raise BadInput("as_of", "in_the_future", of.isoformat())
+    check_day(of, today=today, field="as_of")
     code = parse_currency(currency, field="currency")
     document["fx_rates"] = document.get("fx_rates", {}) | {code: {"rate": rate, "as_of": of.isoformat()}}
     changed = json.dumps(document)

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from revenue_engine.aws import names
-from revenue_engine.clock import from_epoch
+from revenue_engine.clock import day_in, from_epoch
 from revenue_engine.errors import BadInput, Refused
+from revenue_engine.fx import check_day
 from revenue_engine.money import format_micros
 from revenue_engine.records.controls import parse_autonomy, parse_controls
 from revenue_engine.services import approvals as approving
@@ -86,7 +87,10 @@ def controls_set(connection: Connection, file: Path) -> None:
         document = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise BadInput("file", "not_utf8") from None
-    check_currency(connection.wiring, connection.org, parse_controls(document))
+    wanted = parse_controls(document)
+    check_currency(connection.wiring, connection.org, wanted)
+    for currency, rate in wanted.fx_rates.items():
+        check_day(rate.as_of, today=day_in(connection.now(), wanted.zone), field=f"fx_rates.{currency}.as_of")
     connection.wiring.parameters.put(names.controls_parameter(connection.stage, connection.org), document)
     click.echo("controls set")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fractions import Fraction
 
+from revenue_engine.errors import BadInput
 from revenue_engine.records.controls import Controls
 
 
@@ -18,3 +20,9 @@ def rate_for(controls: Controls, currency: str) -> str | None:
 def convert(micros: int, rate: str) -> int:
     """Micros of the org's currency, rounded half even at the micro; a negative amount is the mirror of its positive twin."""
     return round(micros * Fraction(rate))
+
+
+def check_day(as_of: date, *, today: date, field: str) -> None:
+    """Nobody has read a rate of a day to come. Raises BadInput naming `field`."""
+    if as_of > today:
+        raise BadInput(field, "in_the_future", as_of.isoformat())
