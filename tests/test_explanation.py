@@ -258,6 +258,17 @@ def test_a_send_shows_choice_propensity_price_index_and_runner_up() -> None:
     assert "instead by another draw" in flip
 
 
+def test_only_a_mail_that_was_drawn_could_have_been_another_by_another_draw() -> None:
+    page = a_page([a_row(n, arm=n % 2, recent_sends=(T - 9 * DAY, *(0,) * 7), last_send_at=T - 9 * DAY) for n in range(1, 21)])
+    mailed = [(record, steps) for record, steps in decided(page, a_context()) if record["action"] == "send"]
+    assert all(record["runner_up_offer"] is not None for record, _ in mailed)
+    assert {record["arm"] for record, _ in mailed} == {"engine", "fixed"}
+    for record, steps in mailed:
+        drawn = record["propensity_offer"] * record["propensity_content"] < 1.0
+        assert drawn == (record["arm"] == "engine")
+        assert ("another draw" in step(steps, "what would have changed it").detail) == drawn
+
+
 def test_the_nearest_limit_of_a_send_is_named() -> None:
     page = many(1)
     ((before, _),) = decided(page, a_context())

@@ -253,7 +253,8 @@ def _flip(
     nearest = "no number alone" if found is None else _nearest(found, record["currency"])
     if failed is not None:
         return f"{failed.otherwise}; nearest: {nearest}"
-    if record["runner_up_offer"] is None:
+    certain = record["propensity_offer"] * record["propensity_content"] >= 1.0  # as the fixed policy's, which draws nothing
+    if record["runner_up_offer"] is None or certain:
         return nearest
     return f"{nearest}; {record['runner_up_offer']}, {record['runner_up_content']} instead by another draw"
 
