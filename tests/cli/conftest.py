@@ -20,9 +20,9 @@ Run = Callable[..., Result]
 def run(system: Plane, org: Org) -> Run:
     """`run("import", "offers", path)`: what the command said and its exit code."""
 
-    def runner(*arguments: str | Path, input: str | None = None) -> Result:
+    def runner(*arguments: str | Path, input: str | None = None, columns: int = 200) -> Result:
         connection = Connection(org.name, system.stage, clock=lambda: NOW)
-        # a wide terminal: tables are not folded
-        return CliRunner(env={"COLUMNS": "200"}).invoke(main, [str(a) for a in arguments], obj=connection, input=input)
+        # a wide terminal, unless a test asks for another: tables are not folded
+        return CliRunner(env={"COLUMNS": str(columns)}).invoke(main, [str(a) for a in arguments], obj=connection, input=input)
 
     return runner

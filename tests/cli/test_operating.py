@@ -13,14 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from revenue_engine.aws import names
-from revenue_engine.clock import epoch_seconds
 from revenue_engine.intake.everflow import RawPostback, understand_postback
 from revenue_engine.records.controls import Autonomy
 from revenue_engine.services import quarantine as quarantining
 from revenue_engine.services.attribute import attribute_message
 from revenue_engine.services.http import Request
 from revenue_engine.services.take_postback import take_postback
-from tests.builders import CYCLE, NOW, Org
+from tests.builders import NOW, Org
 from tests.cli.conftest import Run
 from workbench.cli.main import main
 from workbench.local.plane import Plane
@@ -167,36 +166,6 @@ def test_init_shows_the_postback_address_once(system: Plane, org: Org) -> None:
         arrival = understand_postback(RawPostback("r1", org.name, NOW, "GET", rendered.partition("?")[2], "", ""))
         assert (arrival.kind, arrival.payout_micros, arrival.sub1) == (kind, 32_500_000, "1042")
     assert "/everflow/" not in CliRunner().invoke(main, ["--org", f"{org.name}-new", "init"]).stdout
-
-
-def test_status_says_what_an_operator_wants_to_know(run: Run, org: Org) -> None:
-    org.w.control.finish_cycle(org.name, "20260304T0945", now=NOW, report={"lambda_micros": 4_000, "kappa_micros": 1_500_000})
-    shown = run("status").stdout
-    for word in (
-        "autonomy",
-        "full",
-        "breaker.state",
-        "closed",
-        "budget.cap",
-        "2026-03-04 10:00:00 UTC",
-        "0.004 USD",
-        "velocity.sends_per_minute",
-    ):
-        assert word in shown
-    assert "[]" not in shown and ".pk" not in shown and ".sk" not in shown
-    found = json.loads(run("status", "--json").stdout)
-    assert (found["autonomy"], found["findings"], found["velocity"]["sends_per_minute"]) == ("full", [], 100)
-
-
-def test_status_shows_what_the_last_cycles_came_to(run: Run, org: Org) -> None:
-    org.mailed()
-    assert org.w.control.lease_cycle(org.name, CYCLE, now=NOW, seconds=60) is not None
-    report = {"outcome": "completed", "ended_at": epoch_seconds(NOW), "planned": 7, "predicted_revenue_micros": 350_000}
-    org.w.control.finish_cycle(org.name, CYCLE, now=NOW, report=report)
-    shown = run("status").stdout
-    (line,) = [line for line in shown.splitlines() if CYCLE in line and "completed" in line]
-    cells = [cell.strip() for cell in line.split("│")[1:-1]]
-    assert cells == [CYCLE, "completed", "-", "2026-03-04 10:00:00 UTC", "-", "-", "7", "0.35 USD", "1", "0", "0", "0"]
 
 
 def test_plans_that_wait_are_listed_approved_and_rejected(run: Run, org: Org) -> None:

@@ -23,6 +23,7 @@ from workbench.cli.lift import lift
 from workbench.cli.person import person
 from workbench.cli.secret import secret
 from workbench.cli.simulate import simulate
+from workbench.cli.status import status
 from workbench.cli.stops import stops
 from workbench.cli.training import train
 
@@ -91,7 +92,7 @@ for command in (
     operating.approvals,
     operating.breaker,
     stops,
-    operating.status,
+    status,
     reports.revenue,
     reports.kpis,
     reports.attribution,

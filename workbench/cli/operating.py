@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import json
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,7 +18,6 @@ from revenue_engine.services import breaker as breaking
 from revenue_engine.services import quarantine as quarantining
 from revenue_engine.services.books import books_currency, check_currency
 from revenue_engine.services.setup import set_up
-from revenue_engine.services.status import status as state_of
 from workbench.cli import display
 from workbench.cli.connection import Connection
 from workbench.cli.secret import show_postback_urls
@@ -218,47 +214,3 @@ def approvals_reject(connection: Connection, plan: str) -> None:
     if not approving.reject(connection.wiring, connection.org, plan, by=getpass.getuser(), now=connection.now()):
         raise BadInput("plan", "does_not_wait", f"{plan[:60]}: unknown, decided, or too old")
     click.echo("rejected")
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.pass_obj
-def status(connection: Connection, as_json: bool) -> None:
-    """The switch, the breaker, the last cycles and today's counters."""
-    found = state_of(connection.wiring, connection.org, now=connection.now())
-    if as_json:
-        click.echo(json.dumps(found, default=str, indent=2))
-        return
-    cycles, currency = found.pop("cycles"), found["currency"]
-    rows = list(_flat(found))
-    display.table("", ("", ""), [(name, _shown(name, value, currency)) for name, value in rows])
-    if cycles:
-        display.table(
-            "the last cycles",
-            [name.removesuffix("_micros").replace("_", " ") for name in cycles[0]],
-            [[_shown(name, value, currency) for name, value in cycle.items()] for cycle in cycles],
-            whole=("cycle id",),
-        )
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> Any:
-    for name, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _shown(name: str, value: Any, currency: str) -> str:
-    if value is None or value == []:
-        return "-"
-    if isinstance(value, list):
-        return "; ".join(map(str, value))
-    if name.endswith(("_at", ".since")) and isinstance(value, int):
-        moment: datetime = from_epoch(value)
-        return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-    if "_micros#" in name:
-        return format_micros(value, name.partition("#")[2])
-    if name.endswith("_micros"):
-        return format_micros(value, currency)
-    return str(value)

@@ -17,6 +17,7 @@ from revenue_engine.services.cycle_results import cycle_results
 from revenue_engine.services.pace import in_force, known_velocity
 
 POSTMASTER_DAYS = 90
+_CONVERSIONS = ("came", "expected", "ratio", "tail")  # of a look at the velocity (`pacing.velocity.Verdict`)
 
 
 def status(w: Wiring, org: str, *, now: datetime) -> dict[str, Any]:
@@ -67,11 +68,10 @@ def _prices(w: Wiring, org: str, last_cycle: Item | None) -> dict[str, int]:
 def _velocity(w: Wiring, org: str, controls: Controls) -> dict[str, Any]:
     """Mails a minute, what the last cycle saw of them, and the last step that it or another made."""
     known, step = known_velocity(w, org, controls) or {}, w.control.last_velocity_step(org)
-    names = ("cycle_id", "before", "sends_per_minute", "state", "trouble", "stepped_at")
+    names = ("cycle_id", "before", "sends_per_minute", "state", "trouble", "stepped_at", *_CONVERSIONS)
     return {
         "sends_per_minute": in_force(w, org, controls),
-        "state": known.get("state"),
-        "trouble": known.get("trouble"),
+        **{name: known.get(name) for name in ("state", "trouble", *_CONVERSIONS)},
         "last_step": step and {name: step.get(name) for name in names},
     }
 
