@@ -60,7 +60,7 @@ def of_mails(
     person, day
         (m,) of each mail, in any order; days are whole numbers of 0 or more.
     left
-        (m,) the mail that an opt-out, a complaint or a hard bounce answers. When that was told does not matter here.
+        (m,) the mail that an opt-out or a complaint answers. When that was told does not matter here.
     sent_before
         (m,) mails its reader had before the first of these: his clock starts there (left truncation).
     tenure_days

@@ -1,8 +1,9 @@
 """How long somebody stays: a hazard of leaving per mail, fitted elsewhere (`learning/hazard`), served here in NumPy.
 
-Leaving is an observed exit: an opt-out, a complaint, a hard bounce. Its clock is the number of mails somebody got, not the calendar:
-who is mailed half as often lives through the same clock in twice the time, and what the mail itself does (mails of late) is a
-covariate. Cox, "Regression models and life-tables", JRSS B 34 (1972); S = exp(−(H₀(t₁) − H₀(t₀)) · exp((x − x̄)'β)).
+Leaving is an observed exit: an opt-out or a complaint (training counts no bounces: docs/decisions/0038). Its clock is the number of
+mails somebody got, not the calendar: who is mailed half as often lives through the same clock in twice the time, and what the mail
+itself does (mails of late) is a covariate. Cox, "Regression models and life-tables", JRSS B 34 (1972);
+S = exp(−(H₀(t₁) − H₀(t₀)) · exp((x − x̄)'β)).
 n people, d covariates, K periods.
 """
 
