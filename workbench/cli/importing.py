@@ -15,8 +15,9 @@ from revenue_engine.aws.subscribers import ACTIVE
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.errors import BadInput
+from revenue_engine.intake.cells import time_of
 from revenue_engine.intake.postmaster import parse_postmaster
-from revenue_engine.intake.subscribers_csv import SubscriberRecord, time_of
+from revenue_engine.intake.subscribers_csv import SubscriberRecord
 from revenue_engine.records.offer import Offer
 from revenue_engine.services import catalogue
 from revenue_engine.services import import_subscribers as service

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 
 from revenue_engine.errors import BadInput
 from revenue_engine.ids import normalise_address
+from revenue_engine.intake.cells import count_of, share_of, time_of
 from revenue_engine.intake.countries import country_code
 from revenue_engine.records.zones import zone_number
 
@@ -24,8 +24,6 @@ OPTED_OUT = ("unsubscribed", "complained", "bounced")
 STATUSES = ("active", *OPTED_OUT)
 CONSENTED = ("yes", "true", "1", "y", "granted")
 NOT_CONSENTED = ("no", "false", "0", "n")
-EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # the packed row's times are uint32, 0 = never
-CLOCKS_DIFFER = timedelta(days=1)  # and zones: a date without one is UTC's
 MOST_PURCHASES = 65_000
 MAX_TOPICS = 32  # a bit each in the packed row
 _MAX = {"email": 320, "topics": 1_000, PROFILE: 500}
@@ -252,9 +250,9 @@ def _read(text: Mapping[str, str], now: datetime, consent_source: str, consent_a
         last_name=given["last_name"],
         country=country,
         topics=_topics(given["topics"]),
-        price_sensitivity=_share(given["price_sensitivity"], "price_sensitivity"),
-        peak_hour=_count(given["peak_hour"], "peak_hour", most=23),
-        purchases=_count(given["purchases"], "purchases", most=MOST_PURCHASES),
+        price_sensitivity=share_of(given["price_sensitivity"], field="price_sensitivity"),
+        peak_hour=count_of(given["peak_hour"], field="peak_hour", most=23),
+        purchases=count_of(given["purchases"], field="purchases", most=MOST_PURCHASES),
         last_purchase_at=time_of(given["last_purchase_at"], field="last_purchase_at", now=now),
         created_at=time_of(given["created_at"], field="created_at", now=now),
         profile={name.removeprefix(PROFILE): value for name, value in text.items() if name.startswith(PROFILE) and value},
@@ -275,47 +273,9 @@ def _topics(text: str) -> tuple[str, ...]:
     return topics
 
 
-def _share(text: str, name: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise BadInput(name, "not_a_number", text[:20]) from None
-    if not math.isfinite(value) or not 0 <= value <= 1:
-        raise BadInput(name, "out_of_range", "0 to 1")
-    return value
-
-
-def _count(text: str, name: str, *, most: int) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()) or int(text) > most:
-        raise BadInput(name, "out_of_range", f"0 to {most}")
-    return int(text)
-
-
 def _check_consent(answer: str) -> None:
     """P1: an empty cell is no yes."""
     if answer in NOT_CONSENTED:
         raise BadInput("consent", "no_consent")
     if answer not in CONSENTED:
         raise BadInput("consent", "not_yes_or_no", answer[:20])
-
-
-def time_of(text: str, *, field: str, now: datetime) -> datetime | None:
-    """A date or time that has been, aware UTC; without a zone it is UTC. None when it is empty. Raises BadInput naming `field`."""
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except ValueError:
-        raise BadInput(field, "not_a_time", text[:30]) from None
-    except OverflowError:
-        raise BadInput(field, "out_of_range", text[:30]) from None
-    if at < EARLIEST:
-        raise BadInput(field, "out_of_range", text[:30])
-    if at > now + CLOCKS_DIFFER:
-        raise BadInput(field, "in_the_future", text[:30])
-    return at
