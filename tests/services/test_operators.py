@@ -183,7 +183,7 @@ def test_an_approved_plan_is_queued_once_within_the_days_cap_and_then_mailed(org
     org.set_controls(max_daily_emails=2)
     plans = waiting(org, 3)
     assert ask(org, "GET", "approvals")[1]["approvals"][0]["status"] == "waiting"
-    assert ask(org, "POST", "approvals/a1/approve") == (200, {"queued": 2})
+    assert ask(org, "POST", "approvals/a1/approve") == (200, {"queued": 2, "outside_hours": 0})
     again = {"error": "does_not_wait", "detail": f"a1: approved by {ALEX}"}
     assert ask(org, "POST", "approvals/a1/approve") == (409, again)
     assert org.reserved() == 2

@@ -156,7 +156,7 @@ def test_a_plan_that_expires_in_the_queue_is_not_mailed() -> None:
     with house(1, autonomy="approval", by_hand=True, approval_valid_hours=1) as made:
         made.cycle()
         (waiting,) = approvals.listed(made.w, ORG, now=made.now)
-        made.run(44)
+        made.watch(44)
         assert approvals.approve(made.w, ORG, waiting["approval_id"], by="ann", now=made.now) == 1
         made.plane.clock.move_to(made.now + timedelta(minutes=2))
         made.judge()

@@ -195,6 +195,8 @@ def approvals_show(connection: Connection, plan: str) -> None:
         click.echo(f"and {g['sends']} sends in {g['smaller_groups']} smaller groups, {earns}")
     if found.get("not_routine"):
         click.echo(f"not routine: {', '.join(found['not_routine'])}")
+    if approving.waits(found, connection.now()):
+        _say_outside_hours(connection, found)
 
 
 @approvals.command("approve")
@@ -204,6 +206,13 @@ def approvals_approve(connection: Connection, plan: str) -> None:
     """Let a plan go."""
     queued = approving.approve(connection.wiring, connection.org, plan, by=getpass.getuser(), now=connection.now())
     click.echo(f"{queued} sends queued")
+    _say_outside_hours(connection, connection.wiring.control.approval(connection.org, plan) or {})
+
+
+def _say_outside_hours(connection: Connection, plan: dict[str, Any]) -> None:
+    controls = connection.wiring.parameters.controls(connection.org)
+    if outside := approving.outside_hours(plan, controls, now=connection.now()):
+        click.echo(f"{outside} of its readers are outside their sending hours now: approved now, their mails are dropped")
 
 
 @approvals.command("reject")

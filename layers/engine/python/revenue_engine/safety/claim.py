@@ -13,6 +13,7 @@ from revenue_engine.records.zones import ZONES
 STALE_SECONDS = 300  # the judge's heartbeat
 TRICKLE_SECONDS = 1_800  # half open: two cycles, then the machine looks at what they brought
 TRICKLE_STALE_SECONDS = TRICKLE_SECONDS + 900  # a machine that died half open lets nothing more through
+OUTSIDE_HOURS = "outside_hours"
 _WEEK = 7 * 86_400
 _NO_MAIL = ARMS.index("no_mail")
 _STATUS_REASON = {"unsubscribed": "opted_out", "complained": "opted_out", "bounced": "address_bounced", "erased": "erased"}
@@ -44,16 +45,20 @@ def may_claim(*, status: str, consent_status: str, row: Row, controls: Controls,
         return "no_consent"
     if row.arm == _NO_MAIL:
         return "holdout"
-    local = datetime.fromtimestamp(now, ZoneInfo(ZONES[row.zone]))
-    if local.weekday() not in controls.enabled_weekdays or not (
-        controls.sending_hours_start <= local.hour < controls.sending_hours_end
-    ):
-        return "outside_hours"
+    if not within_hours(ZONES[row.zone], controls, now):
+        return OUTSIDE_HOURS
     if sends_within(row, now=now, seconds=_WEEK) >= controls.max_emails_per_subscriber_per_week:
         return "subscriber_frequency_limit"
     if row.last_send_at > now - controls.min_hours_between_emails * 3_600:
         return "too_soon_since_last_email"
     return None
+
+
+def within_hours(zone: str, controls: Controls, now: int) -> bool:
+    """Whether readers of a time zone may be mailed at this time, epoch seconds."""
+    local = datetime.fromtimestamp(now, ZoneInfo(zone))
+    in_hours = controls.sending_hours_start <= local.hour < controls.sending_hours_end
+    return in_hours and local.weekday() in controls.enabled_weekdays
 
 
 def gate(

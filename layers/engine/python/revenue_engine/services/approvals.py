@@ -13,9 +13,12 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
 from revenue_engine.pacing.minutes import span_minutes
+from revenue_engine.records.controls import Controls
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.safety.claim import OUTSIDE_HOURS, within_hours
 from revenue_engine.services import send_messages
 from revenue_engine.services.drops import Drops
+from revenue_engine.services.gate import Gate
 from revenue_engine.services.pace import in_force
 from revenue_engine.services.warm_up import rooms_of
 
@@ -23,9 +26,14 @@ NO_ROOM, DOES_NOT_WAIT = "no_room_now", "does_not_wait"
 _KEEP_SECONDS = 30 * 86_400
 
 
+class StillWaits(Refused):
+    """Nothing of a plan may leave now: it goes on waiting, and may be approved later."""
+
+
 def listed(w: Wiring, org: str, *, now: datetime) -> list[Item]:
     """Every plan on record: `approval_id`, `status`, `valid_until`, `sends`, `predicted_revenue_micros`, and while it waits `not_routine`
-    (why it has not approved itself) and `groups`: its mails by offer, variant and segment, the most numerous first."""
+    (why it has not approved itself), `groups`, its mails by offer, variant and segment, the most numerous first, and `zones`, by time
+    zone."""
     return [plan if waits(plan, now) else _without_groups(plan) for plan in w.control.approvals(org)]
 
 
@@ -35,8 +43,14 @@ def waits(plan: Item, now: datetime) -> bool:
 
 
 def _without_groups(plan: Item) -> Item:
-    """A month of plans is a long list: of what is decided the groups are read one plan at a time."""
-    return {name: value for name, value in plan.items() if name != "groups"}
+    """A month of plans is a long list: of what is decided groups and zones are read one plan at a time."""
+    return {name: value for name, value in plan.items() if name not in ("groups", "zones")}
+
+
+def outside_hours(plan: Item, controls: Controls, *, now: datetime) -> int:
+    """Of a plan's mails, those whose readers may not be mailed at this time of their day; none of a plan that has noted no zones."""
+    zones: dict[str, int] = plan.get("zones", {})
+    return sum(n for zone, n in zones.items() if not within_hours(zone, controls, epoch_seconds(now)))
 
 
 def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) -> int:
@@ -50,8 +64,10 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     Dropped is what was not queued, after the plan is on record as queued: where an attempt dies in between, the rest has no row, and
     what the day had set aside for it stays unused.
 
-    Raises Refused("no_room_now") when nothing could leave, or another attempt has just found so: the plan goes on waiting;
-    Refused("does_not_wait") for one that is queued, rejected, too old or unknown.
+    Raises StillWaits, and the plan goes on waiting, when nothing could leave: by the gate's own reason (the switch, the breaker, stops)
+    where execute would refuse every mail of it, "outside_hours" where no reader may be mailed at this time of his day, "no_room_now"
+    where there is no room, or another attempt has just found so. Raises Refused("does_not_wait") for one that is queued, rejected, too
+    old or unknown.
     """
     known = w.control.approval(org, approval_id)
     if known is None:
@@ -74,6 +90,11 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     minutes = _Budget(w, org, f"velocity-{quarter}", span_minutes(now, controls.zone) * per_minute)
     rates = {name: _Budget(w, org, f"rate-{name}-{quarter}", min(room.today, room.cycle)) for name, room in rooms.items()}
     if known["status"] == "waiting":
+        _refuse_if_shut(Gate(w, org, lambda: now), planned)
+        if outside_hours(known, controls, now=now) >= known["sends"]:
+            raise StillWaits(
+                OUTSIDE_HOURS, "none of the plan's readers may be mailed at this time of their day: the plan still waits"
+            )
         room = max(rate.room(approval_id) for rate in rates.values())
         _refuse_if_full(of_day=of_day.room(approval_id), minutes=minutes.room(approval_id), providers=room)
         if not w.control.decide_approval(org, approval_id, status="approved", by=by, now=epoch_seconds(now)):
@@ -95,7 +116,7 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     w.sends_queue.send(send_messages.messages(((first + i) // per_minute, plan) for i, plan in enumerate(leaving)))
     if not w.control.note_queued(org, approval_id, at=epoch_seconds(now)):
         # execute refuses what is queued unless it is approved again by then; the rest is not dropped, for it waits
-        raise Refused(NO_ROOM, f"{approval_id}: another attempt has just found no room for it")
+        raise StillWaits(NO_ROOM, f"{approval_id}: another attempt has just found no room for it")
     binds = "daily_limit_reached" if paid < fits else "velocity_limit"
     left = [*((plan, binds) for plan in going[granted:]), *((plan, rooms[plan.provider].what_binds) for plan in full)]
     drops = Drops(w, org, lambda: now, today.isoformat())
@@ -105,8 +126,19 @@ def approve(w: Wiring, org: str, approval_id: str, *, by: str, now: datetime) ->
     return granted
 
 
+def _refuse_if_shut(gate: Gate, planned: Iterable[PlannedSend]) -> None:
+    """Raises StillWaits with the commonest reason for which execute would refuse every one of these, once they were approved."""
+    reasons = Counter[str]()
+    for plan in planned:
+        reason = gate.refusal(plan, approved=True)
+        if reason is None:
+            return
+        reasons[reason] += 1
+    raise StillWaits(reasons.most_common(1)[0][0], "nothing of the plan may leave now: it still waits")
+
+
 def _refuse_if_full(*, of_day: int, minutes: int, providers: int) -> None:
-    """Raises Refused("no_room_now") that names what has no room for a single mail."""
+    """Raises StillWaits("no_room_now") that names what has no room for a single mail."""
     rooms = {
         "the day's budget is used up": of_day,
         "these minutes are taken": minutes,
@@ -114,7 +146,7 @@ def _refuse_if_full(*, of_day: int, minutes: int, providers: int) -> None:
     }
     full = [what for what, room in rooms.items() if room <= 0]
     if full:
-        raise Refused(NO_ROOM, f"{' and '.join(full)}: the plan still waits")
+        raise StillWaits(NO_ROOM, f"{' and '.join(full)}: the plan still waits")
 
 
 @dataclass(frozen=True, slots=True)

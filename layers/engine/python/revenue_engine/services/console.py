@@ -51,7 +51,8 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
             case ("GET", ["approvals"]):
                 return _json(200, {"approvals": approvals.listed(w, org, now=now)})
             case ("POST", ["approvals", approval_id, "approve"]):
-                return _json(200, {"queued": approvals.approve(w, org, approval_id, by=_who(request), now=now)})
+                sends = approvals.approve(w, org, approval_id, by=_who(request), now=now)
+                return _json(200, {"queued": sends, "outside_hours": _outside_hours(w, org, approval_id, now)})
             case ("POST", ["approvals", approval_id, "reject"]):
                 return _done(approvals.reject(w, org, approval_id, by=_who(request), now=now), "it does not wait")
             case ("POST", ["autonomy", value]):
@@ -80,6 +81,11 @@ def _key(request: Request) -> str:
         return str(json.loads(request.body)["key"])
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _outside_hours(w: Wiring, org: str, approval_id: str, now: datetime) -> int:
+    """Of a plan's mails, those that are dropped because it is night where they go."""
+    return approvals.outside_hours(w.control.approval(org, approval_id) or {}, w.parameters.controls(org), now=now)
 
 
 def _who(request: Request) -> str:

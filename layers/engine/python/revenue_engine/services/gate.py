@@ -29,8 +29,8 @@ class Gate:
         self._stops: tuple[Stop, ...] = ()
         self._stopped = ""
 
-    def refusal(self, plan: PlannedSend) -> str | None:
-        """Why not, or None."""
+    def refusal(self, plan: PlannedSend, *, approved: bool | None = None) -> str | None:
+        """Why not, or None. `approved`: whether a person said yes to the plan it belongs to; None: as that is on record."""
         if self._stopped:
             return self._stopped
         now = self._now()
@@ -41,7 +41,8 @@ class Gate:
         if self._read_at is None or now - self._read_at >= MAX_AGE:
             self._breaker, self._approvals, self._read_at = breaker_facts(self._w.control.breaker(self._org)), {}, now
             self._stops = self._w.safety.stops(self._org, now=epoch_seconds(now))
-        approved = bool(plan.approval_id) and self._approved(plan.approval_id, now)
+        if approved is None:
+            approved = bool(plan.approval_id) and self._approved(plan.approval_id, now)
         reason = gate(
             autonomy,
             self._breaker,

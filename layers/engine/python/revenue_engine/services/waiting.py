@@ -19,8 +19,10 @@ from revenue_engine.errors import Refused
 from revenue_engine.grant import first_served
 from revenue_engine.pacing.complaints import BUDGET
 from revenue_engine.plans import groups
+from revenue_engine.records.batch import Batch
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.zones import ZONES
 from revenue_engine.services import approvals, send_messages
 from revenue_engine.services.prices import heard_share
 
@@ -44,14 +46,16 @@ class Waiting:
     approval_ids: list[str] = field(default_factory=list)
     decisions: list[Decisions] = field(default_factory=list)  # the mails alone
 
-    def add(self, page: int, decisions: Decisions, planned: list[tuple[int, PlannedSend]]) -> Decisions:
+    def add(self, page: int, batch: Batch, decisions: Decisions, planned: list[tuple[int, PlannedSend]]) -> Decisions:
         """The page's plan waits for a person, its mails in the order in which they find room; its people are due again when it expires."""
         if not planned:
             return decisions
         context = self.cycle.context
         approval_id = approval_id_of(context.cycle_id, page)
         valid_until = self.cycle.now + context.controls.approval_valid_hours * 3_600
-        mails = decisions.take(first_served(decisions, np.flatnonzero(decisions.mail)))
+        rows = first_served(decisions, np.flatnonzero(decisions.mail))
+        mails = decisions.take(rows)
+        zones = Counter(ZONES[zone] for zone in batch.column("zone")[rows].tolist())
         plan_of = {plan.subscriber: plan for _, plan in planned}
         plans = [replace(plan_of[key], approval_id=approval_id, budget_day="") for key in mails.subscriber.tolist()]
         body = gzip.compress(send_messages.encode(plans).encode(), mtime=0)
@@ -67,6 +71,7 @@ class Waiting:
                 "sends": len(plans),
                 "predicted_revenue_micros": int(mails.expected_revenue_micros.sum()),
                 "groups": groups(mails, self.cycle),
+                "zones": dict(zones),
                 "expires_at": valid_until + _KEPT_SECONDS,
             },
         )
@@ -91,7 +96,7 @@ class Waiting:
             try:
                 approvals.approve(self.w, context.org, approval_id, by="auto_approve_under", now=now)
             except Refused as refused:
-                if refused.reason not in (approvals.NO_ROOM, approvals.DOES_NOT_WAIT):
+                if not isinstance(refused, approvals.StillWaits) and refused.reason != approvals.DOES_NOT_WAIT:
                     raise
                 reasons = (refused.reason,)
         if reasons:
