@@ -1,5 +1,5 @@
 """Who of those that decide would mail gets a place: within the day's budget, the cycle's minutes and what mailbox providers take; and
-the minute each leaves at. Shapes: n rows of a page, P mailbox providers."""
+the minute each leaves at, or until when it waits for a person. Shapes: n rows of a page, P mailbox providers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from revenue_engine.pacing.price import histogram
 from revenue_engine.pacing.spread import minutes
 from revenue_engine.pacing.weekdays import days_ahead
 from revenue_engine.records.batch import Batch
+from revenue_engine.records.controls import Autonomy
 from revenue_engine.records.decisions import NONE, Decisions
 from revenue_engine.records.reasons import NUMBER_OF
 from revenue_engine.records.subscriber import ARMS, PROVIDERS
@@ -60,7 +61,8 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
 
     They come in the order of `first_served`. Mails beyond what their mailbox provider takes wait for its room, those beyond what the
     cycle can carry for a later one. A ghost uses no budget, and is lost only behind mails that are (so its draw and the cut do not
-    mix, but for the one row at the very edge of a cut).
+    mix, but for the one row at the very edge of a cut). Under autonomy = approval the mails wait for a person, and their people are due
+    again when that time is over.
 
     Parameters
     ----------
@@ -119,11 +121,17 @@ def grant(decisions: Decisions, batch: Batch, cycle: Cycle, granted: int, *, tak
         considered_index_micros=np.where(kept, decisions.considered_index_micros, decisions.index_micros),
         minute=minute,
     )
-    if not len(lost):
-        return left
     again = decisions.next_decision_at.copy()
-    again[lost] = come_again(left, batch, cycle, taken, cut=lost)
+    if len(lost):
+        again[lost] = come_again(left, batch, cycle, taken, cut=lost)
+    if cycle.context.autonomy is Autonomy.APPROVAL:
+        again[leaving] = waits_until(cycle)
     return replace(left, next_decision_at=again)
+
+
+def waits_until(cycle: Cycle) -> int:
+    """When the cycle's plans expire under autonomy = approval, epoch seconds: those whom nobody let them mail are due again."""
+    return cycle.now + cycle.context.controls.approval_valid_hours * 3_600
 
 
 def _cycle_room(cycle: Cycle, taken: Taken) -> int:

@@ -247,7 +247,7 @@ def _run_page(
     _record(w, cycle, number, batch, decisions, granted, taken)
     planned = planned_sends(decisions, cycle, send_ids(w, org)) if decisions.mail.any() else []
     if context.autonomy is Autonomy.APPROVAL:
-        decisions = waiting.add(number, batch, decisions, planned)
+        waiting.add(number, batch, decisions, planned)
     elif not ran:
         w.sends_queue.send(send_messages.messages(planned, late_seconds=late_seconds))
     if not ran:

@@ -16,7 +16,7 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.context import Cycle
 from revenue_engine.errors import Refused
-from revenue_engine.grant import first_served
+from revenue_engine.grant import first_served, waits_until
 from revenue_engine.pacing.complaints import BUDGET
 from revenue_engine.plans import groups
 from revenue_engine.records.batch import Batch
@@ -46,13 +46,13 @@ class Waiting:
     approval_ids: list[str] = field(default_factory=list)
     decisions: list[Decisions] = field(default_factory=list)  # the mails alone
 
-    def add(self, page: int, batch: Batch, decisions: Decisions, planned: list[tuple[int, PlannedSend]]) -> Decisions:
-        """The page's plan waits for a person, its mails in the order in which they find room; its people are due again when it expires."""
+    def add(self, page: int, batch: Batch, decisions: Decisions, planned: list[tuple[int, PlannedSend]]) -> None:
+        """The page's plan waits for a person, its mails in the order in which they find room."""
         if not planned:
-            return decisions
+            return
         context = self.cycle.context
         approval_id = approval_id_of(context.cycle_id, page)
-        valid_until = self.cycle.now + context.controls.approval_valid_hours * 3_600
+        valid_until = waits_until(self.cycle)
         rows = first_served(decisions, np.flatnonzero(decisions.mail))
         mails = decisions.take(rows)
         zones = Counter(ZONES[zone] for zone in batch.column("zone")[rows].tolist())
@@ -77,7 +77,6 @@ class Waiting:
         )
         self.approval_ids.append(approval_id)
         self.decisions.append(mails)
-        return replace(decisions, next_decision_at=np.where(decisions.mail, valid_until, decisions.next_decision_at))
 
     def decide(self) -> None:
         """At the cycle's end: its plans approve themselves, or are kept with the reasons why a person has to look. One that is approved
