@@ -20,7 +20,6 @@ KNOWN = Known(
     usual_mails=(1, 5, 0),
     anything_stopped=False,
     breaker="closed",
-    complaint_budget=0.0005,
 )
 
 

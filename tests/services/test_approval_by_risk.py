@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -42,10 +43,11 @@ def another_variant(made: House) -> None:
     )
 
 
-def mostly_gmail(made: House) -> None:
-    """Who complains is heard of in four mails of ten: the prior's rate over all of them is more of those."""
-    delivered = {"delivered#gmail": 60, "delivered#other": 40}
-    commit(list(made.w.counters.counting(ORG, made.now, delivered, zone="UTC", shard_by="x")))
+def complained_about(made: House) -> None:
+    """Two of 2,400 mails, and beside them the 0.6 of 2,000 that were expected."""
+    yesterday, arm = made.now - timedelta(days=1), {"offer": "1001", "variant": "standard", "segment": "new"}
+    amounts = {"deliveries": 2_000, "complaints": 2}
+    commit([made.w.offers.adding_evidence(ORG, day=f"{yesterday:%Y-%m-%d}", amounts=amounts, **arm)])
 
 
 def test_a_routine_plan_under_the_bound_approves_itself() -> None:
@@ -60,7 +62,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "an offer without history": (another_offer, "new_offer"),
     "a variant without history": (another_variant, "new_variant"),
     "something is stopped": (stopped, "something_stopped"),
-    "more complaints than the budget": (mostly_gmail, "complaints_above_budget"),
+    "more complaints than the budget": (complained_about, "complaints_above_budget"),
     "more mails than any cycle of late": (lambda made: made.people(3, first=50), "unusual_volume"),
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from revenue_engine.arrays import Floats, Ints
 from revenue_engine.offers.choice import Positions
+from revenue_engine.pacing.complaints import BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Planned:
     """What a cycle would mail, over all its pages."""
 
     mails: Ints  # (A,) of each arm
-    complaints: float  # expected of all of them
+    complaints: float  # expected of all of them, if each could be complained about
     predicted_revenue_micros: int
 
 
@@ -30,7 +31,6 @@ class Known:
     usual_mails: tuple[int, ...]  # that recent cycles planned and that were let go; none known: ()
     anything_stopped: bool  # an offer, variant, segment or mailbox provider, by the judge
     breaker: str  # closed | half_open | ...
-    complaint_budget: float  # complaints a mail
 
 
 def why_not_routine(planned: Planned, known: Known, *, under_micros: int) -> tuple[str, ...]:
@@ -52,5 +52,5 @@ def _reasons(planned: Planned, known: Known, under_micros: int) -> Iterable[tupl
     yield "unusual_volume", total > max(known.usual_mails, default=0)
     yield "something_stopped", known.anything_stopped
     yield "breaker_not_closed", known.breaker != "closed"
-    yield "complaints_above_budget", planned.complaints > known.complaint_budget * total
+    yield "complaints_above_budget", planned.complaints > BUDGET * total
     yield "not_under_bound", planned.predicted_revenue_micros >= under_micros

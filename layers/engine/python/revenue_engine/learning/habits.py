@@ -38,7 +38,7 @@ WORTH_SPREAD, EXITS_SPREAD = (
     0.4,
     0.4,
 )  # of the prior's logarithm: the public worlds lie a spread and less either side of its middle
-PRIOR_EXIT_MAILS = 2_000.0  # of which the prior's exits came, as it were (`rates.HAZARD_MAILS`)
+PRIOR_EXIT_MAILS = 2_000.0  # of which the prior's exits came, as it were (`prior.HAZARD_MAILS`)
 GRID = np.geomspace(1 / 6, 6.0, 49)  # of slopes, times the prior's
 LAGS = 4  # would-be mails before a mail: what came before is forgotten by then, or much alike for all
 REMEMBERED = 6.0  # half-lives of fatigue

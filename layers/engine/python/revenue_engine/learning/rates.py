@@ -18,12 +18,11 @@ from revenue_engine.arrays import Bools, Floats
 from revenue_engine.clock import epoch_seconds
 from revenue_engine.learning.delay import Clicks, fit_delays
 from revenue_engine.offers.posterior import exposure
-from revenue_engine.prediction.prior import PRIOR_RATES
+from revenue_engine.prediction.prior import HAZARD_MAILS, PRIOR_RATES
 from revenue_engine.prediction.rates import ANY_CATEGORY, HIGHEST_RATE, Delay, Rates, keys_of
 from revenue_engine.records.evidence import SEGMENTS, TOOK_DAYS, Evidence
 
 LEVEL_MAILS = 200.0  # what a segment's prior rate is worth
-HAZARD_MAILS = 2_000.0  # and its prior hazards: exits are rare
 FEWEST, MOST, UNKNOWN = 5.0, 1_000.0, 20.0  # limits of k, and k where one ratio alone cannot tell
 ROUNDS = 5  # levels and ratios settle to a percent in two or three
 _LEVELS = 4

@@ -12,7 +12,7 @@ prior of a cell is what its offer did elsewhere, and the offer's what its catego
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -76,11 +76,8 @@ def exposure(evidence: list[Evidence], rates: Rates, now: datetime, categories: 
     categories
         Of each offer: whose delay is its category's. Others have that of all.
     """
-    start = np.array([row.day.toordinal() - _UNIX_EPOCH_ORDINAL for row in evidence], dtype=np.float64)
-    at = epoch_seconds(now) / _DAY
-    oldest = np.maximum(at - start, 0.0)
-    youngest = np.maximum(at - start - 1.0, 0.0)
-    fading = np.where(oldest > 0, FORGETTING_PER_DAY ** ((oldest + youngest) / 2), 0.0)
+    youngest, oldest = _ages(evidence, now)
+    fading = fading_of(evidence, now)
     clicks = np.array([row.clicks for row in evidence], dtype=np.float64)
     back = np.array([row.reversed for row in evidence], dtype=np.float64)
     conversions = np.array([row.conversions for row in evidence], dtype=np.float64) + back
@@ -97,6 +94,19 @@ def exposure(evidence: list[Evidence], rates: Rates, now: datetime, categories: 
         reversible=np.maximum(weighted, 0.0) * REVERSAL_DELAY.arrived(youngest, oldest),
         fading=fading,
     )
+
+
+def fading_of(evidence: Sequence[Evidence], now: datetime) -> Floats:
+    """How much of each row still counts as of `now`, by its mean age."""
+    youngest, oldest = _ages(evidence, now)
+    return np.where(oldest > 0, FORGETTING_PER_DAY ** ((oldest + youngest) / 2), 0.0)
+
+
+def _ages(evidence: Sequence[Evidence], now: datetime) -> tuple[Floats, Floats]:
+    """Of each row's day, days since its end and since its start; not below nothing."""
+    start = np.array([row.day.toordinal() - _UNIX_EPOCH_ORDINAL for row in evidence], dtype=np.float64)
+    at = epoch_seconds(now) / _DAY
+    return np.maximum(at - start - 1.0, 0.0), np.maximum(at - start, 0.0)
 
 
 def fold(evidence: Iterable[Evidence], offers: Iterable[Offer], rates: Rates, now: datetime) -> Posteriors:

@@ -13,11 +13,15 @@ a day ahead, so its price is solved; `pacing/price`.)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 
-from revenue_engine.records.evidence import Evidence
+from revenue_engine.arrays import Floats
+from revenue_engine.offers.posterior import fading_of
+from revenue_engine.prediction.prior import HAZARD_MAILS, PRIOR_RATES
+from revenue_engine.prediction.rates import by_segment
+from revenue_engine.records.evidence import SEGMENTS, Evidence
 
 BUDGET = 0.0005  # complaints a mail that can be complained about: the specification's KPI of 0.05 %
 STEP = 0.25  # of the unit, in a week at twice the budget
@@ -52,6 +56,30 @@ def complaint_price(evidence: Iterable[Evidence], today: date, heard_share: floa
         rate = (PRIOR_COMPLAINTS + came) / (PRIOR_COMPLAINTS / budget + mails)
         price = max(KEPT_PER_WEEK**share * price + share * STEP * unit * min(rate / budget - 1.0, MOST_EXCESS), 0.0)
     return round(price)
+
+
+def heard_hazards(evidence: Iterable[Evidence], now: datetime, heard_share: float) -> Floats:
+    """Complaints to expect of a mail that can be complained about, by segment of its reader, (S,): the unit of the budget.
+
+    The engine's own hazards (`learning.rates`) are complaints a mail of all, and are worth what the day-one figures say while they are
+    young. Those are rates of mails whose complaints are heard of, so here they are worth so many of these: where few are heard of it is
+    they that count, and not a fraction of them.
+
+    Parameters
+    ----------
+    evidence
+        Deliveries and complaints by the UTC day of the mail, fading as rates do. Today's mails had no time to be complained about.
+    heard_share
+        As of `complaint_price`; 0: a complaint on record counts against the day-one figures alone.
+    """
+    rows = [row for row in evidence if row.day < now.date()]
+    segment, fading = np.array([SEGMENTS.index(row.segment) for row in rows], dtype=np.intp), fading_of(rows, now)
+    mails, complaints = (
+        np.bincount(segment, fading * np.array(counts, dtype=np.float64), len(SEGMENTS))
+        for counts in ([row.deliveries for row in rows], [row.complaints for row in rows])
+    )
+    prior = by_segment(PRIOR_RATES.complaint_hazard)
+    return np.asarray((complaints + HAZARD_MAILS * prior) / (mails * heard_share + HAZARD_MAILS))
 
 
 def _week_of(day: date) -> int:

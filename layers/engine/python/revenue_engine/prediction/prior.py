@@ -5,6 +5,7 @@ from __future__ import annotations
 from revenue_engine.prediction.rates import Delay, Rates
 from revenue_engine.records.evidence import SEGMENTS
 
+HAZARD_MAILS = 2_000.0  # what a segment's hazards are worth: exits are rare
 PRIOR_RATES = Rates(
     click_level=dict(zip(SEGMENTS, (0.012, 0.05, 0.02, 0.006, 0.002), strict=True)),
     open_level=dict(zip(SEGMENTS, (0.20, 0.50, 0.40, 0.10, 0.03), strict=True)),

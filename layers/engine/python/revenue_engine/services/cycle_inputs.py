@@ -60,7 +60,7 @@ def _gather(w: Wiring, org: str, cycle_id: str, autonomy: Autonomy, now: datetim
     stops = w.safety.stops(org, now=epoch_seconds(now))
     offers = standing(w.offers.catalogue(org), stops)
     half_open = (w.control.breaker(org) or {}).get("state") == "half_open"
-    evidence = _evidence(w, org, now)
+    evidence = recent_evidence(w, org, now)
     ages = {list_id: w.suppression.refreshed_at(org, list_id) for list_id in {o.suppression_list for o in offers} if list_id}
     today = day_in(now, controls.zone)
     reserved = w.control.budget_reserved(org, today.isoformat())
@@ -106,7 +106,8 @@ def _planned_for_canaries(recent: Sequence[Item], today: date, zone: str) -> int
     return sum(int(report["planned"]) for report in reports if report.get("autonomy") == Autonomy.CANARY)
 
 
-def _evidence(w: Wiring, org: str, now: datetime) -> list[Evidence]:
+def recent_evidence(w: Wiring, org: str, now: datetime) -> list[Evidence]:
+    """All that still counts. Raises Refused("evidence_unreadable")."""
     found = []
     for item in w.offers.evidence(org, since_day=f"{now - timedelta(days=EVIDENCE_DAYS):%Y-%m-%d}"):
         try:

@@ -17,13 +17,14 @@ from revenue_engine.clock import day_in, epoch_seconds
 from revenue_engine.context import Cycle
 from revenue_engine.errors import Refused
 from revenue_engine.grant import first_served, waits_until
-from revenue_engine.pacing.complaints import BUDGET
+from revenue_engine.pacing.complaints import heard_hazards
 from revenue_engine.plans import groups
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.decisions import Decisions
 from revenue_engine.records.send import PlannedSend
 from revenue_engine.records.zones import ZONES
 from revenue_engine.services import approvals, send_messages
+from revenue_engine.services.cycle_inputs import recent_evidence
 from revenue_engine.services.prices import heard_share
 
 _KEPT_SECONDS = 30 * 86_400
@@ -85,7 +86,7 @@ class Waiting:
             return
         context, now = self.cycle.context, self.clock()
         bounds = (controls.auto_approve_under_micros for controls in (context.controls, self.w.parameters.controls(context.org)))
-        reasons = why_not_routine(self._planned(), self._known(now), under_micros=min(bounds))
+        reasons = why_not_routine(self._planned(now), self._known(now), under_micros=min(bounds))
         for approval_id in self.approval_ids:
             self._approve(approval_id, reasons, now)
 
@@ -101,25 +102,25 @@ class Waiting:
         if reasons:
             self.w.control.note_reasons(context.org, approval_id, reasons)
 
-    def _planned(self) -> Planned:
-        arms = np.concatenate([mails.arm for mails in self.decisions])
+    def _planned(self, now: datetime) -> Planned:
+        context = self.cycle.context
+        arms, segments = (np.concatenate(columns) for columns in zip(*((m.arm, m.segment) for m in self.decisions), strict=True))
+        heard = heard_share(self.w, context.org, day_in(now, context.controls.zone))
+        hazards = heard_hazards(recent_evidence(self.w, context.org, now), now, heard)
         return Planned(
             mails=np.bincount(arms, minlength=len(self.cycle.book.arms)).astype(np.int64),
-            complaints=float(sum(mails.complaint_risk.sum() for mails in self.decisions)),
+            complaints=float(hazards[segments].sum()),
             predicted_revenue_micros=int(sum(mails.expected_revenue_micros.sum() for mails in self.decisions)),
         )
 
     def _known(self, now: datetime) -> Known:
         w, context = self.w, self.cycle.context
-        # rates of complaints are over all mails, the budget is of those that can be complained about
-        heard = heard_share(w, context.org, day_in(now, context.controls.zone)) or 1.0
         return Known(
             clicks=context.posteriors.clicks,
             offer_of_arm=self.cycle.book.offer_of_arm,
             usual_mails=self._usual_mails(now),
             anything_stopped=bool(w.safety.stops(context.org, now=epoch_seconds(now))),
             breaker=(w.control.breaker(context.org) or {}).get("state", ""),
-            complaint_budget=BUDGET * heard,
         )
 
     def _usual_mails(self, now: datetime) -> tuple[int, ...]:
