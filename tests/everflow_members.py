@@ -8,7 +8,7 @@ from typing import Any
 from tests.builders import NOW
 from workbench.simulation.truth import Deal
 
-HTML = '<html><body><p>Hello {{ first_name }}</p><a href="{{ offer_url }}">Go</a></body></html>'
+HTML = '<html><body><p>Hello {{ first_name | default("there") }}</p><a href="{{ offer_url }}">Go</a></body></html>'
 
 
 def a_mail(number: int, name: str = "standard", **changes: Any) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def a_mail(number: int, name: str = "standard", **changes: Any) -> dict[str, Any
         "creative_type": "email",
         "creative_status": "active",
         "email_from": "Daily Deals",
-        "email_subject": "An offer for {{ first_name }}",
+        "email_subject": "An offer for {{ first_name | default('you') }}",
         "html_code": HTML,
     }
     return creative | changes

@@ -22,7 +22,8 @@ def _document() -> dict[str, Any]:
 
 def test_the_bundled_offers_are_imported_and_again_unchanged(run: Run, org: Org) -> None:
     before = len(org.w.offers.catalogue(org.name))
-    assert run("import", "offers", BUNDLED).stdout == "offers: 5 created\n"
+    first = run("import", "offers", BUNDLED)
+    assert (first.stdout, first.stderr) == ("offers: 5 created\n", "")
     assert run("import", "offers", BUNDLED).stdout == "offers: 5 unchanged\n"
     assert len(org.w.offers.catalogue(org.name)) == before + 5
 
@@ -67,16 +68,38 @@ def test_a_document_that_holds_no_offers_says_why(run: Run, tmp_path: Path, text
     assert "Traceback" not in result.output
 
 
-def test_a_creative_without_a_subject_is_a_warning_only(run: Run, org: Org, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("member", "value", "said"),
+    [
+        ("email_subject", "", "email_subject: missing (offer 1001)"),
+        ("variant", "shouting", "variant: unknown_variant (offer 1001: shouting)"),
+        ("html_code", "<p>{{ offer_url }} {{ nobody.knows }}</p>", "html_code: does_not_render (offer 1001: 'str object' has no"),
+    ],
+)
+def test_an_asset_that_cannot_be_used_stops_the_file(
+    run: Run, org: Org, tmp_path: Path, member: str, value: str, said: str
+) -> None:
     document = _document()
-    document["offers"][0]["relationship"]["creatives"]["entries"][1]["email_subject"] = ""
+    document["offers"][0]["relationship"]["creatives"]["entries"][1][member] = value
+    file = tmp_path / "offers.json"
+    file.write_text(json.dumps(document))
+    result = run("import", "offers", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f":1: relationship.creatives[1].{said}" in result.stderr and "nothing was imported" in result.stderr
+    assert org.w.offers.get(org.name, "1001") is None
+
+
+def test_the_fields_an_asset_needs_are_a_warning_that_says_how_to_do_without(run: Run, tmp_path: Path) -> None:
+    document = _document()
+    document["offers"][0]["relationship"]["creatives"]["entries"][0]["email_subject"] = "{{ first_name }}, look"
     file = tmp_path / "offers.json"
     file.write_text(json.dumps(document))
     result = run("import", "offers", file)
     assert (result.exit_code, result.stdout) == (0, "offers: 5 created\n")
-    assert "warning: " in result.stderr and "email_subject: missing" in result.stderr
-    offer = org.w.offers.get(org.name, "1001")
-    assert offer is not None and [c.variant for c in offer.creatives] == ["standard-1", "urgency-3"]
+    assert result.stderr == (
+        f"warning: {file}:1: relationship.creatives[0]: needs_fields (offer 1001: first_name: nobody without is mailed it;"
+        " {{ first_name | default('there') }} is for all)\n"
+    )
 
 
 def test_an_advertisers_opt_outs_are_found_in_every_form(run: Run, org: Org, tmp_path: Path) -> None:

@@ -60,10 +60,12 @@ def test_the_footer_says_who_and_how_to_leave_inside_the_body_and_untracked() ->
         "{{ offer_url }} {{ 1 // 0 }}",
         "{{ offer_url }} {% include 'x' %}",
         "{{ offer_url",
+        "{{ offer_url }} <![foo[a]]>",
+        "{{ offer_url }}" + "{% if first_name %}" * 3_000 + "{% endif %}" * 3_000,
     ],
 )
 def test_a_template_that_fails_is_refused_by_name(html: str) -> None:
-    with pytest.raises(BadInput, match="creative: does_not_render"):
+    with pytest.raises(BadInput, match=r"creative\.html: does_not_render"):
         rendered(html, first_name="Pat")
 
 

@@ -220,6 +220,17 @@ def test_the_last_sync_is_on_record_for_the_operator(network: Network) -> None:
     assert report["synced_at"] == epoch_seconds(NOW)
 
 
+def test_an_asset_that_makes_no_mail_is_not_taken_and_a_remark_says_why(network: Network) -> None:
+    broken = a_mail(2, "soft", html_code="<p>{{ offer_url }} {{ reader.name }}</p>")
+    network.api.offers = [a_member(1042), a_member(2077, r_creatives={"total": 2, "entries": [a_mail(1), broken]})]
+    network.sync()
+    assert [c.asset for c in network.offer(2077).creatives] == ["1"]
+    report = network.org.w.offers.sync_report(network.org.name)
+    assert report is not None
+    assert told(report["remarks"]) == [("offer 2077", "relationship.creatives[1].html_code", "does_not_render")]
+    assert report["remarks"][0]["detail"] == "'str object' has no attribute 'name'"
+
+
 # --- what the operator has said ----------------------------------------------------------------------------------------------
 def test_the_operators_slot_and_variants_survive_and_so_do_creatives_of_his_own(network: Network) -> None:
     org = network.org
@@ -238,7 +249,7 @@ def test_the_operators_slot_and_variants_survive_and_so_do_creatives_of_his_own(
     assert {c.variant: (c.asset, c.subject) for c in synced.creatives} == {
         "discount": ("", "Ours"),
         "soft-2": ("2", "New"),
-        "standard-3": ("3", "An offer for {{ first_name }}"),
+        "standard-3": ("3", "An offer for {{ first_name | default('you') }}"),
     }  # asset 1, which the network has withdrawn, is gone
 
 

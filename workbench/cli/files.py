@@ -155,4 +155,6 @@ def _located(problems: Iterable[Problem], text: str) -> tuple[FileProblem, ...]:
         stands = re.compile(rf'"network_offer_id"\s*:\s*{number[1]}\b')
         return next((n for n, line in enumerate(lines, start=1) if stands.search(line)), 0)
 
-    return tuple(FileProblem(line_of(p.where), p.field, p.reason, p.where) for p in problems)
+    return tuple(
+        FileProblem(line_of(p.where), p.field, p.reason, f"{p.where}: {p.detail}" if p.detail else p.where) for p in problems
+    )

@@ -10,7 +10,8 @@ from typing import Any
 from revenue_engine.intake.everflow import OfferDetail, OfferImport, parse_offer_detail, parse_offers
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-EMAIL = {"creative_type": "email", "name": "Standard", "email_from": "Deals", "email_subject": "Hi", "html_code": "<a>"}
+LINKED = '<a href="{{ offer_url }}">Go</a>'
+EMAIL = {"creative_type": "email", "name": "Standard", "email_from": "Deals", "email_subject": "Hi", "html_code": LINKED}
 OFFER: dict[str, Any] = {
     "network_offer_id": 7,
     "name": "Seven",

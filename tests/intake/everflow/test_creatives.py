@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.records.offer import Creative, ineligible_reason, offer_document, offer_of, tone_of
-from tests.intake.everflow.offer_cases import EMAIL, NOW, changed, detail, imported, mail, mails, one
+from tests.intake.everflow.offer_cases import EMAIL, LINKED, NOW, changed, detail, imported, mail, mails, one
 
 
 def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
@@ -29,12 +29,25 @@ def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
         ({"email_from": "Deals\r\nBcc: x@y.example"}, "email_from", "control_character"),
         ({"html_code": "x" * 60_001}, "html_code", "too_long"),
         ({"variant": "shouting"}, "variant", "unknown_variant"),
+        ({"html_code": "<p>{{ offer_url }} {{ person.name }}</p>"}, "html_code", "does_not_render"),
+        ({"html_code": "<p>{{ offer_url </p>"}, "html_code", "does_not_render"),
+        ({"html_code": "{{ offer_url }}" + "{% if n %}" * 2_000 + "{% endif %}" * 2_000}, "html_code", "does_not_render"),
+        ({"email_subject": "{{ first_name | shout }}"}, "email_subject", "does_not_render"),
+        ({"email_subject": "{{ 'a\\nb' }}"}, "email_subject", "line_break"),
+        ({"html_code": "<p>Hello</p>"}, "html_code", "no_offer_link"),
+        ({"html_code": "<html>{{ offer_url }}<!-- </html>"}, "html_code", "hides_the_footer"),
     ],
 )
-def test_a_bad_creative_is_left_out_with_a_remark_and_the_offer_stays(changes: dict[str, Any], field: str, reason: str) -> None:
+def test_a_bad_asset_is_an_error_of_a_file_and_left_out_of_what_the_network_tells(
+    changes: dict[str, Any], field: str, reason: str
+) -> None:
     got = imported(changed(r_creatives={"entries": [EMAIL, {**EMAIL, "name": "", **changes}]}))
-    assert [(w.field, w.reason) for w in got.warnings] == [(f"relationship.creatives[1].{field}", reason)]
-    assert len(got.offers[0].creatives) == 1
+    assert [(p.where, p.field, p.reason) for p in got.problems] == [("offer 7", f"relationship.creatives[1].{field}", reason)]
+    assert (got.offers, got.warnings) == ((), ())
+    told = detail(r_creatives=mails(mail(1), mail(2, **changes)))
+    if reason != "unknown_variant":  # which is ours to give, and not the network's
+        assert [(p.field, p.reason) for p in told.remarks] == [(f"relationship.creatives[1].{field}", reason)]
+        assert [c.asset for c in told.offer.creatives] == ["1"]
 
 
 def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:
@@ -83,7 +96,7 @@ def test_subject_lines_of_one_tone_are_arms_of_their_own() -> None:
     ("entries", "kept", "remarks"),
     [
         ([EMAIL] * 14, 12, {"relationship.creatives[12]": "too_many_assets", "relationship.creatives[13]": "too_many_assets"}),
-        ([{**EMAIL, "html_code": "x" * 59_000}] * 6, 5, {"relationship.creatives[5].html_code": "too_many_bytes"}),
+        ([{**EMAIL, "html_code": LINKED + " " * 59_000}] * 6, 5, {"relationship.creatives[5].html_code": "too_many_bytes"}),
         (
             [{**EMAIL, "network_offer_creative_id": 7}] * 2,
             1,
@@ -93,8 +106,10 @@ def test_subject_lines_of_one_tone_are_arms_of_their_own() -> None:
 )
 def test_what_an_offer_has_no_room_for_is_left_out_by_name(entries: list[Any], kept: int, remarks: dict[str, str]) -> None:
     got = imported(changed(r_creatives={"entries": entries}))
-    assert len(got.offers[0].creatives) == kept
-    assert {w.field: w.reason for w in got.warnings} == remarks
+    assert ({p.field: p.reason for p in got.problems}, got.offers) == (remarks, ())
+    told = detail(r_creatives=mails(*({"network_offer_creative_id": n, **entry} for n, entry in enumerate(entries, 1))))
+    assert len(told.offer.creatives) == kept
+    assert {p.field: p.reason for p in told.remarks} == remarks
 
 
 def test_a_network_asset_that_is_withdrawn_or_paused_goes() -> None:
@@ -137,5 +152,20 @@ def test_a_template_without_a_style_sheet_comes_in_as_it_is() -> None:
 def test_a_style_sheet_whose_inlining_would_change_the_template_is_refused_by_name(body: str) -> None:
     html = f"<style>p {{ color: red }}</style>{body}"
     got = imported(changed(r_creatives={"entries": [EMAIL, {**EMAIL, "name": "soft", "html_code": html}]}))
-    assert [(w.field, w.reason) for w in got.warnings] == [("relationship.creatives[1].html_code", "style_sheet_breaks_template")]
+    assert [(p.field, p.reason) for p in got.problems] == [("relationship.creatives[1].html_code", "style_sheet_breaks_template")]
+
+
+@pytest.mark.parametrize(
+    ("subject", "html", "needed"),
+    [
+        ("Hi {{ first_name }}", LINKED, "first_name"),
+        ("Hi", LINKED + "{{ last_name }}, {{ first_name }}", "first_name, last_name"),
+        ("Hi {{ first_name | default('you') }}", LINKED + "{% if country is defined %}{{ country }}{% endif %}", ""),
+        ("Hi", LINKED + "{% for n in range(2) %}{{ n }}{% endfor %}", ""),
+    ],
+)
+def test_the_fields_that_an_asset_cannot_do_without_are_named(subject: str, html: str, needed: str) -> None:
+    got = imported(changed(r_creatives={"entries": [{**EMAIL, "email_subject": subject, "html_code": html}]}))
     assert len(got.offers[0].creatives) == 1
+    told = [(w.field, w.reason, w.detail.partition(":")[0]) for w in got.warnings]
+    assert told == ([("relationship.creatives[0]", "needs_fields", needed)] if needed else [])

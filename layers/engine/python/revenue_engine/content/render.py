@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from html.parser import HTMLParser
 
 from jinja2 import StrictUndefined, Template
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from revenue_engine.errors import BadInput
@@ -54,27 +56,43 @@ def render(
 ) -> Content:
     """The creative for one person.
 
-    Templates may use `offer_url` and the person's merge fields. Raises BadInput("creative", ...) when a field is missing, the template is
-    broken, the offer link is not in it, or what it leaves open hides the footer.
+    Templates may use `offer_url` and the person's merge fields. Raises BadInput of `creative.subject` or `creative.html` when a field is
+    missing, the template is broken, the offer link is not in it, or what it leaves open hides the footer.
     """
     merged = {**fields, "offer_url": offer_url}
-    try:
-        subject = _compiled(_TEXT, creative.subject).render(merged)
-        body = _compiled(_HTML, creative.html).render(merged)
-    except Exception as error:  # whatever a template does wrong in here, it is the template's fault
-        raise BadInput("creative", "does_not_render", str(error)[:200]) from None
+    subject = _rendered(_TEXT, creative.subject, merged, "creative.subject")
+    body = _rendered(_HTML, creative.html, merged, "creative.html")
     if "\n" in subject or "\r" in subject:
         raise BadInput("creative.subject", "line_break")
     if "offer_url" not in creative.html:
         raise BadInput("creative.html", "no_offer_link")
     footer = _compiled(_HTML, _FOOTER).render(postal_address=postal_address, unsubscribe_url=unsubscribe_url)
     html = _insert_before_end(body, footer)
-    text = plain_text(html)
+    try:
+        text = plain_text(html)
+    except AssertionError as error:  # of html.parser, which some broken markup brings to it
+        raise BadInput("creative.html", "does_not_render", str(error)[:200]) from None
     if unsubscribe_url not in text or " ".join(postal_address.split()) not in text:
         raise BadInput("creative.html", "hides_the_footer")
     if invisible_link:
         html = _insert_before_end(html, _compiled(_HTML, _INVISIBLE).render(unsubscribe_url=unsubscribe_url))
     return Content(subject.strip(), html, text)
+
+
+def named_fields(creative: Creative) -> frozenset[str]:
+    """The merge fields that its templates name at all, whether they need them or not; none of a template that cannot be read."""
+    named: set[str] = set()
+    for environment, source in ((_TEXT, creative.subject), (_HTML, creative.html)):
+        with suppress(Exception):  # `render` says what is wrong with it
+            named |= find_undeclared_variables(environment.parse(source)) - environment.globals.keys()
+    return frozenset(named - {"offer_url"})
+
+
+def _rendered(environment: ImmutableSandboxedEnvironment, source: str, merged: Mapping[str, str], where: str) -> str:
+    try:
+        return _compiled(environment, source).render(merged)
+    except Exception as error:  # whatever a template does wrong in here, it is the template's fault
+        raise BadInput(where, "does_not_render", str(error)[:200]) from None
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Collection, Container, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
@@ -16,6 +16,10 @@ from revenue_engine.records.offer import VARIANTS, Creative, tone_of
 _MAX = {"email_from": 100, "email_subject": 250, "html_code": 60_000}
 MOST_BYTES = 300_000  # of an offer's bodies: they stay below DynamoDB's 400 KB an item
 MOST_ASSETS = 12  # of an offer: every one is an arm that has to be tried
+
+# where a mail's fault comes from
+_MEMBER = {"creative.subject": "email_subject", "creative.html": "html_code", "header": "email_from"}
+_ADVICE = "{fields}: nobody without is mailed it; {{{{ {field} | default('there') }}}} is for all"
 
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
@@ -38,10 +42,17 @@ class RawCreative(BaseModel):
         return str(self.network_offer_creative_id) if self.network_offer_creative_id > 0 else ""
 
 
-def read_creatives(
-    entries: Sequence[RawCreative], *, known: Sequence[Creative] = ()
-) -> tuple[tuple[Creative, ...], tuple[BadInput, ...]]:
-    """The usable e-mail creatives, an arm each, and why others were left out.
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The usable e-mail creatives, an arm each, why others were left out, and what is to be known of those that were not."""
+
+    creatives: tuple[Creative, ...]
+    left_out: tuple[BadInput, ...]
+    remarks: tuple[BadInput, ...]
+
+
+def read_creatives(entries: Sequence[RawCreative], *, known: Sequence[Creative] = ()) -> Assets:
+    """The e-mail creatives of an offer.
 
     Other types and inactive ones are none of our business. Several of one tone are subject lines and bodies to be tried against each
     other. An asset is named by its tone and its own number (`soft-12`), so that none ever gets the name of another, with its evidence
@@ -51,17 +62,32 @@ def read_creatives(
     creatives = {creative.variant: creative for creative in known if not creative.asset}
     variants = {creative.asset: creative.variant for creative in known if creative.asset}
     left_out: list[BadInput] = []
+    remarks: list[BadInput] = []
     usable = [(i, e) for i, e in enumerate(entries) if e.creative_type == "email" and e.creative_status == "active"]
     for index, entry in sorted(usable, key=lambda pair: pair[1].asset not in variants):
         where = f"relationship.creatives[{index}]"
         try:
             creative = _creative(entry, where, variants.get(entry.asset, ""))
             _fits(creative, creatives.values(), where)
+            needed = _proved(creative, where)
             name = _free(creative, creatives)
             creatives[name] = replace(creative, variant=name)
         except BadInput as bad:
             left_out.append(bad)
-    return tuple(creatives.values()), tuple(left_out)
+            continue
+        if needed:
+            remarks.append(BadInput(where, "needs_fields", _ADVICE.format(fields=", ".join(needed), field=needed[0])))
+    return Assets(tuple(creatives.values()), tuple(left_out), tuple(remarks))
+
+
+def _proved(creative: Creative, where: str) -> tuple[str, ...]:
+    """The merge fields its readers must have. Raises BadInput, as `render` does, when it makes a mail for nobody."""
+    from revenue_engine.content.proof import needed_fields  # only where assets come in
+
+    try:
+        return needed_fields(creative)
+    except BadInput as bad:
+        raise BadInput(f"{where}.{_MEMBER[bad.field]}", bad.reason, bad.detail) from None
 
 
 def _fits(creative: Creative, others: Collection[Creative], where: str) -> None:

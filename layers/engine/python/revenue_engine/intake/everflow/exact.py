@@ -37,6 +37,7 @@ class Problem:
     where: str
     field: str
     reason: str
+    detail: str = ""
 
 
 def _no_constant(name: str) -> NoReturn:

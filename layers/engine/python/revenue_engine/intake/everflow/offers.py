@@ -16,14 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from revenue_engine.clock import from_epoch, iso_millis
 from revenue_engine.errors import BadInput
-from revenue_engine.intake.everflow.creatives import RawCreative, read_creatives
+from revenue_engine.intake.everflow.creatives import Assets, RawCreative, read_creatives
 from revenue_engine.intake.everflow.exact import Problem, WholeNumber, load_json, offer_number, payout, plain
 from revenue_engine.intake.everflow.links import SUB_SLOT, check_tracking_url
 from revenue_engine.intake.everflow.offer_caps import RawCaps, caps_of, caps_zone, left_of, with_left
 from revenue_engine.intake.everflow.offer_rules import RawChannels, allows_email, countries
 from revenue_engine.intake.validation import bad_input
 from revenue_engine.money import parse_currency
-from revenue_engine.records.offer import Creative, Offer
+from revenue_engine.records.offer import Offer
 
 _MAY_RUN = ("approved", "public")
 
@@ -102,6 +102,7 @@ class OfferDetail:
 def parse_offers(text: str) -> OfferImport:
     """The offers of a file: `{"offers": [...]}`, a bare list, or one offer. One bad offer is reported, the others survive.
 
+    An asset that cannot be used is as bad as its offer: who wrote the file can mend it, or take it out.
     Raises BadInput when the document as a whole holds no offers.
     """
     document = load_json(text, field="document")
@@ -119,11 +120,16 @@ def parse_offers(text: str) -> OfferImport:
         where = f"offer {str(claimed)[:20]}" if claimed is not None else f"offers[{index}]"
         remarks: list[Problem] = []
         try:
-            offer = _offer(_raw(member), where, remarks, known=None)
+            raw = _raw(member)
+            assets = _assets(raw, known=None)
+            offer = _offer(raw, assets, where, remarks)
             if offer.offer in offers:
                 raise BadInput("network_offer_id", "duplicate_offer")
         except BadInput as bad:
             problems.append(Problem(where, bad.field, bad.reason))
+            continue
+        if assets.left_out:
+            problems += [_of_asset(where, bad) for bad in assets.left_out]
             continue
         offers[offer.offer] = offer
         warnings += remarks
@@ -137,7 +143,8 @@ def parse_offers(text: str) -> OfferImport:
 def parse_offer_detail(text: str, *, offer: str, known: Offer | None, read_at: datetime) -> OfferDetail:
     """The answer to `GET /v1/affiliates/offers/{offer}`.
 
-    What the operator has said of a known offer survives: its sub slot, the variants of its creatives and creatives of his own.
+    What the operator has said of a known offer survives: its sub slot, the variants of its creatives and creatives of his own. An asset
+    that cannot be used is left out with a remark: nobody here can mend it, and the others are the advertiser's word all the same.
     Raises BadInput naming what cannot be understood.
     """
     raw = _raw(load_json(text, field="document"))
@@ -153,7 +160,9 @@ def parse_offer_detail(text: str, *, offer: str, known: Offer | None, read_at: d
         remarks.append(Problem(where, "relationship.creatives", "creative_without_number"))
     raw.relationship.creatives = _Creatives(entries=numbered)
     raw.sub_slot = known.sub_slot if known else "sub1"
-    read = _offer(raw, where, remarks, known=known)
+    assets = _assets(raw, known=known)
+    remarks += [_of_asset(where, bad) for bad in assets.left_out]
+    read = _offer(raw, assets, where, remarks)
     optout = raw.relationship.email_optout
     link = (optout.suppression_file_link or None) if optout and optout.is_enabled else None
     return OfferDetail(with_left(read, left_of(raw.relationship.remaining_caps), read_at=read_at), link, tuple(remarks))
@@ -166,7 +175,15 @@ def _raw(member: Any) -> _RawOffer:
         raise bad_input(error) from None
 
 
-def _offer(raw: _RawOffer, where: str, remarks: list[Problem], *, known: Offer | None) -> Offer:
+def _of_asset(where: str, bad: BadInput) -> Problem:
+    return Problem(where, bad.field, bad.reason, bad.detail)
+
+
+def _assets(raw: _RawOffer, *, known: Offer | None) -> Assets:
+    return read_creatives((raw.relationship.creatives or _Creatives()).entries or [], known=known.creatives if known else ())
+
+
+def _offer(raw: _RawOffer, assets: Assets, where: str, remarks: list[Problem]) -> Offer:
     if not SUB_SLOT.fullmatch(raw.sub_slot):
         raise BadInput("sub_slot", "unknown_sub_slot", raw.sub_slot[:20])
     related = raw.relationship
@@ -178,6 +195,9 @@ def _offer(raw: _RawOffer, where: str, remarks: list[Problem], *, known: Offer |
     caps = caps_of(raw)
     if caps and caps_zone(raw) is None:
         remarks.append(Problem(where, "caps_timezone_id", "unknown_time_zone"))
+    remarks += [_of_asset(where, odd) for odd in assets.remarks]
+    if not assets.creatives:
+        remarks.append(Problem(where, "relationship.creatives", "no_approved_creative"))
     offer = Offer(
         offer=number,
         name=raw.name,
@@ -194,7 +214,7 @@ def _offer(raw: _RawOffer, where: str, remarks: list[Problem], *, known: Offer |
         live_until=_live_until(raw.date_live_until),
         countries=included,
         excluded_countries=excluded,
-        creatives=_creatives((related.creatives or _Creatives()).entries or [], known, where, remarks),
+        creatives=assets.creatives,
         caps=caps,
         caps_zone=caps_zone(raw),
         content_hash="",
@@ -250,14 +270,6 @@ def _live_until(value: str | int | None) -> datetime | None:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput("date_live_until", "not_a_time", text[:20]) from None
-
-
-def _creatives(entries: list[RawCreative], known: Offer | None, where: str, remarks: list[Problem]) -> tuple[Creative, ...]:
-    creatives, left_out = read_creatives(entries, known=known.creatives if known else ())
-    remarks += [Problem(where, bad.field, bad.reason) for bad in left_out]
-    if not creatives:
-        remarks.append(Problem(where, "relationship.creatives", "no_approved_creative"))
-    return creatives
 
 
 def content_hash(offer: Offer) -> str:
