@@ -83,8 +83,11 @@ def test_it_says_why_this_reader_may_not_get_an_offer() -> None:
         an_offer(104, payout_micros=5_000_000_000),
         an_offer(105, countries=frozenset({"FR"}), live_until=NOW - timedelta(days=1)),
         an_offer(106),
+        an_offer(107),
     )
-    row = a_page([a_row(1, country=country_number("DE"), recent_offers=(102, *(0,) * 7), recent_sends=(T - 2 * DAY, *(0,) * 7))])
+    lately = {"recent_offers": (102, *(0,) * 7), "recent_sends": (T - 2 * DAY, *(0,) * 7)}
+    dropped = {"rested_offers": (107, 0, 0, 0), "rested_at": (T - 2 * DAY, 0, 0, 0)}
+    row = a_page([a_row(1, country=country_number("DE"), **lately, **dropped)])
     found = {of.offer: of for of in ranked(row, a_context(offers=offers))}
     assert {name: of.ineligible for name, of in found.items()} == {
         "101": "country_excluded",
@@ -93,6 +96,7 @@ def test_it_says_why_this_reader_may_not_get_an_offer() -> None:
         "104": "payout_above_limit",
         "105": "offer_expired",
         "106": None,
+        "107": "could_not_be_mailed",
     }
     assert found["106"].propensity == pytest.approx(1.0)
     assert found["102"].days_since_mailed == pytest.approx(2.0) and found["106"].days_since_mailed is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from revenue_engine.offers.book import OfferBook, barred_by_country, lately_mailed, make_book
+from revenue_engine.offers.book import OfferBook, at_rest, barred_by_country, lately_mailed, make_book
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Offer
 from revenue_engine.records.subscriber import apply_claim, country_number, sends_within
@@ -112,6 +112,14 @@ def test_the_same_offer_waits_for_its_gap_and_only_it() -> None:
         [False, False, False],
     ]
     assert lately_mailed(book_of(*OFFERS), page, now=T, gap_days=9)[1].tolist() == [False, False, True]
+
+
+def test_an_offer_that_made_no_mail_rests_as_long_or_a_day_where_no_gap_is_asked_for() -> None:
+    page = a_page([a_row(1, rested_offers=(103, 101, 777, 0), rested_at=(T - HOUR, T - 2 * DAY, T, 0)), a_row(2)])
+    book = book_of(*OFFERS)
+    assert at_rest(book, page, now=T, gap_days=3).tolist() == [[True, False, True], [False, False, False]]
+    assert at_rest(book, page, now=T, gap_days=0).tolist() == [[False, False, True], [False, False, False]]
+    assert not lately_mailed(book, page, now=T, gap_days=3).any()
 
 
 @pytest.mark.parametrize("per_week", range(1, 8))

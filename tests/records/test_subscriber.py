@@ -17,6 +17,7 @@ from revenue_engine.records.subscriber import (
     Row,
     apply_claim,
     apply_conversion,
+    apply_rest,
     apply_touch,
     country_code,
     country_number,
@@ -67,6 +68,15 @@ def test_a_claim_counts_towards_caps_and_gaps_at_once() -> None:
     assert row.recent_offers == (9, 8, 7, 6, 5, 4, 3, 2)
     assert sends_within(row, now=T + 9 * DAY, seconds=7 * DAY) == 7
     assert sends_within(row, now=T + 9 * DAY, seconds=7 * DAY + 1) == 8
+
+
+def test_what_no_mail_could_be_made_of_is_remembered_apart_from_mails_newest_first_and_once() -> None:
+    row = ROW
+    for hour, offer in enumerate((7, 8, 7, 9, 10, 11, 9)):
+        row = apply_rest(row, at=T + hour, offer_number=offer)
+    assert (row.rested_offers, row.rested_at) == ((9, 11, 10, 7), (T + 6, T + 5, T + 4, T + 2))
+    assert unpack(pack(row)) == row
+    assert replace(row, rested_offers=ROW.rested_offers, rested_at=ROW.rested_at) == ROW
 
 
 def test_machines_leave_no_human_trace() -> None:

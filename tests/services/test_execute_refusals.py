@@ -137,6 +137,7 @@ def test_the_gap_and_the_weekly_cap_hold_whatever_decide_believed(org: Org) -> N
         }
     )
     assert refused(org, org.plan(soon)) == "too_soon_since_last_email"
+    assert not any(org.row(soon).rested_at)  # which says nothing of the offer
     assert org.execute([org.plan(often)]).outcomes == {"subscriber_frequency_limit": 1}
 
 
@@ -166,6 +167,7 @@ def test_an_address_on_the_advertisers_list_is_not_mailed(org: Org, kind: str) -
     digest = f"{kind}:" + hashlib.new(kind, b"pat@recipient.example").hexdigest()
     org.w.suppression.add_to_advertiser_list(org.name, "11", [digest], refreshed_at=T)
     assert refused(org, org.plan(person)) == "advertiser_suppressed"
+    assert (org.row(person).rested_offers[0], org.row(person).last_send_at) == (1042, 0)
     assert org.execute([org.plan(other)]).outcomes == {"sent": 1}
 
 
@@ -293,9 +295,12 @@ def test_an_offer_nobody_knows_is_not_mailed(org: Org) -> None:
     assert refused(org, org.plan(org.add_person(), offer="9")) == "unknown_offer"
 
 
-def test_a_missing_merge_field_stops_that_mail_and_no_other(org: Org) -> None:
+def test_a_missing_merge_field_stops_that_mail_and_no_other_and_the_offer_rests_for_its_reader(org: Org) -> None:
     nameless = org.plan(org.add_person(first_name=""))
+    before = replace(org.row(nameless.subscriber), price_sensitivity=0.0)
     assert refused(org, nameless) == "content_incomplete"
+    after = replace(org.row(nameless.subscriber), price_sensitivity=0.0)
+    assert after == replace(before, rested_offers=(1042, 0, 0, 0), rested_at=(T, 0, 0, 0))  # and no more
     assert org.execute([replace(nameless, send_id="x" * 26), org.plan(org.add_person())]).outcomes == {
         "content_incomplete": 1, "sent": 1,
     }  # fmt: skip

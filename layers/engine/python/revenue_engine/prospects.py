@@ -12,7 +12,7 @@ import numpy as np
 
 from revenue_engine.arrays import Bools, Floats, Ints
 from revenue_engine.context import Cycle
-from revenue_engine.offers.book import barred_by_country, lately_mailed
+from revenue_engine.offers.book import at_rest, barred_by_country, lately_mailed
 from revenue_engine.offers.choice import Positions, even_shares, mixed, tally
 from revenue_engine.prediction.features import Table, cross_features, subscriber_features
 from revenue_engine.records.batch import Batch
@@ -42,7 +42,9 @@ class Prospects:
 def offers_open(batch: Batch, cycle: Cycle) -> Bools:
     """(n, O) offers that each row may get now."""
     barred = barred_by_country(cycle.book, batch)
-    barred |= lately_mailed(cycle.book, batch, now=cycle.now, gap_days=cycle.context.controls.same_offer_gap_days)
+    gap_days = cycle.context.controls.same_offer_gap_days
+    barred |= lately_mailed(cycle.book, batch, now=cycle.now, gap_days=gap_days)
+    barred |= at_rest(cycle.book, batch, now=cycle.now, gap_days=gap_days)
     return np.asarray(cycle.book.open_offers & ~barred)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from revenue_engine.arrays import Floats
 from revenue_engine.context import Cycle
-from revenue_engine.offers.book import barred_by_country, lately_mailed
+from revenue_engine.offers.book import at_rest, barred_by_country, lately_mailed
 from revenue_engine.offers.choice import exploration_budget
 from revenue_engine.prediction.features import CROSS
 from revenue_engine.prediction.segments import segment_of
@@ -97,6 +97,7 @@ def _reasons(one: Batch, cycle: Cycle) -> dict[str, str]:
     own = {
         "country_excluded": barred_by_country(book, one)[0],
         "mailed_lately": lately_mailed(book, one, now=cycle.now, gap_days=gap_days)[0],
+        "could_not_be_mailed": at_rest(book, one, now=cycle.now, gap_days=gap_days)[0],
     }
     of_reader = [(book.offers[o].offer, reason) for reason, barred in own.items() for o in np.flatnonzero(barred)]
     return dict(reversed([*book.closed, *of_reader]))  # the first that is said of an offer holds

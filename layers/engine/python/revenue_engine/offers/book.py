@@ -18,6 +18,7 @@ from revenue_engine.records.offer import Creative, Offer, ineligible_reason, may
 from revenue_engine.records.subscriber import country_code
 
 Arm = tuple[str, str]  # offer, variant
+_DAY = 86_400
 NEVER = 1 << 40  # epoch seconds: the end of what has none
 
 
@@ -140,13 +141,22 @@ def last_end(book: OfferBook, eligible: Bools) -> Ints:
 def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:
     """Offers a person was mailed within the gap, (n, O). A row remembers its last RECENT sends, and controls allow no gap that with the
     week's cap could reach further back."""
+    return _since(book, batch, "recent_offers", "recent_sends", after=now - gap_days * _DAY)
+
+
+def at_rest(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:
+    """Offers of which no mail could be made for a person within the gap, or a day where there is none, (n, O)."""
+    return _since(book, batch, "rested_offers", "rested_at", after=now - max(gap_days, 1) * _DAY)
+
+
+def _since(book: OfferBook, batch: Batch, offers_column: str, times_column: str, *, after: int) -> Bools:
     found = np.zeros((len(batch), len(book.offers)), dtype=np.bool_)
     if not found.size:
         return found
-    offers = batch.column("recent_offers").astype(np.int64)
-    sends = batch.column("recent_sends").astype(np.int64)
+    offers = batch.column(offers_column).astype(np.int64)
+    times = batch.column(times_column).astype(np.int64)
     position = np.minimum(np.searchsorted(book.numbers, offers), len(book.numbers) - 1)
-    hit = (book.numbers[position] == offers) & (sends > now - gap_days * 86_400) & (sends > 0)
+    hit = (book.numbers[position] == offers) & (times > after) & (times > 0)
     row, place = np.nonzero(hit)
     found[row, position[row, place]] = True
     return found

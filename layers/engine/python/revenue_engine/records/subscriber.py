@@ -19,6 +19,7 @@ from revenue_engine.ids import stable_hash
 from revenue_engine.records.zones import ZONES
 
 RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
+RESTS = 4  # offers remembered that no mail could be made of
 UNKNOWN = 0xFFFF
 CLICKS = 8  # clicked mails whose topic is remembered
 PART_HOURS = 3
@@ -45,6 +46,12 @@ LAYOUT: tuple[tuple[str, str, int], ...] = (
     ("last_conversion_at", "I", 1),
     ("recent_sends", "I", RECENT),  # epoch seconds, newest first, 0 = none
     ("recent_offers", "I", RECENT),  # offer numbers, beside recent_sends
+    (
+        "rested_at",
+        "I",
+        RESTS,
+    ),  # epoch seconds, newest first, 0 = none: when a planned mail was dropped for what offer and person are
+    ("rested_offers", "I", RESTS),  # offer numbers, beside rested_at
     ("recent_clicks", "B", CLICKS),  # topic numbers of the offers a person clicked, newest first, 0 = none
     ("hour_mails", "B", PARTS),  # of ours, by the part of the reader's day in which they left; the past fades by halving
     ("hour_clicks", "B", PARTS),  # those of them that a person clicked
@@ -100,6 +107,8 @@ class Row:
     last_conversion_at: int = 0
     recent_sends: tuple[int, ...] = (0,) * RECENT
     recent_offers: tuple[int, ...] = (0,) * RECENT
+    rested_at: tuple[int, ...] = (0,) * RESTS
+    rested_offers: tuple[int, ...] = (0,) * RESTS
     recent_clicks: tuple[int, ...] = (0,) * CLICKS
     hour_mails: tuple[int, ...] = (0,) * PARTS
     hour_clicks: tuple[int, ...] = (0,) * PARTS
@@ -170,6 +179,13 @@ def apply_claim(row: Row, *, at: int, offer_number: int) -> Row:
         recent_offers=(offer_number, *row.recent_offers[:-1]),
         hour_mails=_counted(row.hour_mails, part_of_day(row.zone, at), 1),
     )
+
+
+def apply_rest(row: Row, *, at: int, offer_number: int) -> Row:
+    """A planned mail was dropped because the offer has none for this person. Nothing was sent: no cap, gap or fatigue counts it."""
+    others = [(n, then) for n, then in zip(row.rested_offers, row.rested_at, strict=True) if n != offer_number]
+    kept = [(offer_number, at), *others, (0, 0)][:RESTS]
+    return replace(row, rested_offers=tuple(n for n, _ in kept), rested_at=tuple(then for _, then in kept))
 
 
 def apply_touch(row: Row, *, kind: str, at: int) -> Row:

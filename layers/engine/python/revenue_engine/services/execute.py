@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from revenue_engine.errors import Refused
 from revenue_engine.records.causes import sent_by_cause
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.send import PlannedSend, SendState, counted_of_cycle, counted_when_sent
-from revenue_engine.records.subscriber import apply_claim
+from revenue_engine.records.subscriber import apply_claim, apply_rest
 from revenue_engine.services import send_messages
 from revenue_engine.services.compose import Composer, Mail
 from revenue_engine.services.drops import Drops, with_budget_back
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 CLAIM_ATTEMPTS = 5
 THROTTLE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
+OF_THIS_PAIR = ("content_incomplete", "advertiser_suppressed")  # what keeps a mail from one reader, and holds tomorrow as well
 NEXT_MINUTE = "next_minute"  # an outcome that is none yet: the org's velocity has no room for it now
 KEEP_BACK_MILLIS = 20_000  # enough for the mail in hand and for re-queueing the rest
 
@@ -126,6 +128,8 @@ def _one(run: Run, plan: PlannedSend, rest: int, pause: Callable[[float], None])
         person = run.w.subscribers.get(run.org, plan.subscriber)
         mail = run.composer.compose(plan, person, now=run.now())
         if isinstance(mail, str):
+            if mail in OF_THIS_PAIR and person is not None:
+                _rest(run, plan, person)
             return _drop(run, plan, mail)
         assert person is not None
         lost = _claim(run, plan, person)
@@ -160,6 +164,16 @@ def _claim(run: Run, plan: PlannedSend, person: Item) -> str | None:
             return "suppressed"
         return "changed"  # somebody wrote the person meanwhile: read again, and believe that
     return None
+
+
+def _rest(run: Run, plan: PlannedSend, person: Item) -> None:
+    """The next cycle has to choose another offer for this person, as it would after a mail."""
+    row = apply_rest(row_of(person), at=epoch_seconds(run.now()), offer_number=int(plan.offer))
+    writing = run.w.subscribers.writing_row(
+        run.org, plan.subscriber, row=row, read_version=person["version"], must_be_mailable=False
+    )
+    with suppress(TransactionCancelled):  # somebody wrote the person meanwhile: the next such drop says it again
+        commit([writing])
 
 
 def _hand_over(run: Run, plan: PlannedSend, mail: Mail, pause: Callable[[float], None]) -> str:
