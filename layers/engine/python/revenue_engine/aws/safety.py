@@ -16,6 +16,15 @@ _STOP, _POSTMASTER = "stop#", "postmaster#"
 _KEEP_SECONDS = 400 * 86_400
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """Why and since when a cause was stopped, and when it was let go. Times are epoch seconds."""
+
+    reason: str
+    since: int
+    at: int
+
+
 @dataclass(frozen=True)
 class Safety:
     """All reads and writes of these items."""
@@ -63,10 +72,10 @@ class Safety:
         """Those in force, strongly consistent."""
         return tuple(stop for stop, lifted in self._stops(org) if lifted is None and stop.holds(now))
 
-    def freed(self, org: str, *, now: int) -> dict[Cause, tuple[int, int]]:
-        """Causes that were stopped and are not any more: since when they were, and when they were let go."""
+    def freed(self, org: str, *, now: int) -> dict[Cause, Freed]:
+        """Causes that were stopped and are not any more."""
         return {
-            stop.cause: (stop.since, lifted if lifted is not None else stop.until or 0)
+            stop.cause: Freed(stop.reason, stop.since, lifted if lifted is not None else stop.until or 0)
             for stop, lifted in self._stops(org)
             if lifted is not None or not stop.holds(now)
         }

@@ -76,6 +76,7 @@ def counted_when_sent(
 
 
 OF_CYCLE = ("sent", "failed", "unknown", "dropped")
+CONTENT_INCOMPLETE = "content_incomplete"  # of a mail that its creative does not make for its reader
 UNKNOWN_TOO_LONG = "unknown_too_long"  # of a row that the judge no longer watches
 
 

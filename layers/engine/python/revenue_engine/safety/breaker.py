@@ -7,11 +7,12 @@ segment or mailbox provider that a risen rate comes from (`safety.blame`); the l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from revenue_engine.records.causes import Cause
 from revenue_engine.records.controls import Controls
 from revenue_engine.safety.blame import MOST_SHARE, MOST_STOPS, TAIL, Hours, Rate, Stopped, try_rate, without
+from revenue_engine.safety.content import content_findings
 from revenue_engine.safety.findings import Finding, Judgement, Level, Remedy
 from revenue_engine.safety.health import HealthFacts, health_findings
 from revenue_engine.safety.sequential import barrier, chance_above, cusum, poisson_at_least
@@ -46,6 +47,7 @@ def judge(
     gmail: Sequence[tuple[float, float]] = (),
     gmail_variants: Mapping[Cause, float] | None = None,
     earned: Hours | None = None,
+    without_mail: Collection[Cause] = (),
 ) -> Judgement:
     """What to stop and what to tell.
 
@@ -65,6 +67,8 @@ def judge(
         The share of mails reported as spam by variant, where Gmail tells of it: it does so only for what it saw much of.
     earned
         Hours whose money is held against their mails; the same when left out. Money lags, so they may hold older mails.
+    without_mail
+        Variants out because no mails could be made of them: nothing that came of mails is theirs.
     """
     days, stopped = max(days, 1.0), stopped or {}
     may_stop = lately < MOST_STOPS
@@ -73,6 +77,7 @@ def judge(
         findings += _rate_findings(hours, rate, stopped, days, may_stop)
     findings += _gmail_findings(gmail, hours, controls, stopped)
     findings += _gmail_variants(gmail_variants or {}, hours, controls, stopped)
+    findings += content_findings(hours, {*stopped, *without_mail})
     findings += health_findings(health, controls)
     findings += _money_findings(hours if earned is None else earned, controls, stopped)
     complained = any(f.name == COMPLAINTS and f.remedy is Remedy.STOP_ALL for f in findings)

@@ -18,7 +18,7 @@ from revenue_engine.errors import BadInput, Refused
 from revenue_engine.intake.everflow import tracking_link
 from revenue_engine.records.controls import Controls
 from revenue_engine.records.offer import Offer, ineligible_reason, may_go_to
-from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.send import CONTENT_INCOMPLETE, PlannedSend
 from revenue_engine.records.subscriber import country_code
 from revenue_engine.safety.claim import may_claim
 from revenue_engine.safety.decided import changed_reason
@@ -136,5 +136,5 @@ class Composer:
             )
         except BadInput as bad:  # stops this mail, not the batch
             log.warning("mail %s does not render: %s", plan.send_id, bad)
-            return "sender_incomplete" if bad.field == "sender" else "content_incomplete"
+            return "sender_incomplete" if bad.field == "sender" else CONTENT_INCOMPLETE
         return Mail(person["address"], sender.from_address, mime)

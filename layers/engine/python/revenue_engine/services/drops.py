@@ -12,7 +12,8 @@ from revenue_engine.aws.dynamo import TransactionCancelled, commit
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import utc_hour
 from revenue_engine.errors import Contention
-from revenue_engine.records.send import PlannedSend, counted_of_cycle
+from revenue_engine.records.causes import Cause
+from revenue_engine.records.send import CONTENT_INCOMPLETE, PlannedSend, counted_of_cycle
 
 TOGETHER = 50  # rows of one transaction: many drops meet on one budget
 ATTEMPTS = 8
@@ -59,7 +60,10 @@ class Drops:
 
     def _counting(self, dropped: Sequence[tuple[PlannedSend, str]]) -> list[dict[str, Any]]:
         first, _ = dropped[0]  # a message's are of one cycle
-        amounts, reasons = counted_of_cycle(first.cycle_id, "dropped", len(dropped)), Counter(reason for _, reason in dropped)
+        reasons = Counter(reason for _, reason in dropped)
+        incomplete = Counter(f"{plan.offer}/{plan.variant}" for plan, reason in dropped if reason == CONTENT_INCOMPLETE)
+        amounts = counted_of_cycle(first.cycle_id, "dropped", len(dropped))
+        amounts |= {Cause("variant", name).counter(CONTENT_INCOMPLETE): n for name, n in incomplete.items()}
         return [
             *self.w.counters.hour(self.org, utc_hour(self.now()), amounts, shard_by=first.send_id),
             *self.w.counters.dropped(self.org, date.fromisoformat(self.day), reasons, shard_by=first.send_id),

@@ -21,7 +21,7 @@ from revenue_engine.clock import day_in, epoch_seconds, utc_hour
 from revenue_engine.errors import Refused
 from revenue_engine.records.causes import sent_by_cause
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.send import PlannedSend, SendState, counted_of_cycle, counted_when_sent
+from revenue_engine.records.send import CONTENT_INCOMPLETE, PlannedSend, SendState, counted_of_cycle, counted_when_sent
 from revenue_engine.records.subscriber import apply_claim, apply_rest
 from revenue_engine.services import send_messages
 from revenue_engine.services.compose import Composer, Mail
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 CLAIM_ATTEMPTS = 5
 THROTTLE_PAUSES_SECONDS = (0.2, 0.5, 1.0)
-OF_THIS_PAIR = ("content_incomplete", "advertiser_suppressed")  # what keeps a mail from one reader, and holds tomorrow as well
+OF_THIS_PAIR = (CONTENT_INCOMPLETE, "advertiser_suppressed")  # what keeps a mail from one reader, and holds tomorrow as well
 NEXT_MINUTE = "next_minute"  # an outcome that is none yet: the org's velocity has no room for it now
 KEEP_BACK_MILLIS = 20_000  # enough for the mail in hand and for re-queueing the rest
 

@@ -11,7 +11,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds, parse_iso, utc_hour
 from revenue_engine.records.controls import Controls
-from revenue_engine.records.send import UNKNOWN_TOO_LONG, SendState, counted_of_cycle
+from revenue_engine.records.send import CONTENT_INCOMPLETE, UNKNOWN_TOO_LONG, SendState, counted_of_cycle
 from revenue_engine.safety import breaker
 from revenue_engine.safety.claim import TRICKLE_STALE_SECONDS
 from revenue_engine.safety.findings import Finding, Judgement, Remedy
@@ -74,13 +74,15 @@ def probe(w: Wiring, *, org: str, now: datetime) -> dict[str, Any]:
 def _judgement(w: Wiring, org: str, seen: Item, controls: Controls, now: datetime, *, stuck: int) -> Judgement:
     window, gmail = judged_window(w, org, seen, now), gmail_facts(w, org, seen, controls, now)
     stops = w.safety.stops(org, now=epoch_seconds(now))
+    blamed = [stop for stop in stops if stop.reason != CONTENT_INCOMPLETE]  # the others brought no trouble, only no mail
     return breaker.judge(
         window.hours,
         controls,
         health_facts(w, org, seen, stuck=stuck, now=now),
         days=window.days,
-        stopped={stop.cause: window.after(stop.since) for stop in stops},
-        lately=sum(stop.since > epoch_seconds(now - WINDOW) for stop in stops),
+        stopped={stop.cause: window.after(stop.since) for stop in blamed},
+        lately=sum(stop.since > epoch_seconds(now - WINDOW) for stop in blamed),
+        without_mail=frozenset(stop.cause for stop in stops if stop not in blamed),
         gmail=gmail.days,
         gmail_variants=gmail.variants,
         earned=window.earned,

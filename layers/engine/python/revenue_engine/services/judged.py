@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -11,12 +11,13 @@ from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch, utc_hour
 from revenue_engine.records.causes import Cause
 from revenue_engine.records.controls import Controls
+from revenue_engine.records.send import CONTENT_INCOMPLETE
 
 WINDOW = timedelta(hours=72)  # a mild rise shows in no single day
 GMAIL_DAYS = 7
 _EVENTS = ("complaints", "bounces", "unsubscribes")
 _OF_MAILS = ("sent", "heard", *_EVENTS)
-_JUDGED = (*_OF_MAILS, "reported_", "conversions", "clicked_mails")
+_JUDGED = (*_OF_MAILS, CONTENT_INCOMPLETE, "reported_", "conversions", "clicked_mails")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,14 @@ def judged_window(w: Wiring, org: str, seen: Item, now: datetime) -> JudgedWindo
     hours = {
         hour: _less(amounts, before) if hour == first else dict(amounts) for hour, amounts in counted.items() if hour >= first
     }
-    for cause, (since, at) in w.safety.freed(org, now=epoch_seconds(now)).items():
-        let_go = utc_hour(from_epoch(at))
-        _forget(hours, cause, before=let_go, also=let_go if utc_hour(from_epoch(since)) == let_go else "")
+    for cause, freed in w.safety.freed(org, now=epoch_seconds(now)).items():
+        let_go = utc_hour(from_epoch(freed.at))
+        begun = {name for name in hours if name < let_go or name == let_go == utc_hour(from_epoch(freed.since))}
+        if freed.reason == CONTENT_INCOMPLETE:  # nothing that came of mails was held against it
+            for name in begun:
+                hours[name].pop(cause.counter(CONTENT_INCOMPLETE), None)
+        else:
+            _forget([hours[name] for name in begun], cause)
     mails = list(hours.values())
     # Money counts when it comes, for mails of days before: what is judged of it is held against older mails too.
     older = [_sent_only(amounts) for hour, amounts in counted.items() if hour < first]
@@ -77,7 +83,9 @@ def gmail_facts(w: Wiring, org: str, seen: Item, controls: Controls, now: dateti
     if not told:
         return GmailFacts([], {})
     let_go = {
-        cause: day_in(from_epoch(at), controls.zone) for cause, (_, at) in w.safety.freed(org, now=epoch_seconds(now)).items()
+        cause: day_in(from_epoch(freed.at), controls.zone)
+        for cause, freed in w.safety.freed(org, now=epoch_seconds(now)).items()
+        if freed.reason != CONTENT_INCOMPLETE
     }
     ratios: dict[date, float] = {}
     variants: dict[Cause, float] = {}
@@ -102,11 +110,10 @@ def _sent_only(amounts: Mapping[str, int]) -> dict[str, int]:
     return {name: n for name, n in amounts.items() if name == "sent" or name.startswith("sent@")}
 
 
-def _forget(hours: Mapping[str, dict[str, int]], cause: Cause, *, before: str, also: str) -> None:
+def _forget(hours: Iterable[dict[str, int]], cause: Cause) -> None:
     """What a cause had before it was let go goes out of the sums, and no cause is blamed for what those hours brought."""
-    for hour, amounts in hours.items():
-        if hour < before or hour == also:
-            for name in _OF_MAILS:
-                amounts[name] = max(amounts.get(name, 0) - amounts.get(cause.counter(name), 0), 0)
-            for name in [name for name in amounts if name.startswith(_EVENTS) and name not in _EVENTS]:
-                del amounts[name]
+    for amounts in hours:
+        for name in _OF_MAILS:
+            amounts[name] = max(amounts.get(name, 0) - amounts.get(cause.counter(name), 0), 0)
+        for name in [name for name in amounts if name.startswith(_EVENTS) and name not in _EVENTS]:
+            del amounts[name]
