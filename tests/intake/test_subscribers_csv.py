@@ -266,6 +266,7 @@ def test_of_an_opt_out_every_fact_may_be_unreadable_but_the_address() -> None:
         ("email,last_name,first_name,status", "q1@example.com,Miller,unsubscribed"),  # a cell lost on the way
         ("last_name,email,status", "Miller, Jr.,q1@example.com,unsubscribed"),
         ("status,email,country", "q1@example.com,unsubscribed"),
+        ("status,first_name,email,country", "unsubscribed,q1@example.com,DE"),  # lost between the status and the address
     ],
 )
 def test_an_opt_out_with_too_few_or_too_many_cells_comes_through_with_nothing_else(header: str, row: str) -> None:
@@ -280,6 +281,7 @@ def test_an_opt_out_with_too_few_or_too_many_cells_comes_through_with_nothing_el
         ("email,status,country", "a@x.example,active", "row", "ragged_row"),
         ("email,country,note", "a@x.example,unsubscribed", "row", "ragged_row"),  # no column of statuses
         ("email,status", "a@x.example,active,b@x.example,unsubscribed", "row", "ragged_row"),  # which of the two?
+        ("status,first_name,email,referrer", "unsubscribed,a@x.example,b@x.example", "row", "ragged_row"),  # the same
         ("email,status,country", "nobody,unsubscribed", "email", "not_an_address"),
         ("email,status", "nobody,unsubscribed,DE", "row", "ragged_row"),
     ],

@@ -183,12 +183,13 @@ def _rows(
 def _opt_out_of(cells: list[str], width: int, columns: Mapping[str, int]) -> dict[str, str]:
     """Address and status of a line with too few or too many cells that says an opt-out (P3); nothing else of it stands where it should.
 
-    Too few are missing at the end if the status is in its place. Otherwise cells have moved: the opt-out may stand anywhere, and so may
-    the address if the line has only one. Raises BadInput("row", "ragged_row") on any other line.
+    Too few are missing at the end if the status is in its place and behind the address, which then is in its own. Otherwise cells have
+    moved: the opt-out may stand anywhere, and so may the address if the line has only one. Raises BadInput("row", "ragged_row") on any
+    other line.
     """
     cells, email, status = [cell.strip() for cell in cells], columns["email"], columns.get("status")
     if status is not None:
-        if max(email, status) < len(cells) < width and cells[status].lower() in OPTED_OUT:
+        if email < status < len(cells) < width and cells[status].lower() in OPTED_OUT:
             return {"email": cells[email], "status": cells[status]}
         said = [cell for cell in cells if cell.lower() in OPTED_OUT]
         addresses = {address for cell in cells if (address := _address(cell))}
