@@ -93,7 +93,11 @@ def test_a_broken_line_that_says_an_opt_out_opts_out(run: Run, file: Path, org: 
     file.write_text(HEADER + GOOD)
     run("import", "subscribers", file)
     file.write_text(HEADER + line)
-    assert run("import", "subscribers", file).stdout == "subscribers: 1 opted out\n"
+    warning = f"warning: {file}:2: row: ragged_opt_out ({line.count(',') + 1} cells instead of 6, taken as unsubscribed)\n"
+    dry = run("import", "subscribers", file, "--dry-run")
+    assert (dry.stdout, dry.stderr) == ("subscribers: 1 opted out (dry run: nothing was written)\n", warning)
+    taken = run("import", "subscribers", file)
+    assert (taken.stdout, taken.stderr) == ("subscribers: 1 opted out\n", warning)
     person = org.person(org.subscriber("ada@example.com"))
     assert (person["status"], person["profile"]) == ("unsubscribed", {"first_name": "Ada"})
 

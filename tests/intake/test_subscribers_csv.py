@@ -273,6 +273,9 @@ def test_an_opt_out_with_too_few_or_too_many_cells_comes_through_with_nothing_el
     (line,) = read(f"{header}\n{row}\n")
     (plain,) = read("email,status\nq1@example.com,unsubscribed\n")
     assert line.record is not None and line.record == plain.record
+    cells = f"{row.count(',') + 1} cells instead of {header.count(',') + 1}, taken as unsubscribed"
+    assert str(line.warning) == f"row: ragged_opt_out ({cells})"
+    assert plain.warning is None
 
 
 @pytest.mark.parametrize(
@@ -284,12 +287,16 @@ def test_an_opt_out_with_too_few_or_too_many_cells_comes_through_with_nothing_el
         ("status,first_name,email,referrer", "unsubscribed,a@x.example,b@x.example", "row", "ragged_row"),  # the same
         ("email,status,country", "nobody,unsubscribed", "email", "not_an_address"),
         ("email,status", "nobody,unsubscribed,DE", "row", "ragged_row"),
+        ("email,status,name,last_event", "a@x.example,Active,Smith, Anna,bounced", "row", "ragged_row"),  # of a mail, once
+        ("email,status,last_event", "1,a@x.example,active,bounced", "row", "ragged_row"),
+        ("email,first_name,status,last_event,note", "a@x.example,active,bounced,new", "row", "ragged_row"),
     ],
 )
 def test_a_line_with_too_few_or_too_many_cells_that_says_no_clear_opt_out_is_bad(
     header: str, row: str, field: str, reason: str
 ) -> None:
-    assert problems(read(f"{header}\n{row}\n")) == [(2, field, reason)]
+    (line,) = read(f"{header}\n{row}\n")
+    assert (problems([line]), line.warning) == ([(2, field, reason)], None)
 
 
 def test_columns_nobody_reads_are_known_by_name() -> None:

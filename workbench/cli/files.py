@@ -87,6 +87,8 @@ def subscribers_of(
                 records.append(line.record)
             elif line.problem is not None:
                 problems.append(problem_of(line.number, line.problem))
+            if line.warning is not None:
+                warnings.append(problem_of(line.number, line.warning))
     except BadInput as bad:
         problems.append(problem_of(1, bad))
     return Subscribers(tuple(records), tuple(problems), tuple(warnings))

@@ -53,11 +53,15 @@ class SubscriberRecord:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one data row became: `record` or `problem`. `number` is the line of the file the row starts on, from 1."""
+    """What one data row became: `record` or `problem`. `number` is the line of the file the row starts on, from 1.
+
+    A record may come with a warning: what was not said in so many cells.
+    """
 
     number: int
     record: SubscriberRecord | None
     problem: BadInput | None
+    warning: BadInput | None = None
 
 
 def read_subscribers(
@@ -82,7 +86,7 @@ def read_subscribers(
 
     A second row of one address is the problem `duplicate_in_file`, except an opt-out: that always comes through, and the
     importer lets it win whatever row came first (P3). Nor is an opt-out refused for a fact that cannot be read, which is left out, or
-    for too few or too many cells, of which nothing but the address and the status is read.
+    for too few or too many cells, of which nothing but the address and the status is read, with the warning `ragged_opt_out`.
 
     Raises BadInput, before any row, when the header cannot carry the import.
     """
@@ -161,10 +165,12 @@ def _rows(
             cells = next(reader)
             if not cells:
                 continue
+            warning = None
             if len(cells) == width:
                 named = {name: cells[place] for name, place in columns.items()}
             else:
                 named = _opt_out_of(cells, width, columns)
+                warning = BadInput("row", "ragged_opt_out", f"{_ragged(cells, width)}, taken as {named['status'].lower()}")
             record = _record(named, now, consent_source, consent_at)
             earlier = first_line.setdefault(record.email, number)
             if earlier != number and record.status == "active":
@@ -177,25 +183,29 @@ def _rows(
         except BadInput as bad:
             yield Line(number, None, bad)
         else:
-            yield Line(number, record, None)
+            yield Line(number, record, None, warning)
 
 
 def _opt_out_of(cells: list[str], width: int, columns: Mapping[str, int]) -> dict[str, str]:
     """Address and status of a line with too few or too many cells that says an opt-out (P3); nothing else of it stands where it should.
 
     Too few are missing at the end if the status is in its place and behind the address, which then is in its own. Otherwise cells have
-    moved: the opt-out may stand anywhere, and so may the address if the line has only one. Raises BadInput("row", "ragged_row") on any
-    other line.
+    moved: the opt-out may stand anywhere, and so may the address if the line has only one. A line that says `active` says no opt-out.
+    Raises BadInput("row", "ragged_row") on any other line.
     """
     cells, email, status = [cell.strip() for cell in cells], columns["email"], columns.get("status")
-    if status is not None:
+    if status is not None and not any(cell.lower() == "active" for cell in cells):
         if email < status < len(cells) < width and cells[status].lower() in OPTED_OUT:
             return {"email": cells[email], "status": cells[status]}
         said = [cell for cell in cells if cell.lower() in OPTED_OUT]
         addresses = {address for cell in cells if (address := _address(cell))}
         if said and len(addresses) == 1:
             return {"email": addresses.pop(), "status": said[0]}
-    raise BadInput("row", "ragged_row", f"{len(cells)} cells instead of {width}")
+    raise BadInput("row", "ragged_row", _ragged(cells, width))
+
+
+def _ragged(cells: list[str], width: int) -> str:
+    return f"{len(cells)} cells instead of {width}"
 
 
 def _address(cell: str) -> str:
