@@ -108,15 +108,20 @@ def test_opt_outs_are_imported_while_the_controls_are_refused(run: Run, file: Pa
     org.set_controls(zone="Mars/Base")
     out = HEADER + "ada@example.com,,,,,unsubscribed\n" + "cy@example.com,,,,,complained\n"
     file.write_text(out + OTHER)
+    dry = run("import", "subscribers", file, "--dry-run")
+    assert _people(org, system) == 1
     refused = run("import", "subscribers", file)
-    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert (refused.exit_code, refused.stdout) == (dry.exit_code, dry.stdout) == (1, "")
     assert refused.stderr.startswith("Error: controls_unreadable: zone: ")
-    assert refused.stderr.endswith(": 2 opt-outs were taken, nobody else was imported (1)\n")
+    assert refused.stderr.endswith(": 2 opt-outs are taken, nobody else is imported (1)\n")
+    assert dry.stderr == refused.stderr.rstrip() + " (dry run: nothing was written)\n"
     assert _people(org, system) == 2
     statuses = [org.person(org.subscriber(f"{who}@example.com"))["status"] for who in ("ada", "cy")]
     assert statuses == ["unsubscribed", "complained"]
     assert all(org.w.suppression.is_suppressed(org.name, org.address_hash(f"{who}@example.com")) for who in ("ada", "cy"))
     file.write_text(out)
+    dry = run("import", "subscribers", file, "--dry-run")
+    assert (dry.exit_code, dry.stdout) == (0, "subscribers: 2 opted out (dry run: nothing was written)\n")
     again = run("import", "subscribers", file)
     assert (again.exit_code, again.stdout) == (0, "subscribers: 2 opted out\n")
 

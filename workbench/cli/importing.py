@@ -14,7 +14,7 @@ from revenue_engine import ids
 from revenue_engine.aws.subscribers import ACTIVE
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.errors import BadInput
+from revenue_engine.errors import BadInput, Refused
 from revenue_engine.intake.cells import time_of
 from revenue_engine.intake.postmaster import parse_postmaster
 from revenue_engine.intake.subscribers_csv import SubscriberRecord
@@ -25,6 +25,7 @@ from workbench.cli import display
 from workbench.cli.connection import Connection
 from workbench.cli.files import catalogue_of, check_list_id, opt_outs_of, subscribers_of
 
+_NOTHING_WRITTEN = " (dry run: nothing was written)"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -140,10 +141,15 @@ def load_subscribers(
 def foresee_subscribers(
     w: Wiring, org: str, records: Iterable[SubscriberRecord], *, progress: Callable[[], None] = lambda: None
 ) -> Counter[str]:
-    """What an import would find, read only: new | known | opted_out (stays, or becomes so)."""
+    """What an import would find, read only: new | known | opted_out (stays, or becomes so). Raises Refused where the import would."""
+    _, refused = service.controls_or_refusal(w, org)
     key = w.parameters.address_key(org)
     outcomes: Counter[str] = Counter()
+    left_out = 0
     for record in records:
+        if refused is not None and record.status == ACTIVE:
+            left_out += 1
+            continue
         digest = ids.address_hash(key, record.email)
         known = w.subscribers.by_address(org, digest)
         if record.status != ACTIVE or (known or {}).get("status", ACTIVE) != ACTIVE or w.suppression.is_suppressed(org, digest):
@@ -151,6 +157,9 @@ def foresee_subscribers(
         else:
             outcomes["known" if known else "new"] += 1
         progress()
+    if refused is not None and left_out:
+        said = service.opt_outs_only(refused, taken=outcomes.total(), left_out=left_out)
+        raise Refused(said.reason, said.detail + _NOTHING_WRITTEN)
     return outcomes
 
 
@@ -175,4 +184,4 @@ def _mapping(pairs: tuple[str, ...]) -> dict[str, str]:
 def _say(outcomes: Counter[str], what: str, *, dry_run: bool, skipped: int = 0) -> None:
     counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(outcomes.items())) or "nothing"
     bad = f", {skipped:,} bad lines skipped" if skipped else ""
-    click.echo(f"{what}: {counts}{bad}" + (" (dry run: nothing was written)" if dry_run else ""))
+    click.echo(f"{what}: {counts}{bad}" + (_NOTHING_WRITTEN if dry_run else ""))

@@ -47,11 +47,7 @@ def import_subscribers(
 
     Raises Refused while the controls are, after the opt-outs: they wait for nobody (P3), and need nothing that the controls say.
     """
-    refused: Refused | None = None
-    try:
-        controls = w.parameters.controls(org)
-    except Refused as why:
-        controls, refused = Controls(), why
+    controls, refused = controls_or_refusal(w, org)
     key = w.parameters.address_key(org)
     report, left_out = ImportReport(), 0
     for record in people:
@@ -61,9 +57,21 @@ def import_subscribers(
         report.outcomes[_one(w, org, record, controls, key, now, random_bytes)] += 1
         progress()
     if refused is not None and left_out:
-        taken = report.outcomes.total()
-        raise Refused(refused.reason, f"{refused.detail}: {taken:,} opt-outs were taken, nobody else was imported ({left_out:,})")
+        raise opt_outs_only(refused, taken=report.outcomes.total(), left_out=left_out)
     return report
+
+
+def controls_or_refusal(w: Wiring, org: str) -> tuple[Controls, Refused | None]:
+    """The org's controls, or the engine's own and why the org's are refused."""
+    try:
+        return w.parameters.controls(org), None
+    except Refused as why:
+        return Controls(), why
+
+
+def opt_outs_only(refused: Refused, *, taken: int, left_out: int) -> Refused:
+    """What is said of people who are left out while the controls are refused, by an import and by its dry run."""
+    return Refused(refused.reason, f"{refused.detail}: {taken:,} opt-outs are taken, nobody else is imported ({left_out:,})")
 
 
 def assign_arm(org: str, address_hash: str, controls: Controls) -> int:
