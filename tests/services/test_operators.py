@@ -138,13 +138,6 @@ def test_there_is_no_other_route(org: Org, method: str, rest: str) -> None:
     assert ask(org, method, rest) == (404, {"error": "no such route"})
 
 
-def test_an_org_there_is_not_is_told_with_a_reason(org: Org) -> None:
-    request = request_of(http_event("GET", "/console/nobody/status"))
-    said = answer(org.w, request, now=NOW)
-    assert (said.status, json.loads(said.body)["error"]) == (409, "controls_unreadable")
-    assert answer(org.w, request_of(http_event("GET", "/console/NOBODY/status")), now=NOW).status == 404
-
-
 def test_the_quarantine_is_shown_and_replayed_over_the_console(org: Org) -> None:
     query = {"transaction_id": "t1", "payout": "5", "offer_id": "7"}
     take_postback(org.w, postback_request(org.name, org.token, query), now=NOW)

@@ -47,13 +47,6 @@ def wiring_of(stage: str) -> Wiring:
     return Wiring(tuple(sorted(environment.items())))
 
 
-def _check_org(w: Wiring, org: str) -> None:
-    """A mistyped org would get a switch, people or offers of its own, which no function ever looks at, and the mail would go on."""
-    if not w.serves(org) and not w.parameters.has_switch(org):
-        own = w.value(names.ORG)
-        raise Refused("org_unknown", f"no parameter {names.autonomy_parameter(w.stage, org)}; the stack's org is {own}")
-
-
 @dataclass
 class Connection:
     """What every command gets: the org, and the stack's wiring made on first use."""
@@ -81,5 +74,5 @@ class Connection:
         # Functions have it from Lambda; metrics of what the command line does carry it too.
         os.environ.setdefault(names.STAGE, self.stage)
         w = wiring_of(self.stage)
-        _check_org(w, self.org)
+        w.check_org(self.org)
         return w

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from revenue_engine.aws.absences import Absences
     from revenue_engine.aws.ledger import Ledger
 
+ORG_UNKNOWN = "org_unknown"
+
 
 @dataclass(frozen=True)
 class Wiring:
@@ -55,6 +57,15 @@ class Wiring:
     def serves(self, org: str) -> bool:
         """Whether this stack is that org's: a public route must not make room for whatever org a stranger names."""
         return self.value(names.ORG) == org
+
+    def check_org(self, org: str) -> None:
+        """A mistyped org would get a switch, people or offers of its own, which no function ever looks at, and the mail would go on.
+
+        Raises Refused(ORG_UNKNOWN).
+        """
+        if not self.serves(org) and not self.parameters.has_switch(org):
+            own = self.value(names.ORG)
+            raise Refused(ORG_UNKNOWN, f"no parameter {names.autonomy_parameter(self.stage, org)}; the stack's org is {own}")
 
     @cached_property
     def parameters(self) -> Parameters:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from revenue_engine.aws import names
-from revenue_engine.aws.wiring import Wiring
+from revenue_engine.aws.wiring import ORG_UNKNOWN, Wiring
 from revenue_engine.errors import BadInput, Refused
 from revenue_engine.records.controls import parse_autonomy
 from revenue_engine.services import anomaly_desk, approvals, breaker, metrics, quarantine
@@ -22,12 +22,13 @@ _PATH = re.compile(r"/console/(?P<org>[a-z0-9][a-z0-9-]{0,31})/(?P<rest>.+)")
 
 
 def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
-    """Every route: `/console/{org}/…`. Unknown ones are 404, what cannot be done is 409 with its reason."""
+    """Every route: `/console/{org}/…`. Unknown ones and unknown orgs are 404, what cannot be done is 409 with its reason."""
     path = _PATH.fullmatch(request.path)
     if path is None:
         return _json(404, {"error": "no such route"})
     org, rest = path["org"], path["rest"].split("/")
     try:
+        w.check_org(org)
         match (request.method, rest):
             case ("GET", ["status"]):
                 return _json(200, status(w, org, now=now))
@@ -72,7 +73,7 @@ def answer(w: Wiring, request: Request, *, now: datetime) -> Response:
     except BadInput as bad:
         return _json(400, {"error": bad.reason, "field": bad.field, "detail": bad.detail})
     except Refused as refused:
-        return _json(409, {"error": refused.reason, "detail": refused.detail})
+        return _json(404 if refused.reason == ORG_UNKNOWN else 409, {"error": refused.reason, "detail": refused.detail})
 
 
 def _key(request: Request) -> str:
