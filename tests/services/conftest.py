@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from revenue_engine.aws import names, observe
+from revenue_engine.aws.alerts import Alerts
 
 
 @pytest.fixture
@@ -19,3 +20,17 @@ def alarms(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(observe, "count", counted)
     return heard
+
+
+@pytest.fixture
+def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What people were told; nobody subscribes to the topic of an emulator."""
+    told: list[str] = []
+    tell = Alerts.tell
+
+    def heard(self: Alerts, subject: str, message: str) -> None:
+        tell(self, subject, message)
+        told.append(subject)
+
+    monkeypatch.setattr(Alerts, "tell", heard)
+    return told

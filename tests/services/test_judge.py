@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from revenue_engine.aws import names
-from revenue_engine.aws.alerts import Alerts
 from revenue_engine.aws.dynamo import changes, commit
 from revenue_engine.aws.queues import Message
 from revenue_engine.clock import epoch_seconds, iso_millis
 from revenue_engine.errors import Refused
-from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.postmaster import PostmasterDay
 from revenue_engine.records.send import PlannedSend, SendState
 from revenue_engine.safety.health import STUCK_CLAIMS
@@ -46,20 +44,6 @@ def breaker(org: Org) -> dict[str, Any]:
 
 def executions(org: Org) -> list[str]:
     return [each.name for each in org.system.machines.executions if each.name.startswith(f"{org.name}-")]
-
-
-@pytest.fixture
-def notices(org: Org, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What people were told; nobody subscribes to the topic of an emulator."""
-    told: list[str] = []
-    tell = Alerts.tell
-
-    def heard(self: Alerts, subject: str, message: str) -> None:
-        tell(self, subject, message)
-        told.append(subject)
-
-    monkeypatch.setattr(Alerts, "tell", heard)
-    return told
 
 
 # --- the sweep --------------------------------------------------------------------------------------------------------
@@ -247,37 +231,6 @@ def test_a_stopped_cause_is_let_go_by_a_person_and_begins_anew(org: Org) -> None
     assert look(org, 121) == {"trip": False, "warn": False, "reason": None, "stopped": [], "swept": 0}
     count(org, caused((900, {"complaints": 12}, BAD)), at=NOW + timedelta(hours=2, minutes=2))
     assert look(org, 125)["stopped"] == ["offer#1042"]
-
-
-def test_a_variant_of_which_most_mails_cannot_be_made_is_stopped_and_blamed_for_nothing_else(
-    org: Org, notices: list[str]
-) -> None:
-    org.w.offers.put(org.name, an_offer(2042))
-    nameless = [org.plan(org.add_person(first_name="")) for _ in range(10)]
-    others = [org.plan(org.add_person(), offer=offer) for offer in ("1042", "2042", "2042")]
-    assert org.execute([*nameless[:9], *others]).outcomes == {"content_incomplete": 9, "sent": 3}
-    assert look(org)["stopped"] == []
-    assert org.execute([nameless[9], nameless[0]]).outcomes == {"content_incomplete": 2}  # one of them told again
-    verdict = look(org, 1)
-    assert (verdict["trip"], verdict["warn"], verdict["stopped"]) == (False, True, ["variant#1042/standard"])
-    assert notices == ["Revenue engine: variant 1042/standard is stopped"]
-    shown = status(org.w, org.name, now=NOW)
-    assert shown["findings"] == ["content_incomplete of variant 1042/standard: 0.909091, limit 0.5"]
-    assert shown["stopped"]["variant#1042/standard"]["reason"] == "content_incomplete"
-    assert org.execute([org.plan(org.add_person())]).outcomes == {"variant_stopped": 1}
-    assert look(org, 2)["stopped"] == []
-    assert lift_stop(org.w, org.name, "variant#1042/standard", by="alex", now=NOW + timedelta(hours=1))
-    assert look(org, 61) == {"trip": False, "warn": False, "reason": None, "stopped": [], "swept": 0}
-    count(org, caused((900, {"complaints": 12}, BAD), *GOOD), at=NOW - timedelta(hours=1))
-    assert look(org, 80)["stopped"] == ["offer#1042"]  # those hours speak of all causes as before
-
-
-def test_variants_without_a_mail_are_none_of_the_stops_that_together_stop_everything(org: Org) -> None:
-    for n in range(4):
-        org.w.safety.stop(org.name, Stop(Cause("variant", f"1042/soft-{n}"), "content_incomplete", T - 60, None))
-    count(org, caused((900, {"complaints": 12}, BAD), *GOOD))
-    verdict = look(org)
-    assert (verdict["trip"], verdict["stopped"]) == (False, ["offer#1042"])
 
 
 def test_other_stops_end_by_themselves_after_a_week(org: Org) -> None:

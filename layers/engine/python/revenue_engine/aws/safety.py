@@ -11,15 +11,18 @@ from revenue_engine.aws.dynamo import ConditionFailed, Expression, Table, change
 from revenue_engine.aws.items import Item
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.postmaster import PostmasterDay
+from revenue_engine.records.send import CONTENT_INCOMPLETE
 
 _STOP, _POSTMASTER = "stop#", "postmaster#"
+_NO_MAIL = f"{_STOP}content#"  # apart from what came of mails: neither may hide the other, or what a person judged of it
 _KEEP_SECONDS = 400 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Why and since when a cause was stopped, and when it was let go. Times are epoch seconds."""
+    """A cause, why and since when it was stopped, and when it was let go. Times are epoch seconds."""
 
+    cause: Cause
     reason: str
     since: int
     at: int
@@ -33,10 +36,10 @@ class Safety:
 
     # --- stopped causes ----------------------------------------------------------------------------------------------
     def stop(self, org: str, stop: Stop) -> bool:
-        """Stops a cause. False: it is stopped already."""
+        """Stops a cause. False: it is stopped already; one without a mail may be for what came of its mails as well."""
         item: Item = {
             "pk": org,
-            "sk": _STOP + stop.cause.key,
+            "sk": (_NO_MAIL if stop.reason == CONTENT_INCOMPLETE else _STOP) + stop.cause.key,
             **asdict(stop.cause),
             "reason": stop.reason,
             "since": stop.since,
@@ -56,14 +59,18 @@ class Safety:
         return True
 
     def lift(self, org: str, cause: Cause, *, by: str, at: int) -> bool:
-        """A person lets a cause be mailed again. False: it is not stopped."""
+        """A person lets a cause be mailed again, whatever it is stopped for. False: it is not stopped."""
+        return any([self._lift(org, prefix + cause.key, by=by, at=at) for prefix in (_STOP, _NO_MAIL)])
+
+    def _lift(self, org: str, key: str, *, by: str, at: int) -> bool:
         expression = changes(
             set_={"lifted_by": by, "lifted_at": at},
-            condition="attribute_exists(pk) AND attribute_not_exists(#gone)",
-            names={"#gone": "lifted_at"},
+            condition="attribute_exists(pk) AND attribute_not_exists(#gone) AND (attribute_not_exists(#until) OR #until > :at)",
+            names={"#gone": "lifted_at", "#until": "until"},
+            values={":at": at},
         )
         try:
-            self.table.update(org, _STOP + cause.key, expression)
+            self.table.update(org, key, expression)
         except ConditionFailed:
             return False
         return True
@@ -72,13 +79,13 @@ class Safety:
         """Those in force, strongly consistent."""
         return tuple(stop for stop, lifted in self._stops(org) if lifted is None and stop.holds(now))
 
-    def freed(self, org: str, *, now: int) -> dict[Cause, Freed]:
-        """Causes that were stopped and are not any more."""
-        return {
-            stop.cause: Freed(stop.reason, stop.since, lifted if lifted is not None else stop.until or 0)
+    def freed(self, org: str, *, now: int) -> tuple[Freed, ...]:
+        """Stops that are not in force any more; a cause may have two, one for want of a mail."""
+        return tuple(
+            Freed(stop.cause, stop.reason, stop.since, lifted if lifted is not None else stop.until or 0)
             for stop, lifted in self._stops(org)
             if lifted is not None or not stop.holds(now)
-        }
+        )
 
     def _stops(self, org: str) -> Iterable[tuple[Stop, int | None]]:
         for item in self._range(org, _STOP):

@@ -77,7 +77,7 @@ def judge(
         findings += _rate_findings(hours, rate, stopped, days, may_stop)
     findings += _gmail_findings(gmail, hours, controls, stopped)
     findings += _gmail_variants(gmail_variants or {}, hours, controls, stopped)
-    findings += content_findings(hours, {*stopped, *without_mail})
+    findings += content_findings(hours, without_mail)
     findings += health_findings(health, controls)
     findings += _money_findings(hours if earned is None else earned, controls, stopped)
     complained = any(f.name == COMPLAINTS and f.remedy is Remedy.STOP_ALL for f in findings)

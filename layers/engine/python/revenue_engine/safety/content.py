@@ -15,7 +15,7 @@ FEWEST_DROPPED = 10  # fewer are some readers who lack a field
 
 
 def content_findings(hours: Hours, out: Collection[Cause]) -> list[Finding]:
-    """The variants to stop that are not `out` already, by name."""
+    """The variants to stop that are not `out` for it already, by name."""
     total: Counter[str] = Counter()
     for counted in hours:
         total.update(counted)

@@ -48,14 +48,14 @@ def judged_window(w: Wiring, org: str, seen: Item, now: datetime) -> JudgedWindo
     hours = {
         hour: _less(amounts, before) if hour == first else dict(amounts) for hour, amounts in counted.items() if hour >= first
     }
-    for cause, freed in w.safety.freed(org, now=epoch_seconds(now)).items():
+    for freed in w.safety.freed(org, now=epoch_seconds(now)):
         let_go = utc_hour(from_epoch(freed.at))
         begun = {name for name in hours if name < let_go or name == let_go == utc_hour(from_epoch(freed.since))}
         if freed.reason == CONTENT_INCOMPLETE:  # nothing that came of mails was held against it
             for name in begun:
-                hours[name].pop(cause.counter(CONTENT_INCOMPLETE), None)
+                hours[name].pop(freed.cause.counter(CONTENT_INCOMPLETE), None)
         else:
-            _forget([hours[name] for name in begun], cause)
+            _forget([hours[name] for name in begun], freed.cause)
     mails = list(hours.values())
     # Money counts when it comes, for mails of days before: what is judged of it is held against older mails too.
     older = [_sent_only(amounts) for hour, amounts in counted.items() if hour < first]
@@ -83,8 +83,8 @@ def gmail_facts(w: Wiring, org: str, seen: Item, controls: Controls, now: dateti
     if not told:
         return GmailFacts([], {})
     let_go = {
-        cause: day_in(from_epoch(freed.at), controls.zone)
-        for cause, freed in w.safety.freed(org, now=epoch_seconds(now)).items()
+        freed.cause: day_in(from_epoch(freed.at), controls.zone)
+        for freed in w.safety.freed(org, now=epoch_seconds(now))
         if freed.reason != CONTENT_INCOMPLETE
     }
     ratios: dict[date, float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from revenue_engine.aws.items import Item
 from revenue_engine.aws.wiring import Wiring
 from revenue_engine.clock import day_in, epoch_seconds, from_epoch
 from revenue_engine.errors import Refused
+from revenue_engine.records.causes import Stop
 from revenue_engine.records.controls import Controls
 from revenue_engine.services.books import controls_in_books_currency
 from revenue_engine.services.cycle_results import cycle_results
@@ -99,14 +101,17 @@ def _training(w: Wiring, org: str, what: str) -> dict[str, Any] | None:
 
 
 def _stopped(w: Wiring, org: str, now: datetime) -> dict[str, dict[str, Any]]:
-    """What the judge has stopped, by key."""
+    """What the judge has stopped, by key: every reason, since the first and until the last stop."""
+    by_key: defaultdict[str, list[Stop]] = defaultdict(list)
+    for stop in w.safety.stops(org, now=epoch_seconds(now)):
+        by_key[stop.cause.key].append(stop)
     return {
-        stop.cause.key: {
-            "reason": stop.reason,
-            "since": from_epoch(stop.since),
-            "until": from_epoch(stop.until) if stop.until else None,
+        key: {
+            "reason": ", ".join(stop.reason for stop in stops),
+            "since": from_epoch(min(stop.since for stop in stops)),
+            "until": from_epoch(max(ends)) if all(ends := [stop.until or 0 for stop in stops]) else None,
         }
-        for stop in w.safety.stops(org, now=epoch_seconds(now))
+        for key, stops in by_key.items()
     }
 
 
