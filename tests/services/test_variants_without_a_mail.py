@@ -43,16 +43,16 @@ def test_a_variant_of_which_most_mails_cannot_be_made_is_stopped_and_blamed_for_
     org: Org, notices: list[str]
 ) -> None:
     org.w.offers.put(org.name, an_offer(2042))
-    nameless = [org.plan(org.add_person(first_name="")) for _ in range(10)]
+    nameless = [org.plan(org.add_person(first_name="")) for _ in range(11)]
     others = [org.plan(org.add_person(), offer=offer) for offer in ("1042", "2042", "2042")]
     assert org.execute([*nameless[:9], *others]).outcomes == {"content_incomplete": 9, "sent": 3}
     assert look(org)["stopped"] == []
-    assert org.execute([nameless[9], nameless[0]]).outcomes == {"content_incomplete": 2}  # one of them told again
+    assert org.execute([*nameless[9:], nameless[0]]).outcomes == {"content_incomplete": 3}  # one of them told again
     verdict = look(org, 1)
     assert (verdict["trip"], verdict["warn"], verdict["stopped"]) == (False, True, ["variant#1042/standard"])
     assert notices == ["Revenue engine: variant 1042/standard is stopped"]
     shown = status(org.w, org.name, now=NOW)
-    assert shown["findings"] == ["content_incomplete of variant 1042/standard: 0.909091, limit 0.5"]
+    assert shown["findings"] == ["content_incomplete of variant 1042/standard: 0.916667, limit 0.5"]
     assert shown["stopped"]["variant#1042/standard"]["reason"] == "content_incomplete"
     assert org.execute([org.plan(org.add_person())]).outcomes == {"variant_stopped": 1}
     assert look(org, 2)["stopped"] == []
@@ -68,6 +68,14 @@ def test_variants_without_a_mail_are_none_of_the_stops_that_together_stop_everyt
     count(org, caused((900, {"complaints": 12}, BAD), *GOOD))
     verdict = look(org)
     assert (verdict["trip"], verdict["stopped"]) == (False, ["offer#1042"])
+
+
+def test_content_that_breaks_after_three_sound_days_stops_the_variant_within_the_minute(org: Org) -> None:
+    for hours in range(1, 70):
+        count(org, {"sent!1042/soft": 300, "sent": 300, "content_incomplete!1042/soft": 2}, at=NOW - timedelta(hours=hours))
+    assert look(org)["stopped"] == []
+    count(org, {"content_incomplete!1042/soft": 15_000}, at=NOW + timedelta(minutes=1))
+    assert look(org, 1)["stopped"] == [SOFT]
 
 
 @pytest.mark.parametrize("first", ["content", "complaints"])
