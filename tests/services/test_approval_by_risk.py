@@ -50,9 +50,12 @@ def complained_about(made: House) -> None:
     commit([made.w.offers.adding_evidence(ORG, day=f"{yesterday:%Y-%m-%d}", amounts=amounts, **arm)])
 
 
-def test_a_routine_plan_under_the_bound_approves_itself() -> None:
+@pytest.mark.parametrize("unmakeable", [(), ("777/soft",)])  # a variant of which no mails can be made says nothing of these
+def test_a_routine_plan_under_the_bound_approves_itself(unmakeable: tuple[str, ...]) -> None:
     with house(2, autonomy="approval", by_hand=True, auto_approve_under_micros=RICH) as made:
         made.routine()
+        for name in unmakeable:
+            made.w.safety.stop(ORG, Stop(Cause("variant", name), "content_incomplete", epoch_seconds(made.now), None))
         made.cycle()
         assert len(made.mails) == made.reserved() == 2
         assert [(plan["decided_by"], "not_routine" in plan) for plan in plans(made)] == [("auto_approve_under", False)]

@@ -29,7 +29,7 @@ class Known:
     clicks: Floats  # (A,) of people, on record
     offer_of_arm: Positions  # (A,) positions of offers
     usual_mails: tuple[int, ...]  # that recent cycles planned and that were let go; none known: ()
-    anything_stopped: bool  # an offer, variant, segment or mailbox provider, by the judge
+    anything_stopped: bool  # an offer, variant, segment or mailbox provider, by the judge, for what came of mails
     breaker: str  # closed | half_open | ...
 
 

@@ -21,7 +21,7 @@ from revenue_engine.pacing.complaints import heard_hazards
 from revenue_engine.plans import groups
 from revenue_engine.records.batch import Batch
 from revenue_engine.records.decisions import Decisions
-from revenue_engine.records.send import PlannedSend
+from revenue_engine.records.send import CONTENT_INCOMPLETE, PlannedSend
 from revenue_engine.records.zones import ZONES
 from revenue_engine.services import approvals, send_messages
 from revenue_engine.services.cycle_inputs import recent_evidence
@@ -119,7 +119,9 @@ class Waiting:
             clicks=context.posteriors.clicks,
             offer_of_arm=self.cycle.book.offer_of_arm,
             usual_mails=self._usual_mails(now),
-            anything_stopped=bool(w.safety.stops(context.org, now=epoch_seconds(now))),
+            anything_stopped=any(
+                stop.reason != CONTENT_INCOMPLETE for stop in w.safety.stops(context.org, now=epoch_seconds(now))
+            ),
             breaker=(w.control.breaker(context.org) or {}).get("state", ""),
         )
 
