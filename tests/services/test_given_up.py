@@ -162,6 +162,35 @@ def test_a_plan_that_approved_itself_and_is_in_no_queue_waits_for_a_person_when_
         assert len(made.mails) == made.reserved() == 3
 
 
+@pytest.mark.parametrize("comes_up", ["before", "after"])
+def test_who_approves_a_given_up_plan_that_was_queued_mails_nobody_twice(monkeypatch: pytest.MonkeyPatch, comes_up: str) -> None:
+    held: list[tuple[Queue, Sequence[Message]]] = []
+    real = Queue.send
+
+    def send(queue: Queue, messages: Sequence[Message]) -> None:
+        if comes_up == "after" and any(FIRST in message.body for message in messages):
+            held.append((queue, messages))
+        else:
+            real(queue, messages)
+
+    with house(3, autonomy="approval", by_hand=True, auto_approve_under_micros=10**12) as made:
+        made.routine()
+        with monkeypatch.context() as patch:
+            patch.setattr(Queue, "send", send)
+            patch.setattr(Control, "note_queued", raising(RuntimeError("injected")))
+            _hopeless(made)
+        (plan,) = approvals.listed(made.w, ORG, now=made.now)
+        assert (plan["status"], "queued_at" in plan) == ("waiting", False)
+        for queue, messages in held[:1]:  # while it waits
+            queue.send(messages)
+            made.watch(5)
+        known = (3, set()) if comes_up == "before" else (0, {"not_approved"})
+        assert (len(made.mails), made.drops()) == known
+        assert approvals.approve(made.w, ORG, f"{FIRST}-0000", by="ann", now=made.now) == 3
+        made.watch(15)
+        assert (len(made.mails), made.drops()) == known
+
+
 def test_what_is_queued_of_a_cycle_that_is_given_up_stays_approved(monkeypatch: pytest.MonkeyPatch) -> None:
     with house(3, autonomy="approval", by_hand=True, auto_approve_under_micros=10**12) as made:
         made.routine()
