@@ -86,7 +86,7 @@ def test_it_says_why_this_reader_may_not_get_an_offer() -> None:
         an_offer(107),
     )
     lately = {"recent_offers": (102, *(0,) * 7), "recent_sends": (T - 2 * DAY, *(0,) * 7)}
-    dropped = {"rested_offers": (107, 0, 0, 0), "rested_at": (T - 2 * DAY, 0, 0, 0)}
+    dropped = {"rested_offers": (107, *(0,) * 7), "rested_at": (T - 2 * DAY, *(0,) * 7)}
     row = a_page([a_row(1, country=country_number("DE"), **lately, **dropped)])
     found = {of.offer: of for of in ranked(row, a_context(offers=offers))}
     assert {name: of.ineligible for name, of in found.items()} == {

@@ -114,12 +114,13 @@ def test_the_same_offer_waits_for_its_gap_and_only_it() -> None:
     assert lately_mailed(book_of(*OFFERS), page, now=T, gap_days=9)[1].tolist() == [False, False, True]
 
 
-def test_an_offer_that_made_no_mail_rests_as_long_or_a_day_where_no_gap_is_asked_for() -> None:
-    page = a_page([a_row(1, rested_offers=(103, 101, 777, 0), rested_at=(T - HOUR, T - 2 * DAY, T, 0)), a_row(2)])
-    book = book_of(*OFFERS)
-    assert at_rest(book, page, now=T, gap_days=3).tolist() == [[True, False, True], [False, False, False]]
-    assert at_rest(book, page, now=T, gap_days=0).tolist() == [[False, False, True], [False, False, False]]
-    assert not lately_mailed(book, page, now=T, gap_days=3).any()
+def test_an_offer_that_made_no_mail_rests_for_thirty_days_whatever_the_gap_or_for_a_longer_one() -> None:
+    dropped = {"rested_offers": (103, 101, 777, *(0,) * 5), "rested_at": (T - 29 * DAY, T - 30 * DAY, T, *(0,) * 5)}
+    book, page = book_of(*OFFERS), a_page([a_row(1, **dropped), a_row(2)])
+    for gap_days in (0, 3, 30):
+        assert at_rest(book, page, now=T, gap_days=gap_days).tolist() == [[False, False, True], [False, False, False]]
+    assert at_rest(book, page, now=T, gap_days=31).tolist() == [[True, False, True], [False, False, False]]
+    assert not lately_mailed(book, page, now=T, gap_days=31).any()
 
 
 @pytest.mark.parametrize("per_week", range(1, 8))

@@ -72,9 +72,10 @@ def test_a_claim_counts_towards_caps_and_gaps_at_once() -> None:
 
 def test_what_no_mail_could_be_made_of_is_remembered_apart_from_mails_newest_first_and_once() -> None:
     row = ROW
-    for hour, offer in enumerate((7, 8, 7, 9, 10, 11, 9)):
+    for hour, offer in enumerate((6, 7, 8, 7, 9, 10, 11, 12, 13, 14, 9)):
         row = apply_rest(row, at=T + hour, offer_number=offer)
-    assert (row.rested_offers, row.rested_at) == ((9, 11, 10, 7), (T + 6, T + 5, T + 4, T + 2))
+    assert row.rested_offers == (9, 14, 13, 12, 11, 10, 7, 8)
+    assert row.rested_at == tuple(T + hour for hour in (10, 9, 8, 7, 6, 5, 3, 2))
     assert unpack(pack(row)) == row
     assert replace(row, rested_offers=ROW.rested_offers, rested_at=ROW.rested_at) == ROW
 

@@ -300,7 +300,7 @@ def test_a_missing_merge_field_stops_that_mail_and_no_other_and_the_offer_rests_
     before = replace(org.row(nameless.subscriber), price_sensitivity=0.0)
     assert refused(org, nameless) == "content_incomplete"
     after = replace(org.row(nameless.subscriber), price_sensitivity=0.0)
-    assert after == replace(before, rested_offers=(1042, 0, 0, 0), rested_at=(T, 0, 0, 0))  # and no more
+    assert after == replace(before, rested_offers=(1042, *(0,) * 7), rested_at=(T, *(0,) * 7))  # and no more
     assert org.execute([replace(nameless, send_id="x" * 26), org.plan(org.add_person())]).outcomes == {
         "content_incomplete": 1, "sent": 1,
     }  # fmt: skip

@@ -19,6 +19,7 @@ from revenue_engine.records.subscriber import country_code
 
 Arm = tuple[str, str]  # offer, variant
 _DAY = 86_400
+REST_DAYS = 30  # who is mailed once a week comes back after seven, and what kept a mail from him holds for longer
 NEVER = 1 << 40  # epoch seconds: the end of what has none
 
 
@@ -145,8 +146,8 @@ def lately_mailed(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> 
 
 
 def at_rest(book: OfferBook, batch: Batch, *, now: int, gap_days: int) -> Bools:
-    """Offers of which no mail could be made for a person within the gap, or a day where there is none, (n, O)."""
-    return _since(book, batch, "rested_offers", "rested_at", after=now - max(gap_days, 1) * _DAY)
+    """Offers of which no mail could be made for a person within `REST_DAYS`, or the gap where that is longer, (n, O)."""
+    return _since(book, batch, "rested_offers", "rested_at", after=now - max(gap_days, REST_DAYS) * _DAY)
 
 
 def _since(book: OfferBook, batch: Batch, offers_column: str, times_column: str, *, after: int) -> Bools:

@@ -19,7 +19,7 @@ from revenue_engine.ids import stable_hash
 from revenue_engine.records.zones import ZONES
 
 RECENT = 8  # sends remembered one by one: the hard weekly limit is 7
-RESTS = 4  # offers remembered that no mail could be made of
+RESTS = 8  # offers remembered that no mail could be made of
 UNKNOWN = 0xFFFF
 CLICKS = 8  # clicked mails whose topic is remembered
 PART_HOURS = 3
