@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ from revenue_engine.aws.sends import Sends
 from revenue_engine.clock import epoch_seconds, iso_millis
 from revenue_engine.errors import BadInput
 from revenue_engine.intake.ses import parse_event
-from revenue_engine.pacing.window import HOURLY, delivery
 from revenue_engine.records.causes import counted_by_cause, sent_by_cause
 from revenue_engine.records.send import PlannedSend, counted_of_cycle
 from revenue_engine.services.engage import apply_event, engage_message
@@ -199,63 +198,6 @@ def test_two_notices_of_a_delay_that_meet_count_one_late_mail(org: Org, monkeypa
     for hours in (1, 2):
         tell(org, plan, "delivery-delay", timestamp=iso_millis(NOW + timedelta(hours=hours)))
     assert org.counters()["delivery_delays"] == 1
-
-
-def test_a_mail_is_deferred_once_however_often_and_after_whatever_other_delay_that_is_told(org: Org) -> None:
-    """Twenty notices of one mail are no twenty mails that a provider wants less of."""
-    plan, full_first = org.mailed(), org.mailed()
-    for hours in range(1, 21):
-        at = iso_millis(NOW + timedelta(hours=hours))
-        tell(org, plan, "delivery-delay", delayType="SpamDetected", timestamp=at)
-        tell(org, full_first, "delivery-delay", delayType="MailboxFull" if hours < 5 else "SpamDetected", timestamp=at)
-    assert (org.counters()["delivery_delays"], org.counters()["deferrals#other"]) == (2, 2)
-    row = org.send(full_first)
-    assert (row["delivery_delay_at"], row["deferred_at"]) == (
-        epoch_seconds(NOW + timedelta(hours=1)),
-        epoch_seconds(NOW + timedelta(hours=5)),
-    )
-
-
-@pytest.mark.parametrize(
-    ("delay", "bounce", "counted"),
-    [
-        ("SpamDetected", "General", 1),
-        ("SpamDetected", "MailboxFull", 1),
-        ("MailboxFull", "MailboxFull", 0),
-        ("TransientCommunicationFailure", "AttachmentRejected", 0),
-        ("RecipientServerError", "ContentRejected", 1),
-        (None, "General", 1),  # blocked at once
-        (None, "MessageTooLarge", 0),
-    ],
-)
-def test_a_mail_that_is_put_off_and_then_returned_is_deferred_once_and_only_because_of_us(
-    org: Org, delay: str | None, bounce: str, counted: int
-) -> None:
-    told = [("delivery-delay", {"delayType": delay})] if delay else []
-    told.append(("bounce-transient", {"bounceSubType": bounce}))
-    for order in (told, told[::-1]):
-        before, plan = Counter(org.counters()), org.mailed()
-        for name, changes in [*order, *order]:
-            tell(org, plan, name, **changes)
-        came = Counter(org.counters()) - before
-        assert (came["deferrals#other"], came["soft_bounces"], came["delivery_delays"]) == (counted, 1, len(told) - 1)
-        assert ("deferred_at" in org.send(plan)) == bool(counted)
-    hours = org.w.counters.each_hour(org.name, since=NOW, until=NOW, only=HOURLY)
-    by_hour = {datetime.fromisoformat(f"{hour}:00+00:00"): of for hour, of in hours.items()}
-    seen = delivery(by_hour, stepped_at=NOW - timedelta(days=1), now=NOW + timedelta(hours=1))
-    assert (seen.sent, seen.deferred) == (2, 2 * counted)
-
-
-def test_two_deferrals_of_a_mail_that_meet_count_once(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, get = org.mailed(), Sends.get
-    tell(org, plan, "delivery-delay", delayType="MailboxFull", timestamp=iso_millis(NOW))
-    unaware = {**org.send(plan)}
-    told = iter([unaware, unaware])
-    monkeypatch.setattr(Sends, "get", lambda sends, send_id: next(told, None) or get(sends, send_id))
-    for hours in (1, 2):
-        tell(org, plan, "delivery-delay", delayType="SpamDetected", timestamp=iso_millis(NOW + timedelta(hours=hours)))
-    assert (org.counters()["delivery_delays"], org.counters()["deferrals#other"]) == (1, 1)
-    assert len(org.timeline(plan.subscriber)) == 3
 
 
 JOURNEYS = [

@@ -126,18 +126,20 @@ class Sends:
         )
 
     def engaging(
-        self, send_id: str, *, read: int, facts: Mapping[str, Any], gone: Sequence[str], first_click_moved: bool
+        self, send_id: str, *, read: int, facts: Mapping[str, Any], gone: Sequence[str], deferred: bool, first_click_moved: bool
     ) -> dict[str, Any]:
-        """What the mail's readers come to, if nobody booked any since `read` bookings; `gone`: what does not hold (any more).
+        """What the mail's readers come to, if nobody booked any since `read` bookings, nor whether it was `deferred`; `gone`: what does
+        not hold (any more).
 
         `first_click_revision` tells which of two readings of `first_human_click_at` is the later one.
         """
+        as_read = "#engagements = :read" if read else "attribute_exists(pk) AND attribute_not_exists(#engagements)"
         expression = changes(
             set_={**facts, names.ENGAGEMENTS: read + 1},
             add={"first_click_revision": 1} if first_click_moved else None,
             remove=gone,
-            condition="#engagements = :read" if read else "attribute_exists(pk) AND attribute_not_exists(#engagements)",
-            names={"#engagements": names.ENGAGEMENTS},
+            condition=f"{as_read} AND attribute_{'exists' if deferred else 'not_exists'}(#deferred)",
+            names={"#engagements": names.ENGAGEMENTS, "#deferred": "deferred_at"},
             values={":read": read} if read else {},
         )
         return self.table.updating(send_id, None, expression)

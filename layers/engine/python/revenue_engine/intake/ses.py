@@ -39,7 +39,7 @@ _TYPES = {
 }
 _TIMELESS = ("send", "reject", "rendering_failure")  # these carry no time of their own: mail.timestamp stands in
 _ON_ACCOUNT_LIST = "OnAccountSuppressionList"
-_DEFERRALS = ("SpamDetected", "IPFailure", "SendingDeferral")
+DEFERRALS = ("SpamDetected", "IPFailure", "SendingDeferral")  # delay types of a provider that wants less of our mail
 _NOT_OF_US = ("MailboxFull", "MessageTooLarge", "AttachmentRejected")  # soft bounces of one mailbox or one mail
 _MAX_WRAPPINGS = 3
 _M = TypeVar("_M", bound=BaseModel)
@@ -89,11 +89,12 @@ class SesEvent:
     @property
     def counts_as_deferral(self) -> bool:
         """A delay because a provider wants less of our mail (it says so, or SES holds back for it), and not a full mailbox or trouble
-        of its own; or a mail that it returned for good without naming mailbox or mail: a block by its policy is told so. Types: SES
-        developer guide, "Contents of event data", delivery delay and bounce objects."""
+        of its own; or a mail that it returned for good without naming mailbox or mail: a block by its policy is told so. But so is a
+        reader's automatic reply, to a mail that was delivered: whoever counts asks for that too. Types: SES developer guide, "Contents
+        of event data", delivery delay and bounce objects; on replies AWS re:Post, "What is considered a soft bounce on Amazon SES"."""
         if self.kind == "bounce":
-            return self.bounces_as == "soft_bounces" and self.bounce_subtype not in _NOT_OF_US
-        return self.kind == "delivery_delay" and self.reason in _DEFERRALS
+            return self.bounce_type == "Transient" and self.bounce_subtype not in _NOT_OF_US
+        return self.kind == "delivery_delay" and self.reason in DEFERRALS
 
     @property
     def counts_as_complaint(self) -> bool:

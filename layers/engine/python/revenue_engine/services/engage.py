@@ -122,7 +122,7 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
     counters: dict[str, int] = {}
     by_cause: dict[str, int] = {}
     outcome: dict[str, int] = {}
-    marks: list[str] = []  # that this event alone may set: what is counted once a mail
+    marks: list[str] = []  # that the mail must not bear yet: what is counted once a mail
     evidence: dict[str, int] = {}
     at = epoch_seconds(event.at)
     match event.kind:
@@ -132,8 +132,9 @@ def _actions(w: Wiring, event: SesEvent, send: Item) -> list[dict[str, Any]]:
             name = event.bounces_as
             counters = {name: 1, f"{name}#{provider}": 1}
             by_cause = counted_by_cause("bounces", send) if name == "bounces" else {}
-            if event.counts_as_deferral and "deferred_at" not in send:  # a mail that was put off and then returned is one
-                marks, outcome["deferred_at"], counters[f"deferrals#{provider}"] = ["deferred_at"], at, 1
+            # a mail that was put off and then returned is one; of one that was delivered a reader's automatic reply came back
+            if event.counts_as_deferral and not {"deferred_at", "delivered_at"} & send.keys():
+                marks, outcome["deferred_at"], counters[f"deferrals#{provider}"] = ["deferred_at", "delivered_at"], at, 1
         case "complaint":
             facts |= {"feedback_type": event.feedback_type}
             if event.counts_as_complaint:

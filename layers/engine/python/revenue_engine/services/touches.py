@@ -18,7 +18,7 @@ from revenue_engine.clock import day_in, epoch_seconds, parse_iso, utc_hour
 from revenue_engine.errors import Contention
 from revenue_engine.intake.engagement import OUTCOME_NAMES, Engagement, Seen, difference, judged, outcome, sums
 from revenue_engine.intake.human import Interaction, Verdict, interaction_of
-from revenue_engine.intake.ses import SesEvent
+from revenue_engine.intake.ses import DEFERRALS, SesEvent
 from revenue_engine.records.subscriber import apply_touch, forget_click, remember_click, retract_touch
 
 ATTEMPTS = 8
@@ -57,7 +57,7 @@ def take_touch(w: Wiring, event: SesEvent, send: Item, *, now: datetime) -> str:
                 if_beyond=0 if any(one.kind == "click" for one in answers) else SILENT_SECONDS,
             )
         try:
-            commit(_actions(w, event, send, before, after, key=key if is_new else ""))
+            commit(_actions(w, event, send, before, after, key=key if is_new else "", put_off=_put_off(items)))
         except TransactionCancelled:
             send = w.sends.get(send["pk"]) or send  # somebody wrote meanwhile: look again
             continue
@@ -84,6 +84,11 @@ def _engagement(items: list[Item], mail_at: datetime) -> Engagement:
     deliveries = (_time(item) for item in items if item["kind"] == "delivery")
     touches = (item for item in items if item["kind"] in ("open", "click"))
     return Engagement(mail_at, tuple(deliveries), tuple(_seen(item) for item in touches))
+
+
+def _put_off(items: list[Item]) -> bool:
+    """Whether the mailbox provider let the mail wait because it wants less of ours."""
+    return any(item.get("delay_type") in DEFERRALS for item in items)
 
 
 def _seen(item: Item) -> Seen:
@@ -120,7 +125,9 @@ def _touch(after: Engagement, key: str, kind: str) -> str:
     return next((one.touch for one in after.seen if one.key == key), kind)
 
 
-def _actions(w: Wiring, event: SesEvent, send: Item, before: Engagement, after: Engagement, *, key: str) -> list[dict[str, Any]]:
+def _actions(
+    w: Wiring, event: SesEvent, send: Item, before: Engagement, after: Engagement, *, key: str, put_off: bool
+) -> list[dict[str, Any]]:
     """One transaction: the new event (`key`, if it is one) with its verdict, the verdicts it revises, and every sum that changes."""
     org, subscriber = send["org"], send["subscriber"]
     actions = []
@@ -136,13 +143,16 @@ def _actions(w: Wiring, event: SesEvent, send: Item, before: Engagement, after: 
     actions += [w.timeline.revising(org, subscriber, one.key, _verdict_facts(one.verdict)) for one in revised]
     delivered_at = event.at if key and new is None else None
     actions += _row_actions(w, org, subscriber, before, after, delivered_at=delivered_at, topic=send.get("topic", 0))
+    # delivered, and never put off: what came back and was counted as the provider's return was a reader's automatic reply
+    no_return = delivered_at is not None and "deferred_at" in send and not put_off
     now_out, was_out = outcome(after), outcome(before)
     actions.append(
         w.sends.engaging(
             send["pk"],
             read=send.get(names.ENGAGEMENTS, 0),
             facts=now_out,
-            gone=[name for name in OUTCOME_NAMES if name not in now_out],
+            gone=[*(name for name in OUTCOME_NAMES if name not in now_out), *(["deferred_at"] if no_return else [])],
+            deferred="deferred_at" in send,
             first_click_moved=now_out.get("first_human_click_at") != was_out.get("first_human_click_at"),
         )
     )
@@ -160,6 +170,9 @@ def _actions(w: Wiring, event: SesEvent, send: Item, before: Engagement, after: 
     for (at, name), n in change.counters.items():
         (capped if name.startswith("capped_") else hours[utc_hour(at)])[name] += n
         days[day_in(at, zone)][name] += n
+    if no_return:
+        hours[utc_hour(event.mail_at)][name := f"deferrals#{send['provider']}"] -= 1
+        days[day_in(event.mail_at, zone)][name] -= 1
     actions += w.counters.capping(org, capped, shard_by=event.dedupe_id)
     for hour, amounts in hours.items():
         actions += w.counters.hour(org, hour, amounts, shard_by=event.dedupe_id)
