@@ -76,14 +76,22 @@ def test_a_value_that_cannot_stand_in_a_header_is_refused(changes: dict[str, Any
         ({"from_address": "not an address"}, "sender"),
         ({"from_address": "@"}, "sender"),
         ({"reply_to": "a@b.example\nX: y"}, "sender"),
-        ({"from_name": "Deals\r\nBcc: x@y.example"}, "header"),  # the creative's, not the org's
-        ({"to_address": "pat@recipient.example\r\nBcc: x@y.example"}, "header"),
+        ({"from_name": "Deals\r\nBcc: x@y.example"}, "creative.from_name"),  # the creative's, not the org's
+        ({"from_name": "=?utf-8?Q?Caf=E9?= é"}, "creative.from_name"),
+        ({"content": Content("\u2764 =?utf-8?Q?Ren=E9?=", "", "")}, "creative.subject"),  # a reader's name, merged in
+        ({"to_address": "pat@recipient.example\r\nBcc: x@y.example"}, "recipient"),
     ],
 )
 def test_what_no_mail_could_carry_is_told_from_what_this_one_cannot(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(BadInput, match="not_a_header") as bad:
         built(**changes)
     assert bad.value.field == field
+
+
+@pytest.mark.parametrize("content", [Content("Hi", "<p>\ud83d</p>", "Hi"), Content("Hi", "<p>", "\ud83d\ude00")])
+def test_half_a_character_is_the_bodys_fault(content: Content) -> None:
+    with pytest.raises(BadInput, match=r"creative\.html: does_not_render"):
+        built(content)
 
 
 def test_a_subject_that_breaks_its_line_is_refused() -> None:

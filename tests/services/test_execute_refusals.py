@@ -13,6 +13,8 @@ import pytest
 from revenue_engine.aws import names
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
+from revenue_engine.content.mime import build_mail
+from revenue_engine.content.render import Content
 from revenue_engine.records.causes import Cause, Stop
 from revenue_engine.records.controls import Sender
 from revenue_engine.records.offer import Cap, Creative
@@ -304,6 +306,27 @@ def test_a_missing_merge_field_stops_that_mail_and_no_other_and_the_offer_rests_
     assert org.execute([replace(nameless, send_id="x" * 26), org.plan(org.add_person())]).outcomes == {
         "content_incomplete": 1, "sent": 1,
     }  # fmt: skip
+
+
+def test_a_name_that_no_header_can_carry_stops_that_mail_and_no_other(org: Org) -> None:
+    (creative,) = an_offer().creatives
+    org.w.offers.put(org.name, an_offer(creatives=(replace(creative, subject="\u2764 {{ first_name }}"),)))
+    plans = [org.plan(org.add_person(first_name=name)) for name in ("Ann", "=?utf-8?Q?Ren=E9?=", "Cy")]
+    assert org.execute(plans).outcomes == {"sent": 2, "content_incomplete": 1}
+
+
+def test_whatever_making_one_mail_brings_up_stops_that_mail_and_no_other(
+    org: Org, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def made(content: Content, **named: Any) -> bytes:
+        if "Bo" in content.subject:
+            raise KeyError("nobody thought of this")
+        return build_mail(content, **named)
+
+    monkeypatch.setattr(compose, "build_mail", made)
+    plans = [org.plan(org.add_person(first_name=name)) for name in ("Ann", "Bo", "Cy")]
+    assert org.execute(plans).outcomes == {"sent": 2, "content_incomplete": 1}
+    assert "nobody thought of this" in caplog.text and "Traceback" in caplog.text
 
 
 @pytest.mark.parametrize(

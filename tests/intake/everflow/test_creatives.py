@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from revenue_engine.content import proof
+from revenue_engine.content.proof import needed_fields
 from revenue_engine.records.offer import Creative, ineligible_reason, offer_document, offer_of, tone_of
 from tests.intake.everflow.offer_cases import EMAIL, LINKED, NOW, changed, detail, imported, mail, mails, one
 
@@ -34,6 +36,9 @@ def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
         ({"html_code": "{{ offer_url }}" + "{% if n %}" * 2_000 + "{% endif %}" * 2_000}, "html_code", "does_not_render"),
         ({"email_subject": "{{ first_name | shout }}"}, "email_subject", "does_not_render"),
         ({"email_subject": "{{ 'a\\nb' }}"}, "email_subject", "line_break"),
+        ({"html_code": LINKED + '{{ "\\ud83d\\ude00" }}'}, "html_code", "does_not_render"),
+        ({"email_subject": "Größe =?utf-8?Q?Caf=E9?="}, "email_subject", "not_a_header"),
+        ({"email_from": "é =?utf-8?Q?Caf=E9?="}, "email_from", "not_a_header"),
         ({"html_code": "<p>Hello</p>"}, "html_code", "no_offer_link"),
         ({"html_code": "<html>{{ offer_url }}<!-- </html>"}, "html_code", "hides_the_footer"),
     ],
@@ -48,6 +53,19 @@ def test_a_bad_asset_is_an_error_of_a_file_and_left_out_of_what_the_network_tell
     if reason != "unknown_variant":  # which is ours to give, and not the network's
         assert [(p.field, p.reason) for p in told.remarks] == [(f"relationship.creatives[1].{field}", reason)]
         assert [c.asset for c in told.offer.creatives] == ["1"]
+
+
+def test_whatever_an_asset_brings_up_is_its_own_fault_and_no_other_assets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(creative: Creative) -> Any:
+        if creative.asset == "2":
+            raise KeyError("nobody thought of this")
+        return needed_fields(creative)
+
+    monkeypatch.setattr(proof, "needed_fields", read)
+    told = detail(r_creatives=mails(mail(1), mail(2), mail(3)))
+    assert [c.asset for c in told.offer.creatives] == ["1", "3"]
+    assert [(p.field, p.reason) for p in told.remarks] == [("relationship.creatives[1]", "does_not_render")]
+    assert "nobody thought of this" in told.remarks[0].detail
 
 
 def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:

@@ -137,4 +137,7 @@ class Composer:
         except BadInput as bad:  # stops this mail, not the batch
             log.warning("mail %s does not render: %s", plan.send_id, bad)
             return "sender_incomplete" if bad.field == "sender" else CONTENT_INCOMPLETE
+        except Exception:  # whatever else one mail's content brings up, the others of its message leave
+            log.exception("mail %s cannot be made", plan.send_id)
+            return CONTENT_INCOMPLETE
         return Mail(person["address"], sender.from_address, mime)

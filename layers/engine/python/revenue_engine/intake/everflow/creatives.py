@@ -18,7 +18,7 @@ MOST_BYTES = 300_000  # of an offer's bodies: they stay below DynamoDB's 400 KB 
 MOST_ASSETS = 12  # of an offer: every one is an arm that has to be tried
 
 # where a mail's fault comes from
-_MEMBER = {"creative.subject": "email_subject", "creative.html": "html_code", "header": "email_from"}
+_MEMBER = {"creative.from_name": "email_from", "creative.subject": "email_subject", "creative.html": "html_code"}
 _ADVICE = "{fields}: nobody without is mailed it; {{{{ {field} | default('there') }}}} is for all"
 
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -88,6 +88,8 @@ def _proved(creative: Creative, where: str) -> tuple[str, ...]:
         return needed_fields(creative)
     except BadInput as bad:
         raise BadInput(f"{where}.{_MEMBER[bad.field]}", bad.reason, bad.detail) from None
+    except Exception as error:  # one asset's, and never the other offers'
+        raise BadInput(where, "does_not_render", f"{type(error).__name__}: {error}"[:200]) from None
 
 
 def _fits(creative: Creative, others: Collection[Creative], where: str) -> None:
