@@ -13,7 +13,7 @@ import pytest
 
 from revenue_engine.aws.dynamo import commit
 from revenue_engine.clock import epoch_seconds
-from revenue_engine.intake.everflow import parse_offers
+from revenue_engine.intake.everflow import OfferDetail, parse_offer_detail, parse_offers
 from revenue_engine.records.offer import Creative, Offer, ineligible_reason
 from revenue_engine.services import sync_offers
 from revenue_engine.services.catalogue import import_offers
@@ -184,6 +184,28 @@ def test_a_changed_offer_that_could_not_be_read_rests_until_it_is(network: Netwo
     network.api.faults.clear()
     network.sync()
     assert [network.why_not(n) for n in (1042, 2077, 3003)] == [None] * 3
+
+
+def test_a_sync_that_dies_while_it_reads_leaves_no_changed_offer_on_its_old_terms(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network.api.offers = [a_member(1042), a_member(2077), a_member(3003), a_member(4004)]
+    network.sync()
+    network.api.offers = [a_member(1042, name="A"), a_member(2077, name="B"), a_member(3003, name="C"), a_member(4004)]
+    with monkeypatch.context() as patched:
+
+        def dies(text: str, *, offer: str, **known: Any) -> OfferDetail:
+            if offer == "2077":
+                raise SystemExit  # as where its memory, or its time, is over
+            return parse_offer_detail(text, offer=offer, **known)
+
+        patched.setattr(sync_offers, "parse_offer_detail", dies)
+        with pytest.raises(SystemExit):
+            network.sync()
+    unread = "offer_changed_unread"
+    assert [network.why_not(n) for n in (1042, 2077, 3003, 4004)] == [None, unread, unread, None]
+    assert network.sync()["updated"] == 2
+    assert [network.why_not(n) for n in (1042, 2077, 3003, 4004)] == [None] * 4
 
 
 def test_a_sync_goes_as_far_as_its_time_and_the_next_goes_on(network: Network) -> None:

@@ -94,12 +94,18 @@ def sync_catalogue(
 
 # --- offers ------------------------------------------------------------------------------------------------------------------
 def _read_details(run: _Sync, plan: SyncPlan, remaining_millis: Callable[[], int]) -> EverflowUnavailable | None:
-    """Reads what the plan wants read. A changed offer that could not be read rests: what was known of it may not hold any more."""
+    """Reads what the plan wants read. A changed offer rests until it is read: what was known of it may not hold any more.
+
+    All of them rest before the first is read, so that a run that dies on the way leaves none on terms that are no longer listed.
+    """
+    before = dict(run.catalogue)
+    for name in plan.changed:
+        _put(run, stopped(before[name], "offer_changed_unread"))
     unread = deque(plan.to_read)
     failure: EverflowUnavailable | None = None
     while unread and remaining_millis() >= DETAIL_MILLIS:
         try:
-            _read(run, unread[0])
+            _read(run, unread[0], before.get(unread[0].offer))
         except EverflowUnavailable as unavailable:
             failure = unavailable
             break
@@ -107,12 +113,11 @@ def _read_details(run: _Sync, plan: SyncPlan, remaining_millis: Callable[[], int
     for one in unread:
         run.report.outcomes["unread"] += 1
         if one.offer in plan.changed:
-            _stop(run, run.catalogue[one.offer], "offer_changed_unread")
+            _stop(run, before[one.offer], "offer_changed_unread")
     return failure
 
 
-def _read(run: _Sync, one: ListedOffer) -> None:
-    known = run.catalogue.get(one.offer)
+def _read(run: _Sync, one: ListedOffer, known: Offer | None) -> None:
     text = run.everflow.offer_detail(one.offer)
     try:
         if text is None:
