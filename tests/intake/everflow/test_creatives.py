@@ -30,6 +30,7 @@ def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
         ({"email_subject": " "}, "email_subject", "missing"),
         ({"email_from": "Deals\r\nBcc: x@y.example"}, "email_from", "control_character"),
         ({"html_code": "x" * 60_001}, "html_code", "too_long"),
+        ({"html_code": LINKED + "\ud83d"}, "html_code", "control_character"),
         ({"variant": "shouting"}, "variant", "unknown_variant"),
         ({"html_code": "<p>{{ offer_url }} {{ person.name }}</p>"}, "html_code", "does_not_render"),
         ({"html_code": "<p>{{ offer_url </p>"}, "html_code", "does_not_render"),
@@ -66,6 +67,20 @@ def test_whatever_an_asset_brings_up_is_its_own_fault_and_no_other_assets(monkey
     assert [c.asset for c in told.offer.creatives] == ["1", "3"]
     assert [(p.field, p.reason) for p in told.remarks] == [("relationship.creatives[1]", "does_not_render")]
     assert "nobody thought of this" in told.remarks[0].detail
+
+
+@pytest.mark.parametrize("field", ["email_subject", "email_from"])
+@pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\u200c", "\u200d", "\u200f", "\u202b", "\u00ad"])
+def test_spaces_joiners_and_marks_of_direction_are_text(field: str, space: str) -> None:
+    (creative,) = one(r_creatives={"entries": [{**EMAIL, field: f"20{space}% off"}]}).creatives
+    assert f"20{space}% off" in (creative.subject, creative.from_name)
+
+
+@pytest.mark.parametrize("field", ["email_subject", "email_from"])
+@pytest.mark.parametrize("character", ["\n", "\x00", "\x85", "\u2028", "\u2029", "\ud83d"])
+def test_what_ends_or_breaks_a_line_is_no_text(field: str, character: str) -> None:
+    (bad,) = imported(changed(r_creatives={"entries": [{**EMAIL, field: f"20{character}% off"}]})).problems
+    assert (bad.field, bad.reason) == (f"relationship.creatives[0].{field}", "control_character")
 
 
 def test_what_the_operator_said_of_an_offer_survives_its_detail() -> None:

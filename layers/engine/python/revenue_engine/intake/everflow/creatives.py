@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,12 @@ MOST_ASSETS = 12  # of an offer: every one is an arm that has to be tried
 # where a mail's fault comes from
 _MEMBER = {"creative.from_name": "email_from", "creative.subject": "email_subject", "creative.html": "html_code"}
 _ADVICE = "{fields}: nobody without is mailed it; {{{{ {field} | default('there') }}}} is for all"
+_NO_LINE_HAS = (
+    "Cc",
+    "Cs",
+    "Zl",
+    "Zp",
+)  # controls, halves of characters, ends of lines and paragraphs; joiners and marks are text
 
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
@@ -119,10 +126,11 @@ def _creative(entry: RawCreative, where: str, known_variant: str) -> Creative:
         value: str = getattr(entry, field)
         if not value.strip():
             raise BadInput(f"{where}.{field}", "missing")
+        refused = ("Cs",) if field == "html_code" else _NO_LINE_HAS  # a line break in a header would be a header of its own
+        if any(unicodedata.category(character) in refused for character in value):
+            raise BadInput(f"{where}.{field}", "control_character")
         if len(value.encode()) > limit:
             raise BadInput(f"{where}.{field}", "too_long")
-        if field != "html_code" and not value.isprintable():
-            raise BadInput(f"{where}.{field}", "control_character")  # a line break here would be a header of its own
     html = inlined(entry.html_code, f"{where}.html_code")
     return Creative(variant, entry.email_from.strip(), entry.email_subject.strip(), html, entry.asset)
 
