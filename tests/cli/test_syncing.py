@@ -12,7 +12,7 @@ from revenue_engine.aws import names
 from revenue_engine.records.offer import ineligible_reason
 from tests.builders import NOW, Org
 from tests.cli.conftest import Run
-from tests.everflow_members import a_member
+from tests.everflow_members import a_mail, a_member
 from tests.services.test_reconcile import deal
 from workbench.cli import connection
 from workbench.simulation.everflow import EverflowApi
@@ -55,6 +55,18 @@ def test_the_catalogue_is_read_at_once_and_shown_again_later(run: Run, org: Org,
     assert shown.stdout == f"synced {NOW:%Y-%m-%d %H:%M} UTC\n{said.stdout}"
     offer = org.w.offers.get(org.name, "1042")
     assert offer is not None and ineligible_reason(offer, now=NOW) is None
+
+
+def test_why_an_asset_makes_no_mail_and_which_fields_it_needs_can_be_read(run: Run, org: Org, api: EverflowApi) -> None:
+    org.set_secret(names.EVERFLOW_API_KEY, "the-key")
+    entries = [a_mail(1, email_subject="{{ first_name }}, look"), a_mail(2, html_code="<p>{{ offer_url }} {{ 1 // 0 }}</p>")]
+    api.offers = [a_member(2077, r_creatives={"entries": entries})]
+    for how in ("offers", "show"):
+        said = run("sync", how, columns=80).stdout
+        words = " ".join(cell.strip() for line in said.splitlines() if "│" in line for cell in line.split("│")[2:3])
+        assert "needs_fields first_name: nobody without is mailed it" in words
+        assert "does_not_render integer division or modulo by zero" in words
+        assert "relationship.creatives[1].html_code" in said and max(map(len, said.splitlines())) <= 80
 
 
 def test_without_a_key_it_says_how_to_give_one(run: Run, api: EverflowApi) -> None:

@@ -71,5 +71,10 @@ def _show(told: dict[str, Any]) -> None:
         click.echo(f"suppression list {list_id}: {outcome}")
     for kind in ("problems", "remarks"):
         if told[kind]:
-            rows = [(one["where"], one["field"], one["reason"]) for one in told[kind]]
-            display.table(kind, ("what", "field", "reason"), rows)
+            # two to a cell: four columns of such length leave none of them whole on a terminal
+            rows = [(_lines(one["where"], one["field"]), _lines(one["reason"], one.get("detail", ""))) for one in told[kind]]
+            display.table(kind, ("what", "why"), rows)
+
+
+def _lines(*said: str) -> str:
+    return "\n".join(line for line in said if line)
