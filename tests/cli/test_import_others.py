@@ -73,7 +73,11 @@ def test_a_document_that_holds_no_offers_says_why(run: Run, tmp_path: Path, text
     [
         ("email_subject", "", "email_subject: missing (offer 1001)"),
         ("variant", "shouting", "variant: unknown_variant (offer 1001: shouting)"),
-        ("html_code", "<p>{{ offer_url }} {{ nobody.knows }}</p>", "html_code: does_not_render (offer 1001: 'str object' has no"),
+        (
+            "html_code",
+            "<p>{{ offer_url }} {{ offer_url.name }}</p>",
+            "html_code: does_not_render (offer 1001: 'str object' has no",
+        ),
     ],
 )
 def test_an_asset_that_cannot_be_used_stops_the_file(

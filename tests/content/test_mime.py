@@ -90,7 +90,7 @@ def test_what_no_mail_could_carry_is_told_from_what_this_one_cannot(changes: dic
 
 @pytest.mark.parametrize("content", [Content("Hi", "<p>\ud83d</p>", "Hi"), Content("Hi", "<p>", "\ud83d\ude00")])
 def test_half_a_character_is_the_bodys_fault(content: Content) -> None:
-    with pytest.raises(BadInput, match=r"creative\.html: does_not_render"):
+    with pytest.raises(BadInput, match=r"creative\.html: not_text"):
         built(content)
 
 

@@ -243,7 +243,7 @@ def test_the_last_sync_is_on_record_for_the_operator(network: Network) -> None:
 
 
 def test_an_asset_that_makes_no_mail_is_not_taken_and_a_remark_says_why(network: Network) -> None:
-    broken = a_mail(2, "soft", html_code="<p>{{ offer_url }} {{ reader.name }}</p>")
+    broken = a_mail(2, "soft", html_code="<p>{{ offer_url }} {{ offer_url.name }}</p>")
     network.api.offers = [a_member(1042), a_member(2077, r_creatives={"total": 2, "entries": [a_mail(1), broken]})]
     network.sync()
     assert [c.asset for c in network.offer(2077).creatives] == ["1"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from revenue_engine.content import proof
-from revenue_engine.content.proof import needed_fields
+from revenue_engine.content.proof import prove
 from revenue_engine.records.offer import Creative, ineligible_reason, offer_document, offer_of, tone_of
 from tests.intake.everflow.offer_cases import EMAIL, LINKED, NOW, changed, detail, imported, mail, mails, one
 
@@ -32,12 +32,15 @@ def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
         ({"html_code": "x" * 60_001}, "html_code", "too_long"),
         ({"html_code": LINKED + "\ud83d"}, "html_code", "control_character"),
         ({"variant": "shouting"}, "variant", "unknown_variant"),
-        ({"html_code": "<p>{{ offer_url }} {{ person.name }}</p>"}, "html_code", "does_not_render"),
+        ({"html_code": "<p>{{ offer_url }} {{ offer_url.name }}</p>"}, "html_code", "does_not_render"),
+        ({"email_subject": "{{ 1 // 0 }}", "html_code": LINKED + "{{ first_name }}"}, "email_subject", "does_not_render"),
+        ({"email_subject": "{{ born.split('-')[1] }}", "html_code": LINKED + "<!--"}, "html_code", "hides_the_footer"),
+        ({"html_code": "<p>{{ born.split('-')[1] }}"}, "html_code", "no_offer_link"),
         ({"html_code": "<p>{{ offer_url </p>"}, "html_code", "does_not_render"),
         ({"html_code": "{{ offer_url }}" + "{% if n %}" * 2_000 + "{% endif %}" * 2_000}, "html_code", "does_not_render"),
         ({"email_subject": "{{ first_name | shout }}"}, "email_subject", "does_not_render"),
         ({"email_subject": "{{ 'a\\nb' }}"}, "email_subject", "line_break"),
-        ({"html_code": LINKED + '{{ "\\ud83d\\ude00" }}'}, "html_code", "does_not_render"),
+        ({"html_code": LINKED + '{{ "\\ud83d\\ude00" }} {{ first_name }}'}, "html_code", "not_text"),
         ({"email_subject": "Größe =?utf-8?Q?Caf=E9?="}, "email_subject", "not_a_header"),
         ({"email_from": "é =?utf-8?Q?Caf=E9?="}, "email_from", "not_a_header"),
         ({"html_code": "<p>Hello</p>"}, "html_code", "no_offer_link"),
@@ -57,12 +60,12 @@ def test_a_bad_asset_is_an_error_of_a_file_and_left_out_of_what_the_network_tell
 
 
 def test_whatever_an_asset_brings_up_is_its_own_fault_and_no_other_assets(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(creative: Creative) -> Any:
+    def proved(creative: Creative) -> proof.Proof:
         if creative.asset == "2":
             raise KeyError("nobody thought of this")
-        return needed_fields(creative)
+        return prove(creative)
 
-    monkeypatch.setattr(proof, "needed_fields", read)
+    monkeypatch.setattr(proof, "prove", proved)
     told = detail(r_creatives=mails(mail(1), mail(2), mail(3)))
     assert [c.asset for c in told.offer.creatives] == ["1", "3"]
     assert [(p.field, p.reason) for p in told.remarks] == [("relationship.creatives[1]", "does_not_render")]
@@ -202,3 +205,32 @@ def test_the_fields_that_an_asset_cannot_do_without_are_named(subject: str, html
     assert len(got.offers[0].creatives) == 1
     told = [(w.field, w.reason, w.detail.partition(":")[0]) for w in got.warnings]
     assert told == ([("relationship.creatives[0]", "needs_fields", needed)] if needed else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "member", "said"),
+    [
+        ({"html_code": LINKED + '{{ {"f": "Madam", "m": "Sir"}[gender] }}'}, "html_code", "gender: 'dict object' has no"),
+        (
+            {"html_code": LINKED + "{{ born.split('-')[1] }} {{ city | default('') }}"},
+            "html_code",
+            "born, city: list object has no",
+        ),
+        ({"email_subject": "{{ '%02d' % (100 // (points | int)) }}"}, "email_subject", "points: integer division"),
+    ],
+)
+def test_what_may_render_with_a_readers_values_is_taken_and_its_fields_are_named(
+    changes: dict[str, Any], member: str, said: str
+) -> None:
+    got = imported(changed(r_creatives={"entries": [{**EMAIL, **changes}]}))
+    assert len(got.offers[0].creatives) == 1
+    (warned,) = got.warnings
+    assert (warned.field, warned.reason) == (f"relationship.creatives[0].{member}", "not_proved")
+    assert warned.detail.startswith(said)
+
+
+def test_the_other_part_of_what_is_not_proved_is_proved_all_the_same() -> None:
+    entry = {**EMAIL, "email_subject": "{{ first_name }}", "html_code": LINKED + "{{ born.split('-')[1] }}"}
+    told = [(w.field, w.reason) for w in imported(changed(r_creatives={"entries": [entry]})).warnings]
+    where = "relationship.creatives[0]"
+    assert told == [(f"{where}.html_code", "not_proved"), (where, "needs_fields")]

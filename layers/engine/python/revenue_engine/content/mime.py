@@ -28,7 +28,7 @@ def build_mail(
 
     `feedback_id` is (campaign, offer-variant, org): Gmail's Postmaster Tools group complaints by it.
     Raises BadInput `not_a_header` of what cannot stand in a header: "sender" where the org's own address cannot, whatever the mail, else
-    "recipient", "creative.from_name" or "creative.subject". A body that cannot be written is `does_not_render` of "creative.html".
+    "recipient", "creative.from_name" or "creative.subject". A body that cannot be written is `not_text` of "creative.html".
     """
     message = EmailMessage(policy=SMTP)
     with _naming("sender"):
@@ -41,7 +41,7 @@ def build_mail(
         _add(message, "To", to_address)
     with _naming("creative.subject"):
         _add(message, "Subject", content.subject)
-    with _naming("creative.html", "does_not_render"):  # half a character, as JavaScript writes an emoji
+    with _naming("creative.html", "not_text"):  # half a character, as JavaScript writes an emoji
         message.set_content(content.text, cte="quoted-printable")
         message.add_alternative(content.html, subtype="html", cte="quoted-printable")
         mime = message.as_bytes()

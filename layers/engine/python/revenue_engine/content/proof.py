@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from revenue_engine.content.mime import build_mail
 from revenue_engine.content.render import named_fields, render
@@ -12,14 +13,33 @@ from revenue_engine.records.offer import Creative
 _UNSUBSCRIBE_URL = "https://opt-out.example/u/proof"
 
 
-def needed_fields(creative: Creative) -> tuple[str, ...]:
-    """The merge fields without which it makes no mail, by name: each of those it names is left out in turn.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is known of an asset whose faults, if it has any, are none of every mail's."""
 
-    Raises BadInput as `render` and `build_mail` do when it makes none for a reader who has them all.
+    needed: tuple[str, ...]  # the merge fields without which it makes no mail, by name
+    unproved: tuple[BadInput, ...]  # subject or body: it fails with the values of this proof, and may do well with a reader's
+
+
+def prove(creative: Creative) -> Proof:
+    """Subject and body, each in a mail of its own, for a reader of whom every field is "A"; then each field is left out in turn.
+
+    What a template does with a field (`birthday.split('-')[1]`) may hold for a reader's value and not for ours: where one that compiles and
+    names fields does not render, nothing is proved. Raises BadInput, as `render` and `build_mail` do, of everything else.
     """
-    named = sorted(named_fields(creative))
-    _mail(creative, named)
-    return tuple(name for name in named if not _makes_a_mail(creative, (other for other in named if other != name)))
+    needed: set[str] = set()
+    unproved: list[BadInput] = []
+    for part in (replace(creative, html="{{ offer_url }}"), replace(creative, subject="A")):
+        named = named_fields(part)
+        try:
+            _mail(part, named)
+        except BadInput as bad:
+            if bad.reason != "does_not_render" or not named:
+                raise
+            unproved.append(BadInput(bad.field, "not_proved", f"{', '.join(sorted(named))}: {bad.detail}"))
+            continue
+        needed |= {name for name in named if not _makes_a_mail(part, named - {name})}
+    return Proof(tuple(sorted(needed)), tuple(unproved))
 
 
 def _makes_a_mail(creative: Creative, fields: Iterable[str]) -> bool:

@@ -59,13 +59,13 @@ def render(
     Templates may use `offer_url` and the person's merge fields. Raises BadInput of `creative.subject` or `creative.html` when a field is
     missing, the template is broken, the offer link is not in it, or what it leaves open hides the footer.
     """
+    if "offer_url" not in creative.html:
+        raise BadInput("creative.html", "no_offer_link")
     merged = {**fields, "offer_url": offer_url}
     subject = _rendered(_TEXT, creative.subject, merged, "creative.subject")
     body = _rendered(_HTML, creative.html, merged, "creative.html")
     if "\n" in subject or "\r" in subject:
         raise BadInput("creative.subject", "line_break")
-    if "offer_url" not in creative.html:
-        raise BadInput("creative.html", "no_offer_link")
     footer = _compiled(_HTML, _FOOTER).render(postal_address=postal_address, unsubscribe_url=unsubscribe_url)
     html = _insert_before_end(body, footer)
     try:
@@ -80,10 +80,11 @@ def render(
 
 
 def named_fields(creative: Creative) -> frozenset[str]:
-    """The merge fields that its templates name at all, whether they need them or not; none of a template that cannot be read."""
+    """The merge fields that its templates name at all, whether they need them or not; none of a template that does not compile."""
     named: set[str] = set()
     for environment, source in ((_TEXT, creative.subject), (_HTML, creative.html)):
         with suppress(Exception):  # `render` says what is wrong with it
+            _compiled(environment, source)
             named |= find_undeclared_variables(environment.parse(source)) - environment.globals.keys()
     return frozenset(named - {"offer_url"})
 

@@ -76,27 +76,30 @@ def read_creatives(entries: Sequence[RawCreative], *, known: Sequence[Creative] 
         try:
             creative = _creative(entry, where, variants.get(entry.asset, ""))
             _fits(creative, creatives.values(), where)
-            needed = _proved(creative, where)
+            odd = _proved(creative, where)
             name = _free(creative, creatives)
             creatives[name] = replace(creative, variant=name)
         except BadInput as bad:
             left_out.append(bad)
             continue
-        if needed:
-            remarks.append(BadInput(where, "needs_fields", _ADVICE.format(fields=", ".join(needed), field=needed[0])))
+        remarks += odd
     return Assets(tuple(creatives.values()), tuple(left_out), tuple(remarks))
 
 
-def _proved(creative: Creative, where: str) -> tuple[str, ...]:
-    """The merge fields its readers must have. Raises BadInput, as `render` does, when it makes a mail for nobody."""
-    from revenue_engine.content.proof import needed_fields  # only where assets come in
+def _proved(creative: Creative, where: str) -> list[BadInput]:
+    """Which merge fields its readers must have, and what of it is not proved. Raises BadInput when it makes a mail for nobody."""
+    from revenue_engine.content.proof import prove  # only where assets come in
 
     try:
-        return needed_fields(creative)
+        proof = prove(creative)
     except BadInput as bad:
         raise BadInput(f"{where}.{_MEMBER[bad.field]}", bad.reason, bad.detail) from None
     except Exception as error:  # one asset's, and never the other offers'
         raise BadInput(where, "does_not_render", f"{type(error).__name__}: {error}"[:200]) from None
+    odd = [BadInput(f"{where}.{_MEMBER[bad.field]}", bad.reason, bad.detail) for bad in proof.unproved]
+    if proof.needed:
+        odd.append(BadInput(where, "needs_fields", _ADVICE.format(fields=", ".join(proof.needed), field=proof.needed[0])))
+    return odd
 
 
 def _fits(creative: Creative, others: Collection[Creative], where: str) -> None:
