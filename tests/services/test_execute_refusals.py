@@ -334,6 +334,8 @@ def test_whatever_making_one_mail_brings_up_stops_that_mail_and_no_other(
     [
         "{{ offer_url }} {{ 1 / 0 }}",
         "{{ offer_url }} {{ first_name + 1 }}",
+        "{{ offer_url }} {{ 'x' * 300000000 }}",
+        "{{ offer_url }} {% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{{ offer_url",
         "no link",
         "{{ offer_url.__class__.__mro__ }}",

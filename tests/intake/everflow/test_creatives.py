@@ -35,6 +35,13 @@ def test_creatives_are_the_active_e_mail_ones_one_a_variant() -> None:
         ({"html_code": "<p>{{ offer_url }} {{ offer_url.name }}</p>"}, "html_code", "does_not_render"),
         ({"email_subject": "{{ 1 // 0 }}", "html_code": LINKED + "{{ first_name }}"}, "email_subject", "does_not_render"),
         ({"email_subject": "{{ born.split('-')[1] }}", "html_code": LINKED + "<!--"}, "html_code", "hides_the_footer"),
+        ({"html_code": LINKED + "{{ 'x' * 300000000 }} {{ first_name }}"}, "html_code", "too_large"),
+        (
+            {"email_subject": "{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}"},
+            "email_subject",
+            "too_large",
+        ),
+        ({"html_code": LINKED + "".join(f"{{{{ f{n} }}}}" for n in range(31))}, "html_code", "too_many_fields"),
         ({"html_code": "<p>{{ born.split('-')[1] }}"}, "html_code", "no_offer_link"),
         ({"html_code": "<p>{{ offer_url </p>"}, "html_code", "does_not_render"),
         ({"html_code": "{{ offer_url }}" + "{% if n %}" * 2_000 + "{% endif %}" * 2_000}, "html_code", "does_not_render"),

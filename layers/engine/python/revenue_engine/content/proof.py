@@ -10,6 +10,7 @@ from revenue_engine.content.render import named_fields, render
 from revenue_engine.errors import BadInput
 from revenue_engine.records.offer import Creative
 
+MOST_FIELDS = 30  # of a subject or a body: each is left out once, in a rendering of its own
 _UNSUBSCRIBE_URL = "https://opt-out.example/u/proof"
 
 
@@ -31,6 +32,10 @@ def prove(creative: Creative) -> Proof:
     unproved: list[BadInput] = []
     for part in (replace(creative, html="{{ offer_url }}"), replace(creative, subject="A")):
         named = named_fields(part)
+        if len(named) > MOST_FIELDS:
+            raise BadInput(
+                "creative.html" if part.html == creative.html else "creative.subject", "too_many_fields", str(len(named))
+            )
         try:
             _mail(part, named)
         except BadInput as bad:

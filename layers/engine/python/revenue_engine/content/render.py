@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html.parser import HTMLParser
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import Template
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from revenue_engine.content.sandbox import Sandbox, TooLarge
 from revenue_engine.errors import BadInput
 from revenue_engine.records.offer import Creative
 
-_HTML = ImmutableSandboxedEnvironment(autoescape=True, undefined=StrictUndefined)
-_TEXT = ImmutableSandboxedEnvironment(autoescape=False, undefined=StrictUndefined)
+_HTML = Sandbox(autoescape=True)
+_TEXT = Sandbox(autoescape=False)
 
 # The opt-out link is not tracked: a scanner's click on it must not look like interest, nor be rewritten (contracts 3.3).
 _FOOTER = """
@@ -57,7 +57,7 @@ def render(
     """The creative for one person.
 
     Templates may use `offer_url` and the person's merge fields. Raises BadInput of `creative.subject` or `creative.html` when a field is
-    missing, the template is broken, the offer link is not in it, or what it leaves open hides the footer.
+    missing, the template is broken or `too_large`, the offer link is not in it, or what it leaves open hides the footer.
     """
     if "offer_url" not in creative.html:
         raise BadInput("creative.html", "no_offer_link")
@@ -89,17 +89,19 @@ def named_fields(creative: Creative) -> frozenset[str]:
     return frozenset(named - {"offer_url"})
 
 
-def _rendered(environment: ImmutableSandboxedEnvironment, source: str, merged: Mapping[str, str], where: str) -> str:
+def _rendered(environment: Sandbox, source: str, merged: Mapping[str, str], where: str) -> str:
     try:
-        return _compiled(environment, source).render(merged)
+        return environment.rendered(_compiled(environment, source), merged)
+    except TooLarge as error:
+        raise BadInput(where, "too_large", str(error)) from None
     except Exception as error:  # whatever a template does wrong in here, it is the template's fault
         raise BadInput(where, "does_not_render", str(error)[:200]) from None
 
 
 @lru_cache(maxsize=256)
-def _compiled(environment: ImmutableSandboxedEnvironment, source: str) -> Template:
+def _compiled(environment: Sandbox, source: str) -> Template:
     """A template is compiled once, not once a mail."""
-    return environment.from_string(source)
+    return environment.compiled(source)
 
 
 def _insert_before_end(body: str, footer: str) -> str:

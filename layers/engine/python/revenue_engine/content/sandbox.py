@@ -1,0 +1,229 @@
+"""Jinja's sandbox with a measure: a template that runs long or grows large fails, where it comes in and where it is mailed.
+
+Jinja itself bounds a single `range` and nothing else. Here a rendering may do so much work, in characters and items: every value that may
+have grown counts, and so do turns of loops (with the text in them) and calls. What makes much of little in one step (`*`, widths, arguments
+of filters and methods) is looked at before it is done. Nothing depends on a clock: a template fails everywhere or nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from types import GeneratorType
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.filters import do_format
+from jinja2.runtime import Context, Macro
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+from jinja2.visitor import NodeTransformer
+
+MOST_WORK = 2_000_000  # of one rendering
+MOST_OUTPUT = 1_000_000  # characters of a rendered template
+MOST_VALUE = 100_000  # of any value on the way: an asset itself has 60,000 bytes
+MOST_ARGUMENT = 1_000  # of a filter or a method: what it makes of a value is at most so many times as large
+MOST_NUMBER = 3_000  # as their argument: a width, or the end of a range
+MOST_BITS = 10_000  # of a power
+A_TURN = 100  # of a loop, and a call
+
+_WHOLE, _HELD, _ARGUMENT, _TURNS = (
+    "whole value",
+    "value in a namespace",
+    "argument",
+    "turns of a loop",
+)  # no template can name these
+_OF_ANY_SIZE = ("default", "d", "int", "float", "format")  # filters whose arguments multiply nothing
+_WIDE = re.compile(r"%(?:\([^)]*\))?[^%a-zA-Z]*(?:\d{4}|\*)|\{[^{}]*:[^{}]*(?:\d{4}|\{)")
+
+_left: ContextVar[list[int] | None] = ContextVar(
+    "work_left", default=None
+)  # None: constants are folded while a template compiles
+
+
+class TooLarge(Exception):
+    """A template does more, or makes more, than a mail has any use for."""
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Compiles templates that are measured; a field that is missing is an error."""
+
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self, *, autoescape: bool) -> None:
+        super().__init__(autoescape=autoescape, undefined=StrictUndefined)
+        del self.globals["lipsum"]
+        self.filters |= {_WHOLE: _whole, _HELD: _held, _ARGUMENT: _argument, _TURNS: _turns, "format": _format}
+
+    def compiled(self, source: str) -> Template:
+        """Raises what Jinja raises of a template that it cannot read."""
+        return self.from_string(_Measuring(self).visit(self.parse(source)))
+
+    def rendered(self, template: Template, merged: Mapping[str, str]) -> str:
+        """Raises TooLarge, and whatever a template brings up."""
+        before = _left.set([MOST_WORK])
+        try:
+            text = template.render(merged)
+        finally:
+            _left.reset(before)
+        if len(text) > MOST_OUTPUT:
+            raise TooLarge(f"more than {MOST_OUTPUT:,} characters")
+        return text
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Sums are looked at afterwards, they are no more than their parts; the others before."""
+        if operator == "*":
+            for value, times in ((left, right), (right, left)):
+                if isinstance(times, int) and not isinstance(value, (int, float)):
+                    _check(_weight(value) * abs(times))
+        elif operator == "**" and isinstance(left, int) and isinstance(right, int):
+            _check(left.bit_length() * abs(right), MOST_BITS)
+        elif operator == "%" and isinstance(left, str):
+            _check_widths(left)
+            _check(_weight(right), MOST_ARGUMENT)
+        return _whole(super().call_binop(context, operator, left, right))
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A macro's arguments multiply nothing; those of a class are kept; those of any other function may multiply."""
+        _spend(A_TURN)
+        method = getattr(obj, "__wrapped__", obj)  # Jinja wraps str.format
+        of = getattr(method, "__self__", None)
+        if isinstance(of, str) and getattr(method, "__name__", "") in ("format", "format_map"):
+            _check_widths(of)
+            look = _no_factor
+        else:
+            look = _whole if isinstance(obj, Macro) else _held if isinstance(obj, type) else _argument
+        if isinstance(of, (str, list, tuple, dict)):
+            _whole(of)
+        for value in (*args, *(value for name, value in kwargs.items() if name not in ("_loop_vars", "_block_vars"))):
+            look(value)
+        return _whole(super().call(context, obj, *args, **kwargs))
+
+
+class _Measuring(NodeTransformer):
+    """Puts the looks at values, as filters, around all that can make them grow and that is no call and no operator."""
+
+    def __init__(self, environment: Sandbox) -> None:
+        self.environment = environment
+
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        self.generic_visit(node)
+        match node:
+            case nodes.For(recursive=True):
+                raise TemplateSyntaxError("merge fields are flat: no loop is recursive", node.lineno)
+            case nodes.For(iter=nodes.Expr() as values):
+                text = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
+                node.iter = self._filter(values, _TURNS, nodes.Const(text, lineno=node.lineno, environment=self.environment))
+            case nodes.Filter():
+                return self._of_filter(node)
+            case nodes.Concat() | nodes.List() | nodes.Dict() | nodes.Tuple(ctx="load"):
+                return self._filter(node, _WHOLE)
+            case nodes.Output():
+                node.nodes = [one if isinstance(one, nodes.TemplateData) else self._filter(one, _WHOLE) for one in node.nodes]
+            case nodes.AssignBlock(filter=None):
+                node.filter = self._filter(None, _WHOLE)
+            case nodes.Assign(target=target, node=nodes.Expr() as value):
+                if isinstance(target, nodes.NSRef) or target.find(nodes.NSRef) is not None:
+                    node.node = self._filter(value, _HELD)
+        return node
+
+    def _of_filter(self, node: nodes.Filter) -> nodes.Filter:
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise TemplateSyntaxError("a filter's arguments are written out", node.lineno)
+        look = _WHOLE if node.name in _OF_ANY_SIZE else _ARGUMENT
+        node.args = [self._filter(argument, look) for argument in node.args]
+        for named in node.kwargs:
+            named.value = self._filter(named.value, look)
+        if node.node is not None:
+            node.node = self._filter(node.node, _WHOLE)
+        return self._filter(node, _WHOLE)
+
+    def _filter(self, node: nodes.Expr | None, name: str, *args: nodes.Expr) -> nodes.Filter:
+        if name == _WHOLE and isinstance(node, nodes.Filter) and node.name == _WHOLE:
+            return node
+        lineno = node.lineno if node is not None else 1
+        return nodes.Filter(node, name, list(args), [], None, None, lineno=lineno, environment=self.environment)
+
+
+def _weight(value: Any) -> int:
+    """Characters and items of a value with all that is in it, looked at no further than any value may go."""
+    weight, waiting = 0, [value]
+    while waiting and weight + len(waiting) <= MOST_VALUE:
+        one = waiting.pop()
+        weight += 1
+        if isinstance(one, (str, bytes, range)):
+            weight += len(one)
+        elif isinstance(one, int):
+            weight += one.bit_length() // 3
+        elif isinstance(one, (list, tuple, set, frozenset)):
+            waiting.extend(one)
+        elif isinstance(one, dict):
+            waiting.extend(one)
+            waiting.extend(one.values())
+        elif isinstance(one, Namespace) and one is not value:
+            raise TooLarge("a namespace inside of another value")
+    return weight + len(waiting)
+
+
+def _check(weight: int, most: int = MOST_VALUE) -> None:
+    if weight > most:
+        raise TooLarge(f"a value of more than {most:,}")
+
+
+def _check_widths(text: str) -> None:
+    if _WIDE.search(text):
+        raise TooLarge("a width of more than three digits")
+
+
+def _spend(work: int) -> None:
+    left = _left.get()
+    if left is not None:
+        left[0] -= work
+        if left[0] < 0:
+            raise TooLarge("more work than any mail needs")
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, GeneratorType):
+        items, weight = [], 0
+        for item in value:
+            weight += _weight(item)
+            _check(weight)
+            items.append(item)
+        value = items
+    weight = _weight(value)
+    _check(weight)
+    _spend(weight)
+    return value
+
+
+def _held(value: Any) -> Any:
+    if isinstance(value, Namespace):
+        raise TooLarge("a namespace inside of another value")
+    return _whole(value)
+
+
+def _no_factor(value: Any) -> Any:
+    _check(_weight(value), MOST_ARGUMENT)
+    return value
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) > MOST_NUMBER:
+        raise TooLarge(f"a number of more than {MOST_NUMBER:,}")
+    return _no_factor(value)
+
+
+def _turns(values: Any, text: int) -> Iterator[Any]:
+    for value in values:
+        _spend(A_TURN + text)
+        yield value
+
+
+def _format(value: str, *args: Any, **kwargs: Any) -> str:
+    _check_widths(value)
+    for argument in (*args, *kwargs.values()):
+        _no_factor(argument)
+    return do_format(value, *args, **kwargs)
