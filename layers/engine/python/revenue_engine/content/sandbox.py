@@ -103,7 +103,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 class _Measuring(NodeTransformer):
-    """Puts the looks at values, as filters, around all that can make them grow and that is no call and no operator."""
+    """Puts the looks at values, as filters, around all that makes them grow, or reads them whole, and is no call and no operator."""
 
     def __init__(self, environment: Sandbox) -> None:
         self.environment = environment
@@ -120,6 +120,13 @@ class _Measuring(NodeTransformer):
                 return self._of_filter(node)
             case nodes.Concat() | nodes.List() | nodes.Dict() | nodes.Tuple(ctx="load"):
                 return self._filter(node, _WHOLE)
+            case nodes.Compare():
+                node.expr = self._filter(node.expr, _WHOLE)
+                for operand in node.ops:
+                    operand.expr = self._filter(operand.expr, _WHOLE)
+            case nodes.Test():
+                node.node = self._filter(node.node, _WHOLE)
+                node.args = [self._filter(argument, _WHOLE) for argument in node.args]
             case nodes.Output():
                 node.nodes = [one if isinstance(one, nodes.TemplateData) else self._filter(one, _WHOLE) for one in node.nodes]
             case nodes.AssignBlock(filter=None):
