@@ -253,6 +253,19 @@ def test_an_asset_that_makes_no_mail_is_not_taken_and_a_remark_says_why(network:
     assert report["remarks"][0]["detail"] == "'str object' has no attribute 'name'"
 
 
+def test_half_a_character_wherever_it_stands_is_one_offers_fault_and_ends_no_sync(network: Network) -> None:
+    unsaid = a_mail(2, "soft", html_code='<p>{{ offer_url }} {{ {"a": 1}["\\ud83d"] }}</p>')
+    network.api.offers = [
+        a_member(1042, r_category={"name": "\ud83d"}),
+        a_member(2077, r_creatives={"entries": [a_mail(1), unsaid, a_mail(3, html_code="{{ offer_url }}\ud83d")]}),
+    ]
+    said = network.sync()
+    assert told(said["problems"]) == [("offer 1042", "document", "half_a_character")]
+    assert [one["reason"] for one in said["remarks"]] == ["does_not_render", "control_character"]
+    assert "has no attribute" in said["remarks"][0]["detail"]
+    assert [c.asset for c in network.offer(2077).creatives] == ["1"]
+
+
 # --- what the operator has said ----------------------------------------------------------------------------------------------
 def test_the_operators_slot_and_variants_survive_and_so_do_creatives_of_his_own(network: Network) -> None:
     org = network.org

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,8 +24,9 @@ from revenue_engine.intake.everflow.offer_caps import RawCaps, caps_of, caps_zon
 from revenue_engine.intake.everflow.offer_rules import RawChannels, allows_email, countries
 from revenue_engine.intake.validation import bad_input
 from revenue_engine.money import parse_currency
-from revenue_engine.records.offer import Offer
+from revenue_engine.records.offer import Offer, offer_document
 
+_HALVES = re.compile("[\ud800-\udfff]")  # of characters beyond U+FFFF, as JavaScript writes them
 _MAY_RUN = ("approved", "public")
 
 
@@ -176,7 +178,8 @@ def _raw(member: Any) -> _RawOffer:
 
 
 def _of_asset(where: str, bad: BadInput) -> Problem:
-    return Problem(where, bad.field, bad.reason, bad.detail)
+    detail = bad.detail.encode(errors="replace").decode()  # a template's error may hold half a character, which no table keeps
+    return Problem(where, bad.field, bad.reason, detail)
 
 
 def _assets(raw: _RawOffer, *, known: Offer | None) -> Assets:
@@ -219,6 +222,8 @@ def _offer(raw: _RawOffer, assets: Assets, where: str, remarks: list[Problem]) -
         caps_zone=caps_zone(raw),
         content_hash="",
     )
+    if _HALVES.search(json.dumps(offer_document(offer), ensure_ascii=False)):
+        raise BadInput("document", "half_a_character")  # which no table keeps
     return replace(offer, content_hash=content_hash(offer))
 
 
