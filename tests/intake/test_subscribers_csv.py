@@ -266,6 +266,7 @@ def test_of_an_opt_out_every_fact_may_be_unreadable_but_the_address() -> None:
         ("email,last_name,first_name,status", "q1@example.com,Miller,unsubscribed"),  # a cell lost on the way
         ("last_name,email,status", "Miller, Jr.,q1@example.com,unsubscribed"),
         ("status,email,country", "q1@example.com,unsubscribed"),
+        ("email,status,plan,city", "q1@example.com,unsubscribed,active"),  # the plan is
         ("status,first_name,email,country", "unsubscribed,q1@example.com,DE"),  # lost between the status and the address
     ],
 )

@@ -14,7 +14,6 @@ from functools import lru_cache
 from html.parser import HTMLParser
 
 from jinja2 import Template
-from jinja2.meta import find_undeclared_variables
 
 from revenue_engine.content.sandbox import Sandbox, TooLarge
 from revenue_engine.errors import BadInput
@@ -85,7 +84,7 @@ def named_fields(creative: Creative) -> frozenset[str]:
     for environment, source in ((_TEXT, creative.subject), (_HTML, creative.html)):
         with suppress(Exception):  # `render` says what is wrong with it
             _compiled(environment, source)
-            named |= find_undeclared_variables(environment.parse(source)) - environment.globals.keys()
+            named |= environment.fields(source)
     return frozenset(named - {"offer_url"})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import GeneratorType
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.filters import do_format
+from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
@@ -24,23 +26,27 @@ from jinja2.visitor import NodeTransformer
 MOST_WORK = 2_000_000  # of one rendering
 MOST_OUTPUT = 1_000_000  # characters of a rendered template
 MOST_VALUE = 100_000  # of any value on the way: an asset itself has 60,000 bytes
-MOST_ARGUMENT = 1_000  # of a filter or a method: what it makes of a value is at most so many times as large
-MOST_NUMBER = 3_000  # as their argument: a width, or the end of a range
+MOST_FACTOR = (
+    100  # characters and items of an argument: what a filter or a method makes of a value is at most so many times as large
+)
+MOST_FORMATTED = 1_000  # of one value that is put into a format
+MOST_NUMBER = 3_000  # as a width
 MOST_BITS = 10_000  # of a power
 A_TURN = 100  # of a loop, and a call
 
-_WHOLE, _HELD, _ARGUMENT, _TURNS = (
+_WHOLE, _HELD, _FACTOR, _WIDTH, _TURNS = (
     "whole value",
     "value in a namespace",
     "argument",
+    "argument that may be a width",
     "turns of a loop",
 )  # no template can name these
 _OF_ANY_SIZE = ("default", "d", "int", "float", "format")  # filters whose arguments multiply nothing
-_WIDE = re.compile(r"%(?:\([^)]*\))?[^%a-zA-Z]*(?:\d{4}|\*)|\{[^{}]*:[^{}]*(?:\d{4}|\{)")
+_OF_WIDTH = ("batch", "center", "indent", "map", "round", "slice", "tojson", "urlize", "wordwrap")  # `map` names another
+# no part reaches beyond the next sign that begins one, so that a look takes a time like the text's length
+_WIDE = re.compile(r"%(?:\([^)%]*\))?[^%a-zA-Z]*(?:\d{4}|\*)|\{[^{}:]*:[^{}]*(?:\d{4}|\{)")
 
-_left: ContextVar[list[int] | None] = ContextVar(
-    "work_left", default=None
-)  # None: constants are folded while a template compiles
+_left: ContextVar[list[int] | None] = ContextVar("work_left", default=None)  # of the rendering, or of the folding of constants
 
 
 class TooLarge(Exception):
@@ -55,22 +61,31 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self, *, autoescape: bool) -> None:
         super().__init__(autoescape=autoescape, undefined=StrictUndefined)
         del self.globals["lipsum"]
-        self.filters |= {_WHOLE: _whole, _HELD: _held, _ARGUMENT: _argument, _TURNS: _turns, "format": _format}
+        self.filters |= {_WHOLE: _whole, _HELD: _held, _FACTOR: _factor, _WIDTH: _width, _TURNS: _turns, "format": _format}
 
     def compiled(self, source: str) -> Template:
-        """Raises what Jinja raises of a template that it cannot read."""
-        return self.from_string(_Measuring(self).visit(self.parse(source)))
+        """Constants are folded as far as the measure of one rendering goes, and what is beyond it when the template renders.
+
+        Raises what Jinja raises of a template that it cannot read."""
+        with _measure():
+            return self.from_string(self._measured(source))
+
+    def fields(self, source: str) -> frozenset[str]:
+        """What a template takes from outside; Jinja folds constants here too. Raises as `compiled` does."""
+        with _measure():
+            return frozenset(find_undeclared_variables(self._measured(source)) - self.globals.keys())
 
     def rendered(self, template: Template, merged: Mapping[str, str]) -> str:
         """Raises TooLarge, and whatever a template brings up."""
-        before = _left.set([MOST_WORK])
-        try:
+        with _measure():
             text = template.render(merged)
-        finally:
-            _left.reset(before)
         if len(text) > MOST_OUTPUT:
             raise TooLarge(f"more than {MOST_OUTPUT:,} characters")
         return text
+
+    def _measured(self, source: str) -> nodes.Template:
+        measured: nodes.Template = _Measuring(self).visit(self.parse(source))
+        return measured
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Sums are looked at afterwards, they are no more than their parts; the others before."""
@@ -82,19 +97,22 @@ class Sandbox(ImmutableSandboxedEnvironment):
             _check(left.bit_length() * abs(right), MOST_BITS)
         elif operator == "%" and isinstance(left, str):
             _check_widths(left)
-            _check(_weight(right), MOST_ARGUMENT)
+            _check(_weight(right), MOST_FORMATTED)
         return _whole(super().call_binop(context, operator, left, right))
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """A macro's arguments multiply nothing; those of a class are kept; those of any other function may multiply."""
+        """A macro's arguments multiply nothing; those of a class are kept; those of any other function may multiply, and be widths where
+        they are asked of a text or a number."""
         _spend(A_TURN)
         method = getattr(obj, "__wrapped__", obj)  # Jinja wraps str.format
         of = getattr(method, "__self__", None)
         if isinstance(of, str) and getattr(method, "__name__", "") in ("format", "format_map"):
             _check_widths(of)
-            look = _no_factor
+            look = _formatted
+        elif isinstance(obj, (Macro, type)):
+            look = _whole if isinstance(obj, Macro) else _held
         else:
-            look = _whole if isinstance(obj, Macro) else _held if isinstance(obj, type) else _argument
+            look = _width if isinstance(of, (str, bytes, int, float)) else _factor
         if isinstance(of, (str, list, tuple, dict)):
             _whole(of)
         for value in (*args, *(value for name, value in kwargs.items() if name not in ("_loop_vars", "_block_vars"))):
@@ -139,7 +157,7 @@ class _Measuring(NodeTransformer):
     def _of_filter(self, node: nodes.Filter) -> nodes.Filter:
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             raise TemplateSyntaxError("a filter's arguments are written out", node.lineno)
-        look = _WHOLE if node.name in _OF_ANY_SIZE else _ARGUMENT
+        look = _WHOLE if node.name in _OF_ANY_SIZE else _WIDTH if node.name in _OF_WIDTH else _FACTOR
         node.args = [self._filter(argument, look) for argument in node.args]
         for named in node.kwargs:
             named.value = self._filter(named.value, look)
@@ -180,8 +198,17 @@ def _check(weight: int, most: int = MOST_VALUE) -> None:
 
 
 def _check_widths(text: str) -> None:
-    if _WIDE.search(text):
+    if _WIDE.search(text.replace("%%", "")):
         raise TooLarge("a width of more than three digits")
+
+
+@contextmanager
+def _measure() -> Iterator[None]:
+    before = _left.set([MOST_WORK])
+    try:
+        yield
+    finally:
+        _left.reset(before)
 
 
 def _spend(work: int) -> None:
@@ -212,15 +239,20 @@ def _held(value: Any) -> Any:
     return _whole(value)
 
 
-def _no_factor(value: Any) -> Any:
-    _check(_weight(value), MOST_ARGUMENT)
+def _formatted(value: Any) -> Any:
+    _check(_weight(value), MOST_FORMATTED)
     return value
 
 
-def _argument(value: Any) -> Any:
+def _factor(value: Any) -> Any:
+    _check(_weight(value), MOST_FACTOR)
+    return value
+
+
+def _width(value: Any) -> Any:
     if isinstance(value, int) and abs(value) > MOST_NUMBER:
-        raise TooLarge(f"a number of more than {MOST_NUMBER:,}")
-    return _no_factor(value)
+        raise TooLarge(f"a width of more than {MOST_NUMBER:,}")
+    return _factor(value)
 
 
 def _turns(values: Any, text: int) -> Iterator[Any]:
@@ -232,5 +264,5 @@ def _turns(values: Any, text: int) -> Iterator[Any]:
 def _format(value: str, *args: Any, **kwargs: Any) -> str:
     _check_widths(value)
     for argument in (*args, *kwargs.values()):
-        _no_factor(argument)
+        _formatted(argument)
     return do_format(value, *args, **kwargs)

@@ -189,17 +189,19 @@ def _rows(
 def _opt_out_of(cells: list[str], width: int, columns: Mapping[str, int]) -> dict[str, str]:
     """Address and status of a line with too few or too many cells that says an opt-out (P3); nothing else of it stands where it should.
 
-    Too few are missing at the end if the status is in its place and behind the address, which then is in its own. Otherwise cells have
-    moved: the opt-out may stand anywhere, and so may the address if the line has only one. A line that says `active` says no opt-out.
+    Too few are missing at the end if the status is in its place and behind the address, which then is in its own, and nothing before it
+    says `active`. Otherwise cells have moved: the opt-out may stand anywhere, and so may the address if the line has only one; but then
+    one that says `active` as well says no opt-out.
     Raises BadInput("row", "ragged_row") on any other line.
     """
     cells, email, status = [cell.strip() for cell in cells], columns["email"], columns.get("status")
-    if status is not None and not any(cell.lower() == "active" for cell in cells):
-        if email < status < len(cells) < width and cells[status].lower() in OPTED_OUT:
+    if status is not None:
+        active = [place for place, cell in enumerate(cells) if cell.lower() == "active"]
+        if email < status < len(cells) < width and cells[status].lower() in OPTED_OUT and not any(p < status for p in active):
             return {"email": cells[email], "status": cells[status]}
         said = [cell for cell in cells if cell.lower() in OPTED_OUT]
         addresses = {address for cell in cells if (address := _address(cell))}
-        if said and len(addresses) == 1:
+        if said and len(addresses) == 1 and not active:
             return {"email": addresses.pop(), "status": said[0]}
     raise BadInput("row", "ragged_row", _ragged(cells, width))
 
