@@ -63,6 +63,7 @@ _MACROS = "{% macro m0() %}xy{% endmacro %}" + "".join(
         "{% for a in range(300) %}{{ 'y' * 90000 }}{% endfor %}",
         "{% for a in range(3000) %}{{ ('y ' * 40000) | wordcount }}{% endfor %}",
         "{{ (100).to_bytes(300000000) }}",
+        "{{ ('x' * 50000).join('y' * 50000) }}",
         "{% if not name %}{{ 1 }}{% endif %}{{ 'a'|center(1000)|replace(' ', 'b'|center(95))|replace(' ', '\U0001f600'|center(90)) }}",
         "{% for i in range(200) %}{{ ('{' ~ ':' * 49000) | format | first }}{% endfor %}",
         "{{ ('%(' * 24000 ~ '%9999d') | format(1) }}",
@@ -93,6 +94,7 @@ SOUND = [
     "{{ 'abc' | list | batch(2, '-') | map('join') | join(',') }} {{ [3, 1] | sort | first }} {{ name | truncate(5) }} {{ [1] | sum }}",
     "{{ name | replace('n', 'm') }} {{ points | int(100000) + 1 }} {{ html | striptags | length }} {{ name ~ ' ' ~ 5 }} {{ dict(a=1).a }}",
     "{{ {'p': 5000}.get('q', 4999) }} {{ range(5000, 5003) | join }} {{ [{'c': 4001}] | selectattr('c', 'gt', 4000) | list | length }}",
+    "{{ ', '.join(('a;' * 90).split(';')) }} {{ ' | '.join(name) }}",
     "{{ html | truncate(3500) }} {{ '%s, save 50%% 2026' | format(name) }} {{ '%s 2026%%' % name }}",
     "{{ cycler('a', 'b').next() }}{% set j = joiner('|') %}{{ j() }}{{ j() }}{{ 'a,b'.split(',') }}{{ (1, 'b') }}{{ {'k': [1]} }}",
 ]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import GeneratorType
 from typing import Any
 
@@ -106,9 +107,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         _spend(A_TURN)
         method = getattr(obj, "__wrapped__", obj)  # Jinja wraps str.format
         of = getattr(method, "__self__", None)
-        if isinstance(of, str) and getattr(method, "__name__", "") in ("format", "format_map"):
+        name = getattr(method, "__name__", "")
+        if isinstance(of, str) and name in ("format", "format_map"):
             _check_widths(of)
             look = _formatted
+        elif isinstance(of, str) and name == "join":
+            look = partial(_joined, of)
         elif isinstance(obj, (Macro, type)):
             look = _whole if isinstance(obj, Macro) else _held
         else:
@@ -242,6 +246,11 @@ def _held(value: Any) -> Any:
 def _formatted(value: Any) -> Any:
     _check(_weight(value), MOST_FORMATTED)
     return value
+
+
+def _joined(between: str, values: Any) -> Any:
+    _check(_weight(values) * (1 + len(between)))
+    return values
 
 
 def _factor(value: Any) -> Any:
